@@ -1,0 +1,47 @@
+//! Writes the C headers from the sources, and puts the soname into the library.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+fn main() {
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    println!("cargo:rerun-if-changed=src/ffi");
+    println!("cargo:rerun-if-changed=src/error.rs");
+    println!("cargo:rerun-if-changed=cbindgen.toml");
+    println!("cargo:rerun-if-changed=cbindgen-ffi.toml");
+    println!("cargo:rerun-if-changed=include");
+    write_header(&root, "cbindgen.toml", "tokenmgr.h");
+    write_header(&root, "cbindgen-ffi.toml", "tokenmgr-ffi.h");
+    if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libtokenmgr.so.0");
+        // P2: PHP unloads a library with its FFI object. The fork handler and the thread-locals must stay.
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    }
+}
+
+/// Generates one header. It is committed; where it is already right, or the sources can not be written to
+/// (a packaged build), it is left alone.
+fn write_header(root: &Path, config: &str, name: &str) {
+    let config = cbindgen::Config::from_file(root.join(config)).expect("the cbindgen configuration is valid");
+    let bindings = cbindgen::Builder::new()
+        .with_config(config)
+        .with_src(root.join("src/error.rs"))
+        .with_src(root.join("src/ffi/manager.rs"))
+        .with_src(root.join("src/ffi/response.rs"))
+        .with_src(root.join("src/ffi/token.rs"))
+        .with_src(root.join("src/ffi/jwt.rs"))
+        .with_src(root.join("src/ffi/error.rs"))
+        .with_src(root.join("src/ffi/callbacks.rs"))
+        .with_src(root.join("src/ffi/store.rs"))
+        .with_src(root.join("src/ffi/library.rs"))
+        .generate()
+        .expect("the sources give a header");
+    let mut header = Vec::new();
+    bindings.write(&mut header);
+    let path = root.join("include").join(name);
+    if fs::read(&path).ok().as_deref() != Some(&header[..])
+        && let Err(cause) = fs::write(&path, &header)
+    {
+        println!("cargo:warning={} is out of date and could not be written: {cause}", path.display());
+    }
+}

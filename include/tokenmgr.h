@@ -1,0 +1,843 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * libtokenmgr: token management for API clients. Generated from the Rust sources; do not edit.
+ */
+
+#ifndef TOKENMGR_H
+#define TOKENMGR_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+/**
+ * @file tokenmgr.h
+ * @brief The C interface of libtokenmgr.
+ *
+ * One set of rules holds for every function:
+ *
+ * - **Ownership.** Handles are opaque. Whoever gets a non-const pointer from a tm_* function owns it and gives
+ *   it to the matching tm_*_free(), which takes NULL. A const pointer is borrowed and lives as long as the
+ *   handle that it came from. Every string and every byte passed in is copied before the function returns.
+ * - **Strings** are UTF-8 and NUL-terminated.
+ * - **Errors.** A function that makes something returns it, or NULL; one that does something returns a
+ *   ::tm_status. Both take `tm_error **err` last: NULL, or a place that is overwritten (never read or freed)
+ *   with NULL on success and an owned error on failure. There is no thread-local or global error state. NULL
+ *   where a value is required, invalid UTF-8, a length above PTRDIFF_MAX, NULL with a length, and a negative
+ *   time are #TM_INVALID_ARGUMENT, never a crash. Getters given NULL return NULL, 0 or false. A bug inside the
+ *   library is #TM_PANIC.
+ * - **Threads.** A ::tm_manager may be used by any number of threads at once. Tokens, responses and errors
+ *   never change once made.
+ * - **Processes.** Handles survive fork(): parent and child can both go on using a manager. With the memory
+ *   store the child uses the access token it inherited and then logs in by itself.
+ * - **Callbacks** belong to the handle that they were set on. They run only on a thread that is inside a call
+ *   on that handle, with no lock held. They may call other managers, and this one where that need not wait
+ *   for themselves (#TM_REENTRANT). They must not throw. One that never returns (longjmp, a fatal error of a
+ *   scripting language) loses its own call only. No fork() inside a callback.
+ * - **Time.** Every call blocks its caller, for its timeout at the most. A time of 0 means unknown.
+ * - **Secrets.** No token, password, key or body ever appears in an error, a log line or the statistics.
+ */
+
+/** Asks the compiler to warn where a result is dropped. */
+#ifndef TM_MUST_USE
+#if defined(__GNUC__) || defined(__clang__)
+#define TM_MUST_USE __attribute__((warn_unused_result))
+#else
+#define TM_MUST_USE
+#endif
+#endif
+
+
+/**
+ * The version of this interface. It rises with each addition; an incompatible change changes the soname.
+ */
+#define TM_ABI_VERSION 1
+
+/**
+ * Why a call ended. Append-only: a number is never given a new meaning.
+ */
+typedef enum tm_status {
+  /**
+   * Success.
+   */
+  TM_OK = 0,
+  /**
+   * NULL, bad UTF-8, a bad method or URL.
+   */
+  TM_INVALID_ARGUMENT = 1,
+  /**
+   * The options' JSON: the message names the key, what it got and what it takes.
+   */
+  TM_INVALID_OPTIONS = 2,
+  /**
+   * Not the host's origin nor an allowed one, or `http://` off loopback. Nothing was sent.
+   */
+  TM_URL_NOT_ALLOWED = 3,
+  /**
+   * DNS, connect, reset, closed early.
+   */
+  TM_NETWORK = 4,
+  /**
+   * The call's time ran out.
+   */
+  TM_TIMEOUT = 5,
+  /**
+   * No TLS connection could be made: an untrusted certificate, a wrong name, no common version.
+   */
+  TM_TLS = 6,
+  /**
+   * The login endpoint refused the credentials.
+   */
+  TM_LOGIN_REJECTED = 7,
+  /**
+   * 403: the caller's IP address is not whitelisted; no refresh can help.
+   */
+  TM_FORBIDDEN = 8,
+  /**
+   * 429.
+   */
+  TM_RATE_LIMITED = 9,
+  /**
+   * 5xx.
+   */
+  TM_SERVER_ERROR = 10,
+  /**
+   * An auth endpoint answered something that holds no usable token.
+   */
+  TM_BAD_RESPONSE = 11,
+  /**
+   * 401 on an API call that stayed after the recovery was spent.
+   */
+  TM_UNAUTHORIZED = 12,
+  /**
+   * Any other 4xx on an API call.
+   */
+  TM_HTTP_ERROR = 13,
+  /**
+   * The token store failed; the message says which operation.
+   */
+  TM_STORE = 14,
+  /**
+   * Another process held the refresh lock for longer than the wait allowed.
+   */
+  TM_LOCK_TIMEOUT = 15,
+  /**
+   * Not tried: recent logins were refused; `tm_error_retry_after_ms` says for how long.
+   */
+  TM_LOGIN_SUSPENDED = 16,
+  /**
+   * Made inside a callback, the call would wait for a refresh that this very thread is in.
+   */
+  TM_REENTRANT = 17,
+  /**
+   * Not a JWT.
+   */
+  TM_BAD_TOKEN = 18,
+  /**
+   * The answer is larger than `max_response_bytes`.
+   */
+  TM_RESPONSE_TOO_LARGE = 19,
+  /**
+   * A bug in the library, contained.
+   */
+  TM_PANIC = 20,
+  /**
+   * The interrupt callback ended the call.
+   */
+  TM_CANCELLED = 21,
+} tm_status;
+
+/**
+ * Why a call failed.
+ */
+typedef struct tm_error tm_error;
+
+/**
+ * Credentials, tokens, store and connections of one API client.
+ */
+typedef struct tm_manager tm_manager;
+
+/**
+ * An HTTP response, read whole.
+ */
+typedef struct tm_response tm_response;
+
+/**
+ * Where a load callback puts the bytes that it found.
+ */
+typedef struct tm_sink tm_sink;
+
+/**
+ * An immutable snapshot of a token pair.
+ */
+typedef struct tm_token tm_token;
+
+/**
+ * Takes log lines. `level`: 1 error, 2 warning, 3 info, 4 debug. `message` is valid until it returns.
+ */
+typedef void (*tm_log_callback)(void *userdata, int32_t level, const char *message);
+
+/**
+ * Asked about every 50 ms while a call waits for the network, a lock or another caller; non-zero ends that
+ * call with #TM_CANCELLED.
+ */
+typedef int32_t (*tm_interrupt_callback)(void *userdata);
+
+/**
+ * Hands the stored bytes under `key` over with tm_sink_put(), or puts nothing when there are none. Returns
+ * 1: done; anything else: it failed.
+ */
+typedef int32_t (*tm_store_load)(void *userdata, const char *key, struct tm_sink *out);
+
+/**
+ * Stores `len` bytes under `key` for `ttl_seconds`, if `expected` is still what is stored (NULL: nothing); a
+ * store that can not compare ignores it. `len` 0: delete. Returns 1: done; 0: no, the store no longer holds
+ * `expected`; anything else: it failed.
+ */
+typedef int32_t (*tm_store_save)(void *userdata,
+                                 const char *key,
+                                 const void *data,
+                                 size_t len,
+                                 const void *expected,
+                                 size_t expected_len,
+                                 int64_t ttl_seconds);
+
+/**
+ * Takes the lock of `key`, waiting at most `wait_ms`. Returns 1: done; 0: not within `wait_ms`; anything
+ * else: it failed.
+ */
+typedef int32_t (*tm_store_lock)(void *userdata, const char *key, int64_t wait_ms);
+
+/**
+ * Gives back the lock of `key`. Returns 1: done; anything else: it failed.
+ */
+typedef int32_t (*tm_store_unlock)(void *userdata, const char *key);
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * Makes a manager. It reads the files that it was told to use (credentials, keys, CA) and closes them; it
+ * sends nothing, opens no socket and starts no thread.
+ *
+ * @param host `scheme://authority[/prefix]`: https, or http on loopback. NULL: from `TOKENMGR_HOST`
+ * @param username NULL: from `TOKENMGR_USERNAME`, or the file that `TOKENMGR_USERNAME_FILE` names
+ * @param password NULL: from `TOKENMGR_PASSWORD`, or the file that `TOKENMGR_PASSWORD_FILE` names. None at
+ *        all: tokens come from tm_set_tokens() or the store, and where only a login could help the call
+ *        fails with #TM_LOGIN_REJECTED
+ * @param options_json NULL for the defaults, or one JSON object (docs/OPTIONS.md); an unknown key is an
+ *        error, `[]` is taken as `{}`, whole floats as integers. With `"persistent": true` handles with equal
+ *        host, username, password and options share one instance; callbacks stay with the handle
+ * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT, #TM_INVALID_OPTIONS, #TM_URL_NOT_ALLOWED
+ * @return an owned manager for tm_free(), or NULL
+ * @par Threads and forks any thread; the manager may be used by any number of threads at once, and by
+ *      parent and child after a fork()
+ * @since 0.1
+ */
+struct tm_manager *tm_new(const char *host,
+                          const char *username,
+                          const char *password,
+                          const char *options_json,
+                          struct tm_error **err);
+
+/**
+ * Frees a manager. It never logs out. In a forked child it frees the child's copy.
+ *
+ * @param tm an owned manager, or NULL. No call on it may be running or begin, its callbacks included
+ * @par Threads and forks any thread, once
+ * @since 0.1
+ */
+void tm_free(struct tm_manager *tm);
+
+/**
+ * Sends an API call with a valid Bearer token (RFC 6750) and reads the whole answer. It logs in and
+ * refreshes when due. On a 401 it renews the token and sends again: at most 3 sends, 1 refresh and 1 login.
+ * Redirects of GET and HEAD are followed within the allowed origins, at most 5.
+ *
+ * @param tm the manager
+ * @param method such as `"GET"`, in any case
+ * @param url a path that starts with one `/`, appended to the host's prefix; or absolute, on the host's
+ *        origin or one in allowed_origins
+ * @param body the body, copied; may be NULL if `body_len` is 0
+ * @param body_len its size in bytes
+ * @param request_options_json NULL, or `{"headers":{},"query":{},"content_type":"…","timeout_ms":n,
+ *        "idempotent":true}`; header and query values may be arrays (repeated). With a body and no content
+ *        type: application/json
+ * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT, #TM_INVALID_OPTIONS, #TM_URL_NOT_ALLOWED
+ *        (nothing was sent); #TM_NETWORK, #TM_TIMEOUT, #TM_TLS, #TM_RESPONSE_TOO_LARGE, #TM_CANCELLED; from
+ *        getting a token also #TM_LOGIN_REJECTED, #TM_LOGIN_SUSPENDED, #TM_FORBIDDEN, #TM_RATE_LIMITED,
+ *        #TM_SERVER_ERROR, #TM_BAD_RESPONSE, #TM_STORE, #TM_LOCK_TIMEOUT, #TM_REENTRANT, #TM_UNAUTHORIZED
+ * @return an owned response for tm_response_free() whatever its HTTP status, a 404 or a 403 too (see
+ *         tm_response_error()); NULL only where there is none to give
+ * @par Threads and forks any thread; blocks for `timeout_ms` at the most
+ * @since 0.1
+ */
+struct tm_response *tm_request(struct tm_manager *tm,
+                               const char *method,
+                               const char *url,
+                               const void *body,
+                               size_t body_len,
+                               const char *request_options_json,
+                               struct tm_error **err);
+
+/**
+ * A token that is good now; logs in or refreshes when due. For callers with their own HTTP client; see
+ * tm_reject().
+ *
+ * @param tm the manager
+ * @param err NULL, or where an error goes: as for tm_request()
+ * @return an owned token for tm_token_free(), or NULL
+ * @par Threads and forks any thread; blocks only while no usable token is held, for `timeout_ms` at the most
+ * @since 0.1
+ */
+struct tm_token *tm_get_token(struct tm_manager *tm, struct tm_error **err);
+
+/**
+ * The token that is held, good or not. No I/O, never waits.
+ *
+ * @param tm the manager
+ * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT
+ * @return an owned token for tm_token_free(); NULL without an error if none is held
+ * @par Threads and forks any thread
+ * @since 0.1
+ */
+struct tm_token *tm_peek_token(struct tm_manager *tm, struct tm_error **err);
+
+/**
+ * The fast path: as tm_get_token(), but copies the access token into the caller's buffer, with a NUL.
+ *
+ * @param tm the manager
+ * @param buf the buffer; may be NULL if `buf_size` is 0
+ * @param buf_size its size in bytes
+ * @param err NULL, or where an error goes: as for tm_get_token()
+ * @return the token's length without the NUL; if that is not less than `buf_size`, nothing was copied and a
+ *         larger buffer is needed; 0 on failure
+ * @par Threads and forks any thread, without contention; blocks as tm_get_token() does
+ * @since 0.1
+ */
+size_t tm_copy_access_token(struct tm_manager *tm, char *buf, size_t buf_size, struct tm_error **err);
+
+/**
+ * Logs in now, whatever is held.
+ *
+ * @param tm the manager
+ * @param err NULL, or where an error goes: as for tm_get_token()
+ * @return #TM_OK, or the error's status
+ * @par Threads and forks any thread; callers at the same moment share one login
+ * @since 0.1
+ */
+enum tm_status tm_login(struct tm_manager *tm, struct tm_error **err);
+
+/**
+ * Refreshes now, however long the token would still live; falls back to a login.
+ *
+ * @param tm the manager
+ * @param err NULL, or where an error goes: as for tm_get_token()
+ * @return #TM_OK, or the error's status
+ * @par Threads and forks any thread; callers at the same moment share one refresh
+ * @since 0.1
+ */
+enum tm_status tm_refresh(struct tm_manager *tm, struct tm_error **err);
+
+/**
+ * Revokes the tokens at the server: every token of the client, not only this one. The local and the stored
+ * tokens go whatever the server answers. Waits for a running refresh. With nothing held: #TM_OK, and nothing
+ * is sent. Calls begun before never log in afterwards, they return their 401; the next call logs in.
+ *
+ * @param tm the manager
+ * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT, #TM_STORE, #TM_REENTRANT, and what the
+ *        server or the way to it made of the request
+ * @return #TM_OK, or the error's status
+ * @par Threads and forks any thread
+ * @since 0.1
+ */
+enum tm_status tm_logout(struct tm_manager *tm, struct tm_error **err);
+
+/**
+ * For callers with their own HTTP client: the server answered 401 to this access token. The next call that
+ * needs a token renews it. Nothing happens if it is no longer the current one, so a late 401 does not cost
+ * the fresh token.
+ *
+ * @param tm the manager
+ * @param access_token the token that was refused
+ * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT
+ * @return #TM_OK, or the error's status
+ * @par Threads and forks any thread; never waits
+ * @since 0.1
+ */
+enum tm_status tm_reject(struct tm_manager *tm, const char *access_token, struct tm_error **err);
+
+/**
+ * Takes over a token pair from elsewhere, in place of what is held and stored. From then on the refresh token
+ * is the library's: nobody else may use it.
+ *
+ * @param tm the manager
+ * @param access_token the access token
+ * @param refresh_token the refresh token, or NULL
+ * @param expires_at Unix seconds by this machine's clock; 0: unknown (then a JWT's own `exp` counts)
+ * @param refresh_expires_at Unix seconds; 0: unknown
+ * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT, #TM_STORE, #TM_LOCK_TIMEOUT
+ * @return #TM_OK, or the error's status
+ * @par Threads and forks any thread
+ * @since 0.1
+ */
+enum tm_status tm_set_tokens(struct tm_manager *tm,
+                             const char *access_token,
+                             const char *refresh_token,
+                             int64_t expires_at,
+                             int64_t refresh_expires_at,
+                             struct tm_error **err);
+
+/**
+ * Replaces the credentials. Calls that are running end with the credentials that they began with. Another
+ * username drops the tokens. A suspended login is lifted. A persistent handle moves to the instance of the
+ * new credentials.
+ *
+ * @param tm the manager
+ * @param username the username, or NULL to keep it
+ * @param password the password
+ * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT
+ * @return #TM_OK, or the error's status
+ * @par Threads and forks any thread; never waits
+ * @since 0.1
+ */
+enum tm_status tm_set_credentials(struct tm_manager *tm,
+                                  const char *username,
+                                  const char *password,
+                                  struct tm_error **err);
+
+/**
+ * Counters and gauges of this manager as one JSON object (docs/STATS.md). It holds no secret.
+ *
+ * @param tm the manager
+ * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT
+ * @return an owned string for tm_string_free(), or NULL
+ * @par Threads and forks any thread; never waits
+ * @since 0.1
+ */
+char *tm_stats_json(struct tm_manager *tm, struct tm_error **err);
+
+/**
+ * The HTTP status, such as 200.
+ *
+ * @param r a response, or NULL
+ * @return the status; 0 for NULL
+ * @par Threads and forks any thread: a response never changes
+ * @since 0.1
+ */
+int32_t tm_response_status(const struct tm_response *r);
+
+/**
+ * The body: tm_response_body_len() bytes, decompressed, and behind them a NUL that is not counted.
+ *
+ * @param r a response, or NULL
+ * @return bytes that live as long as the response; NULL for NULL
+ * @par Threads and forks any thread: a response never changes
+ * @since 0.1
+ */
+const void *tm_response_body(const struct tm_response *r);
+
+/**
+ * The body's size in bytes.
+ *
+ * @param r a response, or NULL
+ * @return the size; 0 for NULL
+ * @par Threads and forks any thread: a response never changes
+ * @since 0.1
+ */
+size_t tm_response_body_len(const struct tm_response *r);
+
+/**
+ * A header's first value.
+ *
+ * @param r a response, or NULL
+ * @param name the header's name in any case, or NULL
+ * @return a string that lives as long as the response, maybe not UTF-8; NULL if absent, or for NULL
+ * @par Threads and forks any thread: a response never changes
+ * @since 0.1
+ */
+const char *tm_response_header(const struct tm_response *r, const char *name);
+
+/**
+ * How many headers there are, repeated ones counted each.
+ *
+ * @param r a response, or NULL
+ * @return the number; 0 for NULL
+ * @par Threads and forks any thread: a response never changes
+ * @since 0.1
+ */
+size_t tm_response_header_count(const struct tm_response *r);
+
+/**
+ * The name of the header at a place, in lower case.
+ *
+ * @param r a response, or NULL
+ * @param i the place, below tm_response_header_count()
+ * @return a string that lives as long as the response; NULL beyond the last, or for NULL
+ * @par Threads and forks any thread: a response never changes
+ * @since 0.1
+ */
+const char *tm_response_header_name(const struct tm_response *r, size_t i);
+
+/**
+ * The value of the header at a place, as received: maybe not UTF-8. Repeated headers stand in their order.
+ *
+ * @param r a response, or NULL
+ * @param i the place, below tm_response_header_count()
+ * @return a string that lives as long as the response; NULL beyond the last, or for NULL
+ * @par Threads and forks any thread: a response never changes
+ * @since 0.1
+ */
+const char *tm_response_header_value(const struct tm_response *r, size_t i);
+
+/**
+ * The URL that answered, after redirects.
+ *
+ * @param r a response, or NULL
+ * @return a string that lives as long as the response; NULL for NULL
+ * @par Threads and forks any thread: a response never changes
+ * @since 0.1
+ */
+const char *tm_response_url(const struct tm_response *r);
+
+/**
+ * What a response of 400 and above means, with the server's own code and message: #TM_UNAUTHORIZED,
+ * #TM_FORBIDDEN, #TM_RATE_LIMITED, #TM_SERVER_ERROR or #TM_HTTP_ERROR.
+ *
+ * @param r a response, or NULL
+ * @return an error that lives as long as the response and is not freed; NULL below 400, or for NULL
+ * @par Threads and forks any thread: a response never changes
+ * @since 0.1
+ */
+const struct tm_error *tm_response_error(const struct tm_response *r);
+
+/**
+ * Frees a response and everything borrowed from it.
+ *
+ * @param r an owned response, or NULL
+ * @par Threads and forks any thread, once; also in a forked child
+ * @since 0.1
+ */
+void tm_response_free(struct tm_response *r);
+
+/**
+ * The access token: what stands behind `Bearer` in an Authorization header (RFC 6750).
+ *
+ * @param t a token, or NULL
+ * @return a string that lives as long as the token; NULL for NULL
+ * @par Threads and forks any thread: a token never changes
+ * @since 0.1
+ */
+const char *tm_token_access(const struct tm_token *t);
+
+/**
+ * The refresh token, for moving a pair elsewhere. Never use it beside this library: the server takes the
+ * second use of a refresh token for theft and revokes everything that came from its login.
+ *
+ * @param t a token, or NULL
+ * @return a string that lives as long as the token; NULL if the API gave none, if this process must not
+ *         use it (a forked child with the memory store), or for NULL
+ * @par Threads and forks any thread: a token never changes
+ * @since 0.1
+ */
+const char *tm_token_refresh(const struct tm_token *t);
+
+/**
+ * When the access token expires, by this machine's clock.
+ *
+ * @param t a token, or NULL
+ * @return Unix seconds; 0 if unknown, or for NULL
+ * @par Threads and forks any thread: a token never changes
+ * @since 0.1
+ */
+int64_t tm_token_expires_at(const struct tm_token *t);
+
+/**
+ * When the refresh token expires, by this machine's clock.
+ *
+ * @param t a token, or NULL
+ * @return Unix seconds; 0 if unknown, or for NULL
+ * @par Threads and forks any thread: a token never changes
+ * @since 0.1
+ */
+int64_t tm_token_refresh_expires_at(const struct tm_token *t);
+
+/**
+ * How long the access token still lives, counted on a clock that no one can set.
+ *
+ * @param t a token, or NULL
+ * @return seconds, never below 0; 0 if unknown, or for NULL
+ * @par Threads and forks any thread: a token never changes
+ * @since 0.1
+ */
+int64_t tm_token_seconds_left(const struct tm_token *t);
+
+/**
+ * Whether the access token has no more than so many seconds left.
+ *
+ * @param t a token, or NULL
+ * @param buffer_seconds the seconds; below 0 counts as 0
+ * @return true if so; false if the lifetime is unknown, or for NULL
+ * @par Threads and forks any thread: a token never changes
+ * @since 0.1
+ */
+bool tm_token_should_refresh(const struct tm_token *t, int64_t buffer_seconds);
+
+/**
+ * Frees a token. Its bytes are zeroed when nobody else uses them any more.
+ *
+ * @param t an owned token, or NULL
+ * @par Threads and forks any thread, once; also in a forked child
+ * @since 0.1
+ */
+void tm_token_free(struct tm_token *t);
+
+/**
+ * Whether a JWT has expired, by this machine's clock (RFC 7519, 4.1.4). Its signature is not checked.
+ *
+ * @param token the JWT, or NULL
+ * @return true from its `exp` on, and for NULL, anything malformed, or a token without `exp`
+ * @par Threads and forks any thread, any time
+ * @since 0.1
+ */
+bool tm_jwt_is_expired(const char *token);
+
+/**
+ * How long a JWT is still valid, by this machine's clock.
+ *
+ * @param token the JWT, or NULL
+ * @return seconds, never below 0; 0 for NULL, anything malformed, or a token without `exp`
+ * @par Threads and forks any thread, any time
+ * @since 0.1
+ */
+int64_t tm_jwt_seconds_left(const char *token);
+
+/**
+ * Whether a JWT has no more than so many seconds left.
+ *
+ * @param token the JWT, or NULL
+ * @param buffer_seconds the seconds; below 0 counts as 0
+ * @return true if so, and for NULL, anything malformed, or a token without `exp`
+ * @par Threads and forks any thread, any time
+ * @since 0.1
+ */
+bool tm_jwt_should_refresh(const char *token, int64_t buffer_seconds);
+
+/**
+ * The payload of a JWT as JSON text, as the token carries it. Its signature is not checked.
+ *
+ * @param token the JWT
+ * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT, #TM_BAD_TOKEN
+ * @return an owned string for tm_string_free(), or NULL
+ * @par Threads and forks any thread, any time
+ * @since 0.1
+ */
+char *tm_jwt_payload_json(const char *token, struct tm_error **err);
+
+/**
+ * The status that the failed call ended with.
+ *
+ * @param e an error, or NULL
+ * @return the status; #TM_OK for NULL
+ * @par Threads and forks any thread: an error never changes
+ * @since 0.1
+ */
+enum tm_status tm_error_code(const struct tm_error *e);
+
+/**
+ * One sentence: what failed, on what, and what to do. It never holds a password, a token, a key or a body.
+ *
+ * @param e an error, or NULL
+ * @return a string that lives as long as the error; NULL for NULL
+ * @par Threads and forks any thread: an error never changes
+ * @since 0.1
+ */
+const char *tm_error_message(const struct tm_error *e);
+
+/**
+ * The HTTP status of the answer that the error came from.
+ *
+ * @param e an error, or NULL
+ * @return the status; 0 if there was no answer, or for NULL
+ * @par Threads and forks any thread: an error never changes
+ * @since 0.1
+ */
+int32_t tm_error_http_status(const struct tm_error *e);
+
+/**
+ * The API's own error code, as it stood in the answer, cut and scrubbed.
+ *
+ * @param e an error, or NULL
+ * @return a string that lives as long as the error; NULL if there was none, or for NULL
+ * @par Threads and forks any thread: an error never changes
+ * @since 0.1
+ */
+const char *tm_error_server_code(const struct tm_error *e);
+
+/**
+ * How long to wait before the next try.
+ *
+ * @param e an error, or NULL
+ * @return milliseconds; -1 if unknown, or for NULL
+ * @par Threads and forks any thread: an error never changes
+ * @since 0.1
+ */
+int64_t tm_error_retry_after_ms(const struct tm_error *e);
+
+/**
+ * Whether the same call may succeed later without anyone changing anything: #TM_NETWORK, #TM_TIMEOUT,
+ * #TM_RATE_LIMITED, #TM_SERVER_ERROR, #TM_STORE, #TM_LOCK_TIMEOUT.
+ *
+ * @param e an error, or NULL
+ * @return true if so; false for NULL
+ * @par Threads and forks any thread: an error never changes
+ * @since 0.1
+ */
+bool tm_error_is_retryable(const struct tm_error *e);
+
+/**
+ * Frees an error that a tm_* function put into `*err`.
+ *
+ * @param e an owned error, or NULL; not one from tm_response_error()
+ * @par Threads and forks any thread, once; also in a forked child
+ * @since 0.1
+ */
+void tm_error_free(struct tm_error *e);
+
+/**
+ * The name of a status, such as `"TM_LOGIN_REJECTED"`.
+ *
+ * @param status any number
+ * @return a static string; `"TM_UNKNOWN"` for a number that is no status; never NULL
+ * @par Threads and forks any thread, any time
+ * @since 0.1
+ */
+const char *tm_status_name(int32_t status);
+
+/**
+ * Sets, replaces or (with NULL) removes the log callback of this handle. Nothing is ever written anywhere
+ * else. Lines never hold a secret; tokens appear as short fingerprints.
+ *
+ * The callback runs only on a thread that is inside a call on this handle, with no lock held. It may call
+ * other managers, and this one where that need not wait for itself. It must not throw. A replaced callback
+ * and its userdata must stay valid until every call begun before has returned.
+ *
+ * @param tm the manager
+ * @param callback the callback, or NULL
+ * @param userdata handed to the callback as it is
+ * @param max_level the least important level wanted, 1 to 4; 0: none
+ * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT
+ * @return #TM_OK, or the error's status
+ * @par Threads and forks any thread; the callback stays set in a forked child
+ * @since 0.1
+ */
+enum tm_status tm_set_log_callback(struct tm_manager *tm,
+                                   tm_log_callback callback,
+                                   void *userdata,
+                                   int32_t max_level,
+                                   struct tm_error **err);
+
+/**
+ * Sets, replaces or (with NULL) removes the interrupt callback of this handle.
+ *
+ * It is asked about every 50 ms while a call on this handle waits. What holds for the log callback holds for
+ * it, too. A call that it ends passes that outcome to nobody else who waited on the same refresh.
+ *
+ * @param tm the manager
+ * @param callback the callback, or NULL
+ * @param userdata handed to the callback as it is
+ * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT
+ * @return #TM_OK, or the error's status
+ * @par Threads and forks any thread; the callback stays set in a forked child
+ * @since 0.1
+ */
+enum tm_status tm_set_interrupt_callback(struct tm_manager *tm,
+                                         tm_interrupt_callback callback,
+                                         void *userdata,
+                                         struct tm_error **err);
+
+/**
+ * Puts bytes into the sink of a load callback; a second call appends.
+ *
+ * @param sink the sink that the load callback got; NULL does nothing
+ * @param data the bytes, copied; may be NULL if `len` is 0
+ * @param len their number
+ * @par Threads and forks only inside the load callback that got the sink
+ * @since 0.1
+ */
+void tm_sink_put(struct tm_sink *sink, const void *data, size_t len);
+
+/**
+ * Keeps the tokens of this handle in a store of the caller's own: any database.
+ *
+ * Callbacks answer exactly 1: done; 0: no; anything else: failed (so that a forgotten return does not read as
+ * success). They run only on a thread that is inside a call on this handle, one at a time, with no lock of
+ * the library held. `key` is the option client_id, or the username. What is stored is JSON that holds the
+ * tokens: whoever reads the store can use them.
+ *
+ * @param tm the manager
+ * @param load reads; required
+ * @param save writes, compares and deletes; required
+ * @param lock takes a lock that every process honours; NULL for a store that no other process shares
+ * @param unlock gives it back; NULL if and only if `lock` is
+ * @param userdata handed to the callbacks as it is; it and they must stay valid until every call on this
+ *        handle that was begun before has returned
+ * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT
+ * @return #TM_OK, or the error's status
+ * @par Threads and forks set it before the first call that needs a token; it stays set in a forked child
+ * @since 0.1
+ */
+enum tm_status tm_set_store(struct tm_manager *tm,
+                            tm_store_load load,
+                            tm_store_save save,
+                            tm_store_lock lock,
+                            tm_store_unlock unlock,
+                            void *userdata,
+                            struct tm_error **err);
+
+/**
+ * The library's version, such as `"0.1.0"`.
+ *
+ * @return a static string; never NULL, never freed
+ * @par Threads and forks any thread, any time
+ * @since 0.1
+ */
+const char *tm_version(void);
+
+/**
+ * The interface's version that the loaded library implements, to be compared with #TM_ABI_VERSION of the
+ * header that a program was compiled with: it must be at least that.
+ *
+ * @return the number
+ * @par Threads and forks any thread, any time
+ * @since 0.1
+ */
+uint32_t tm_abi_version(void);
+
+/**
+ * Frees a string that a tm_* function gave as `char *`. Its bytes are zeroed first.
+ *
+ * @param s the string, or NULL
+ * @par Threads and forks any thread; also in a forked child
+ * @since 0.1
+ */
+void tm_string_free(char *s);
+
+/**
+ * A new random key of 256 bits for the encrypted stores, in base64.
+ *
+ * @param err NULL, or where an error goes: #TM_PANIC
+ * @return an owned string for tm_string_free(), or NULL
+ * @par Threads and forks any thread, any time
+ * @since 0.1
+ */
+char *tm_generate_key(struct tm_error **err);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* TOKENMGR_H */

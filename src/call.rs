@@ -1,0 +1,156 @@
+//! One call of one caller: its time limit, its callbacks, its log lines. Every wait in the library goes
+//! through here, so that each obeys its own caller.
+
+use crate::error::{Error, Result, Status};
+use crate::log::Level;
+use crate::store::TokenStore;
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a wait may go on before the callbacks are served.
+pub const SLICE: Duration = Duration::from_millis(50);
+
+/// The caller's log callback. It may do anything but throw: see the rules at the head of the C header.
+pub type LogHook = Arc<dyn Fn(Level, &str) + Send + Sync>;
+/// The caller's interrupt callback: true ends the call.
+pub type InterruptHook = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// What a handle's owner has set on it. A call keeps the hooks that it began with.
+#[derive(Clone, Default)]
+pub struct Hooks {
+    pub log: Option<(Level, LogHook)>,
+    pub interrupt: Option<InterruptHook>,
+    pub store: Option<Arc<dyn TokenStore>>,
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks")
+            .field("log", &self.log.as_ref().map(|(level, _)| level))
+            .field("interrupt", &self.interrupt.is_some())
+            .field("store", &self.store.is_some())
+            .finish()
+    }
+}
+
+/// One call of one caller.
+#[derive(Debug)]
+pub struct Call {
+    pub hooks: Arc<Hooks>,
+    /// The manager's count of logouts when the call began: a call never logs in after a later one.
+    pub logouts: u64,
+    timeout: Duration,
+    deadline: Instant,
+    /// Lines wait here until no lock is held and no runtime is entered.
+    lines: RefCell<Vec<(Level, String)>>,
+    /// Roughly where the caller's stack was: tells a call made inside a callback from a later one (see `gate`).
+    frame: usize,
+}
+
+impl Call {
+    pub fn begin(hooks: Arc<Hooks>, timeout: Duration, logouts: u64) -> Call {
+        let marker = 0u8;
+        Call {
+            hooks,
+            logouts,
+            timeout,
+            deadline: Instant::now() + timeout,
+            lines: RefCell::new(Vec::new()),
+            frame: std::ptr::from_ref(&marker).addr(),
+        }
+    }
+
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    pub fn frame(&self) -> usize {
+        self.frame
+    }
+
+    /// How much of the call's time is left.
+    pub fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether anyone has to be asked or told anything while the call waits.
+    pub fn is_watched(&self) -> bool {
+        self.hooks.interrupt.is_some() || self.hooks.log.is_some()
+    }
+
+    /// Notes a line for the log callback. The text is only made if someone wants to read it.
+    pub fn log(&self, level: Level, line: impl FnOnce() -> String) {
+        if let Some((most, _)) = &self.hooks.log
+            && level <= *most
+        {
+            self.lines.borrow_mut().push((level, line()));
+        }
+    }
+
+    /// Serves the log callback. Only where no lock is held and no runtime is entered.
+    pub fn flush(&self) {
+        let Some((_, write)) = &self.hooks.log else {
+            return;
+        };
+        // One at a time and taken out first: the callback may call back into this manager, or never return.
+        loop {
+            let next = {
+                let mut lines = self.lines.borrow_mut();
+                if lines.is_empty() { None } else { Some(lines.remove(0)) }
+            };
+            match next {
+                Some((level, line)) => write(level, &line),
+                None => return,
+            }
+        }
+    }
+
+    /// Between two slices of a wait: serves the callbacks, and says whether the caller still wants to wait.
+    pub fn go_on(&self) -> Result<()> {
+        self.flush();
+        if let Some(interrupted) = &self.hooks.interrupt
+            && interrupted()
+        {
+            return Err(Error::new(Status::TM_CANCELLED, "the interrupt callback ended the call"));
+        }
+        if Instant::now() >= self.deadline {
+            return Err(self.timed_out("waiting"));
+        }
+        Ok(())
+    }
+
+    /// The error of a call whose time ran out while it was doing `what`.
+    pub fn timed_out(&self, what: &str) -> Error {
+        Error::new(
+            Status::TM_TIMEOUT,
+            format!(
+                "the call's time of {} ms ran out while {what}; try again, or raise timeout_ms",
+                self.timeout.as_millis()
+            ),
+        )
+    }
+
+    /// Sleeps, or less if the caller's time runs out, in slices.
+    pub fn sleep(&self, wait: Duration) -> Result<()> {
+        let until = Instant::now() + wait;
+        loop {
+            self.go_on()?;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            std::thread::sleep(left.min(SLICE).min(self.left()));
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        // A call that panicked tells nobody anything more.
+        if !std::thread::panicking() {
+            self.flush();
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Who we are to the API: from the arguments, or from `TOKENMGR_*` variables, or from files that such
+//! variables name.
+
+use crate::error::{Error, Result};
+use crate::secret::{Secret, hex, process_key};
+use once_cell::sync::OnceCell;
+use ring::{hmac, pbkdf2};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
+use zeroize::Zeroizing;
+
+/// A username, and a password unless tokens come from elsewhere.
+#[derive(Debug)]
+pub struct Credentials {
+    pub username: String,
+    pub password: Option<Secret>,
+    /// Set when someone gave these credentials anew: the next login is tried whatever was refused before.
+    forgiven: AtomicBool,
+    mark: OnceCell<String>,
+}
+
+/// As slow as a login itself: whoever reads the store must not be able to guess a password from a mark.
+const ROUNDS: NonZeroU32 = NonZeroU32::new(200_000).unwrap();
+
+impl Credentials {
+    /// Credentials as given. An empty password counts as none: no API takes one.
+    pub fn new(username: &str, password: Option<&str>) -> Result<Credentials> {
+        let password = match password.filter(|text| !text.is_empty()) {
+            None => None,
+            Some(text) => {
+                Some(Secret::new(text).ok_or_else(|| Error::invalid_argument("the password holds a NUL character"))?)
+            }
+        };
+        if username.is_empty() && password.is_some() {
+            return Err(Error::invalid_argument(
+                "there is a password but no username; pass one, or set TOKENMGR_USERNAME",
+            ));
+        }
+        Ok(Credentials {
+            username: username.to_owned(),
+            password,
+            forgiven: AtomicBool::new(false),
+            mark: OnceCell::new(),
+        })
+    }
+
+    /// R5: what a record calls these credentials. In a store that others read it is a slow hash salted with
+    /// the client's identity, made only when a suspension has to be noted or looked up; in memory a keyed one.
+    pub fn mark(&self, client: &str, shared: bool) -> &str {
+        self.mark.get_or_init(|| {
+            let password = self.password.as_ref().map_or(&b""[..], Secret::as_bytes);
+            let text = Zeroizing::new([self.username.as_bytes(), &[0], password].concat());
+            if !shared {
+                return hex(hmac::sign(process_key(), &text).as_ref());
+            }
+            let mut hash = [0; 32];
+            pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, client.as_bytes(), &text, &mut hash);
+            hex(&hash)
+        })
+    }
+
+    /// The same credentials, given anew by the user: lifts a suspended login.
+    pub fn forgiven(self) -> Credentials {
+        self.forgiven.store(true, Ordering::Relaxed);
+        self
+    }
+
+    pub fn is_forgiven(&self) -> bool {
+        self.forgiven.load(Ordering::Relaxed)
+    }
+
+    /// From the next refusal on, suspensions count again.
+    pub fn end_forgiveness(&self) {
+        self.forgiven.store(false, Ordering::Relaxed);
+    }
+}
+
+impl PartialEq for Credentials {
+    fn eq(&self, other: &Credentials) -> bool {
+        self.username == other.username && self.password == other.password
+    }
+}
+
+/// A setting from the environment: `TOKENMGR_{name}`, else what the file `TOKENMGR_{name}_FILE` holds,
+/// without the line end that editors put there.
+pub fn from_environment(name: &str) -> Result<Option<Zeroizing<String>>> {
+    let variable = format!("TOKENMGR_{name}");
+    if let Some(value) = read_variable(&variable)? {
+        return Ok(Some(value));
+    }
+    let file_variable = format!("{variable}_FILE");
+    let Some(path) = read_variable(&file_variable)? else {
+        return Ok(None);
+    };
+    let bytes = std::fs::read(path.as_str()).map(Zeroizing::new).map_err(|cause| {
+        Error::invalid_argument(format!(
+            "the file that {file_variable} names could not be read ({cause}); check its path and permissions"
+        ))
+    })?;
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => {
+            let text = text.strip_suffix('\n').unwrap_or(text);
+            let text = text.strip_suffix('\r').unwrap_or(text);
+            Ok(Some(Zeroizing::new(text.to_owned())))
+        }
+        Err(_) => Err(Error::invalid_argument(format!("the file that {file_variable} names is not UTF-8 text"))),
+    }
+}
+
+/// A variable that is set and not empty.
+fn read_variable(name: &str) -> Result<Option<Zeroizing<String>>> {
+    match std::env::var(name) {
+        Ok(value) if value.is_empty() => Ok(None),
+        Ok(value) => Ok(Some(Zeroizing::new(value))),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Error::invalid_argument(format!("the environment variable {name} is not UTF-8 text")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s2_debug_shows_no_password() {
+        let credentials = Credentials::new("shop", Some("hunter2")).unwrap();
+        assert!(!format!("{credentials:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn an_empty_password_is_none_and_a_password_needs_a_name() {
+        assert!(Credentials::new("shop", Some("")).unwrap().password.is_none());
+        assert!(Credentials::new("", None).unwrap().password.is_none());
+        assert!(Credentials::new("", Some("x")).unwrap_err().message().contains("TOKENMGR_USERNAME"));
+    }
+}

@@ -1,0 +1,15 @@
+//! The C ABI and nothing else: every exported function, every pointer from C, the panic boundary. One file
+//! per handle. What stands in the doc comments here is the reference in `include/tokenmgr.h`.
+
+#![allow(unsafe_code)] // the only place that talks to C: each block says why it is sound
+#![allow(non_camel_case_types)] // the names are C's
+
+mod boundary;
+mod callbacks;
+mod error;
+mod jwt;
+mod library;
+mod manager;
+mod response;
+mod store;
+mod token;

@@ -1,0 +1,237 @@
+//! HTTP on lanes: sends a request on the caller's own thread and reads the answer whole.
+
+pub mod fault;
+pub mod lane;
+pub mod origin;
+pub mod redirect;
+mod tls;
+
+use crate::call::Call;
+use crate::clock::Tick;
+use crate::error::{Error, Result, Status};
+use crate::options::Options;
+use crate::stats::Stats;
+use bytes::Bytes;
+use fault::Fault;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use lane::{Lane, Lanes};
+use origin::Origins;
+use reqwest::{Client, NoProxy, Proxy, redirect::Policy};
+use std::time::Instant;
+use url::Url;
+
+/// A request, ready to go. Kept by the caller, so that it can be sent again.
+#[derive(Debug)]
+pub struct Outgoing {
+    pub method: Method,
+    pub url: Url,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Outgoing {
+    /// What errors and log lines call it: never the query, never user-info.
+    pub fn shown(&self) -> String {
+        let origin = self.url.origin().ascii_serialization();
+        format!("{} {origin}{}", self.method, self.url.path())
+    }
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub url: Url,
+    pub body: Vec<u8>,
+    /// When its head arrived.
+    pub arrived: Tick,
+}
+
+impl Answer {
+    /// A header's first value, if it is text.
+    pub fn header(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// Which connection a request may go over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// A kept one if there is any. If it turns out to have died, the request is sent once more over a new
+    /// one, where `repeatable` says that this does no harm (R6).
+    Kept { repeatable: bool },
+    /// A new one: for a refresh token, which a connection that turns out to have died would cost (T3).
+    New,
+}
+
+/// The limits of one exchange, and what is to happen while it goes on.
+pub struct Exchange<'a> {
+    pub deadline: Instant,
+    /// The largest body taken.
+    pub limit: u64,
+    /// Called about every 50 ms.
+    pub beat: Option<&'a mut dyn FnMut()>,
+}
+
+/// The lanes of one manager and what they are made from.
+#[derive(Debug)]
+pub struct Transport {
+    pub origins: Origins,
+    options: Options,
+    tls: rustls::ClientConfig,
+    proxy: Option<Proxy>,
+    headers: HeaderMap,
+    lanes: Lanes,
+}
+
+impl Transport {
+    pub fn new(origins: Origins, options: &Options) -> Result<Transport> {
+        Ok(Transport {
+            origins,
+            tls: tls::client_config(options)?,
+            proxy: proxy(options)?,
+            headers: default_headers(options)?,
+            lanes: Lanes::new(options.max_idle_connections.0 as usize),
+            options: options.clone(),
+        })
+    }
+
+    /// The headers that every call begins with.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    pub fn idle_lanes(&self) -> usize {
+        self.lanes.idle()
+    }
+
+    /// Sends a request and reads its answer. A lane that a fault or the caller ended is dropped with
+    /// everything that was under way on it.
+    pub fn send(
+        &self,
+        call: &Call,
+        stats: &Stats,
+        outgoing: &Outgoing,
+        connection: Connection,
+        exchange: &mut Exchange<'_>,
+    ) -> std::result::Result<Answer, Fault> {
+        let kept = match connection {
+            Connection::Kept { .. } => self.lanes.take(),
+            Connection::New => None,
+        };
+        let first = self.exchange(call, stats, kept, outgoing, exchange);
+        match first {
+            Err(fault)
+                if connection == (Connection::Kept { repeatable: true }) && fault.is_dead_reused_connection() =>
+            {
+                stats.resends.add_one();
+                self.exchange(call, stats, None, outgoing, exchange)
+            }
+            other => other,
+        }
+    }
+
+    fn exchange(
+        &self,
+        call: &Call,
+        stats: &Stats,
+        lane: Option<Lane>,
+        outgoing: &Outgoing,
+        exchange: &mut Exchange<'_>,
+    ) -> std::result::Result<Answer, Fault> {
+        let lane = match lane {
+            Some(lane) => lane,
+            None => {
+                stats.lanes_made.add_one();
+                Lane::new(|count| self.client(count)).map_err(Fault::Ended)?
+            }
+        };
+        let mut request = reqwest::Request::new(outgoing.method.clone(), outgoing.url.clone());
+        *request.headers_mut() = outgoing.headers.clone();
+        if !outgoing.body.is_empty() {
+            *request.body_mut() = Some(outgoing.body.clone().into());
+        }
+        let answer = lane.exchange(call, request, exchange)?;
+        self.lanes.put(lane);
+        Ok(answer)
+    }
+
+    fn client(&self, count: lane::CountConnects) -> reqwest::Result<Client> {
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured(self.tls.clone())
+            .connect_timeout(self.options.connect_timeout_ms.duration())
+            .connector_layer(count)
+            // Ours: see `redirect`, and R6 in `send`.
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            // One call at a time, and lanes are pruned as a whole: no timer is needed for that.
+            .pool_idle_timeout(None)
+            .pool_max_idle_per_host(1);
+        builder = match (&self.proxy, self.options.proxy.is_some()) {
+            (Some(proxy), _) => builder.proxy(proxy.clone()),
+            (None, true) => builder.no_proxy(),
+            (None, false) => builder, // the environment's
+        };
+        builder.build()
+    }
+}
+
+fn proxy(options: &Options) -> Result<Option<Proxy>> {
+    match options.proxy.as_deref() {
+        None | Some("none") => Ok(None),
+        // The URL may hold a password: it is not repeated.
+        Some(url) => Proxy::all(url)
+            .ok()
+            .filter(|_| Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()))
+            .map(|proxy| Some(proxy.no_proxy(NoProxy::from_env())))
+            .ok_or_else(|| {
+                Error::new(
+                    Status::TM_INVALID_OPTIONS,
+                    "the option proxy is not a proxy's URL; it takes http://[user:password@]host:port, or \"none\"",
+                )
+            }),
+    }
+}
+
+fn default_headers(options: &Options) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+    let agent = HeaderValue::from_str(&options.user_agent).map_err(|_| {
+        Error::new(Status::TM_INVALID_OPTIONS, "the option user_agent holds characters that no header can carry")
+    })?;
+    headers.insert(header::USER_AGENT, agent);
+    set_headers(&mut headers, &options.headers, Status::TM_INVALID_OPTIONS)?;
+    Ok(headers)
+}
+
+/// Puts the caller's headers in place of those of the same name. A few are the library's own business.
+pub fn set_headers(
+    headers: &mut HeaderMap,
+    given: &std::collections::BTreeMap<String, crate::options::OneOrMany>,
+    status: Status,
+) -> Result<()> {
+    const OURS: [HeaderName; 5] =
+        [header::AUTHORIZATION, header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
+    for (name, values) in given {
+        let shown = crate::secret::scrub(name, &[]);
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+            Error::new(status, format!("the option headers has the name \"{shown}\", which no header can have"))
+        })?;
+        if OURS.contains(&name) {
+            return Err(Error::new(
+                status,
+                format!("the option headers sets {name}, which the library sets itself; leave it out"),
+            ));
+        }
+        headers.remove(&name);
+        for value in &values.0 {
+            let value = HeaderValue::from_str(value).map_err(|_| {
+                Error::new(status, format!("the option headers.{name} holds characters that no header can carry"))
+            })?;
+            headers.append(&name, value);
+        }
+    }
+    Ok(())
+}

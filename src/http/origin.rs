@@ -1,0 +1,197 @@
+//! S1: where a token may go. The host that the manager was made for, and the origins allowed beside it.
+
+use crate::error::{Error, Result, Status};
+use url::{Host, Url};
+
+/// The host as given to `tm_new`, `scheme://authority[/prefix]`, and everything else that may be called.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origins {
+    /// Without a trailing slash, so that a path can be put behind it.
+    base: String,
+    host: Url,
+    allowed: Vec<Url>,
+}
+
+impl Origins {
+    pub fn new(host: &str, allowed: &[String], allow_insecure: bool) -> Result<Origins> {
+        let url = origin(host, "the host", allow_insecure)?;
+        let allowed = allowed
+            .iter()
+            .map(|text| {
+                let url = origin(text, "an origin in allowed_origins", allow_insecure)?;
+                match url.path() {
+                    "/" => Ok(url),
+                    _ => Err(Error::new(
+                        Status::TM_INVALID_OPTIONS,
+                        "an origin in allowed_origins has a path; give it as https://host[:port]",
+                    )),
+                }
+            })
+            .collect::<Result<Vec<Url>>>()?;
+        Ok(Origins { base: url.as_str().trim_end_matches('/').to_owned(), host: url, allowed })
+    }
+
+    /// The host as it is shown: it never holds user-info.
+    pub fn host(&self) -> &str {
+        &self.base
+    }
+
+    /// The URL that a call goes to. `url` is absolute, or a path that starts with one "/".
+    pub fn resolve(&self, url: &str) -> Result<Url> {
+        let resolved = if let Some(path) = url.strip_prefix('/') {
+            if path.starts_with(['/', '\\']) {
+                return Err(Error::invalid_argument(
+                    "the URL begins with two slashes; pass a path that starts with one \"/\", or an absolute URL",
+                ));
+            }
+            parse(&format!("{}{url}", self.base))?
+        } else {
+            parse(url)?
+        };
+        self.check(&resolved)?;
+        Ok(resolved)
+    }
+
+    /// Whether the token may go there.
+    pub fn allows(&self, url: &Url) -> bool {
+        has_no_user_info(url)
+            && (same_origin(url, &self.host) || self.allowed.iter().any(|allowed| same_origin(url, allowed)))
+    }
+
+    fn check(&self, url: &Url) -> Result<()> {
+        if self.allows(url) {
+            return Ok(());
+        }
+        let shown = url.origin().ascii_serialization();
+        let why = if has_no_user_info(url) {
+            format!(
+                "{shown} is neither the host's origin nor in allowed_origins; nothing was sent to it. Add it to allowed_origins if it may see the token"
+            )
+        } else {
+            format!("the URL for {shown} holds a username or password; nothing was sent. Take it out of the URL")
+        };
+        Err(Error::new(Status::TM_URL_NOT_ALLOWED, why))
+    }
+}
+
+fn parse(url: &str) -> Result<Url> {
+    Url::parse(url).map_err(|cause| {
+        Error::invalid_argument(format!(
+            "the URL is not valid ({cause}); pass a path that starts with one \"/\", or an absolute http(s) URL"
+        ))
+    })
+}
+
+/// Parses `scheme://authority[/prefix]`; `what` names it in messages. The text itself is never shown: it may
+/// hold user-info.
+fn origin(text: &str, what: &str, allow_insecure: bool) -> Result<Url> {
+    let refuse =
+        |why: &str| Err(Error::invalid_argument(format!("{what} {why}; give it as https://host[:port][/prefix]")));
+    let Ok(url) = Url::parse(text) else {
+        return refuse("is not a valid URL");
+    };
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return refuse("is not an http or https URL");
+    }
+    if !has_no_user_info(&url) {
+        return refuse("holds a username or password, which belong into the other arguments");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return refuse("has a query or a fragment");
+    }
+    if url.scheme() == "http" && !allow_insecure && !is_loopback(&url) {
+        return Err(Error::new(
+            Status::TM_URL_NOT_ALLOWED,
+            format!(
+                "{what} is http:// and not on this machine, so passwords and tokens would travel readable; use https://, or set allow_insecure_http"
+            ),
+        ));
+    }
+    Ok(url)
+}
+
+fn has_no_user_info(url: &Url) -> bool {
+    url.username().is_empty() && url.password().is_none()
+}
+
+fn same_origin(a: &Url, b: &Url) -> bool {
+    a.scheme() == b.scheme() && a.host() == b.host() && a.port_or_known_default() == b.port_or_known_default()
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origins() -> Origins {
+        Origins::new("https://api.example.com/base/", &["https://files.example.com:8443".into()], false).unwrap()
+    }
+
+    fn status(result: Result<impl std::fmt::Debug>) -> Status {
+        result.unwrap_err().status()
+    }
+
+    #[test]
+    fn a_path_is_appended_to_the_prefix() {
+        assert_eq!(origins().resolve("/api/v1?x=1").unwrap().as_str(), "https://api.example.com/base/api/v1?x=1");
+        assert_eq!(origins().resolve("/").unwrap().as_str(), "https://api.example.com/base/");
+        assert_eq!(origins().host(), "https://api.example.com/base");
+    }
+
+    #[test]
+    fn s1_the_token_goes_to_the_hosts_origin_and_to_allowed_ones_only() {
+        for good in ["https://api.example.com/x", "HTTPS://API.example.com:443/x", "https://files.example.com:8443/x"] {
+            assert!(origins().resolve(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://api.example.com/x",
+            "https://api.example.com:444/x",
+            "https://api.example.com.evil.com/x",
+            "https://files.example.com/x",
+            "https://user:pw@api.example.com/x",
+            "https://api.example.com@evil.com/",
+            "ftp://api.example.com/x",
+            "file:///etc/passwd",
+        ] {
+            assert_eq!(status(origins().resolve(bad)), Status::TM_URL_NOT_ALLOWED, "{bad}");
+        }
+        let message = origins().resolve("https://user:hunter2@evil.com/x").unwrap_err().message().to_owned();
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+
+    #[test]
+    fn what_is_no_url_is_an_invalid_argument() {
+        for bad in ["", "x", "//evil.com/x", "/\\evil.com", "api/v1", "https://", "http://[::1"] {
+            assert_eq!(status(origins().resolve(bad)), Status::TM_INVALID_ARGUMENT, "{bad}");
+        }
+    }
+
+    #[test]
+    fn s1_http_is_for_loopback_unless_asked_for() {
+        for good in
+            ["http://localhost:8080", "http://127.0.0.1", "http://127.9.9.9", "http://[::1]:1", "http://api.localhost"]
+        {
+            assert!(Origins::new(good, &[], false).is_ok(), "{good}");
+        }
+        for bad in ["http://example.com", "http://10.0.0.1", "http://localhost.example.com", "http://[::2]"] {
+            assert_eq!(status(Origins::new(bad, &[], false)), Status::TM_URL_NOT_ALLOWED, "{bad}");
+            assert!(Origins::new(bad, &[], true).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_scheme_an_authority_and_a_prefix() {
+        for bad in ["", "api.example.com", "ftp://x", "https://u@x", "https://x?q", "https://x#f", "https:///"] {
+            assert_eq!(status(Origins::new(bad, &[], false)), Status::TM_INVALID_ARGUMENT, "{bad}");
+        }
+        assert_eq!(status(Origins::new("https://x", &["https://y/path".into()], false)), Status::TM_INVALID_OPTIONS);
+    }
+}

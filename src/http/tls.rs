@@ -1,0 +1,191 @@
+//! TLS 1.2 and 1.3 by rustls on ring, always verified; the platform's roots, read when first needed.
+
+use crate::error::{Error, Result, Status};
+use crate::options::{MinTls, Options};
+use once_cell::sync::OnceCell;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The TLS side of every lane. Files named in the options are read here, and closed.
+pub fn client_config(options: &Options) -> Result<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions: &[&rustls::SupportedProtocolVersion] = match options.min_tls {
+        MinTls::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
+        MinTls::V1_3 => &[&rustls::version::TLS13],
+    };
+    let verifier = LazyRoots {
+        provider: Arc::clone(&provider),
+        extra: match &options.ca_file {
+            Some(path) => read_certificates("ca_file", path)?,
+            None => Vec::new(),
+        },
+        platform: !options.ca_only,
+        verifier: OnceCell::new(),
+    };
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .map_err(|cause| Error::new(Status::TM_INVALID_OPTIONS, format!("the option min_tls can not be met: {cause}")))?
+        .dangerous() // the name of the door to any verifier of one's own; ours verifies
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = match &options.client_cert_file {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            let chain = read_certificates("client_cert_file", path)?;
+            let key_path = options.client_key_file.as_ref().unwrap_or(path);
+            let key = PrivateKeyDer::from_pem_file(key_path)
+                .map_err(|cause| unreadable("client_key_file", key_path, "private key", &cause))?;
+            builder.with_client_auth_cert(chain, key).map_err(|cause| {
+                Error::new(
+                    Status::TM_INVALID_OPTIONS,
+                    format!("the certificate in client_cert_file and the key in client_key_file do not go together ({cause})"),
+                )
+            })?
+        }
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn read_certificates(option: &str, path: &str) -> Result<Vec<CertificateDer<'static>>> {
+    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|cause| unreadable(option, path, "certificate", &cause))?;
+    if certificates.is_empty() {
+        return Err(Error::new(
+            Status::TM_INVALID_OPTIONS,
+            format!("the file {path} that the option {option} names holds no certificate; it takes a PEM file"),
+        ));
+    }
+    Ok(certificates)
+}
+
+fn unreadable(option: &str, path: &str, what: &str, cause: &rustls::pki_types::pem::Error) -> Error {
+    Error::new(
+        Status::TM_INVALID_OPTIONS,
+        format!("the file {path} that the option {option} names gave no {what} ({cause}); it takes a PEM file"),
+    )
+}
+
+/// A verifier that reads the platform's roots at the first handshake: a manager that is never used, or only
+/// speaks to loopback, does not pay for them, and a machine without any can still call `http://`.
+#[derive(Debug)]
+struct LazyRoots {
+    provider: Arc<CryptoProvider>,
+    extra: Vec<CertificateDer<'static>>,
+    platform: bool,
+    verifier: OnceCell<Arc<WebPkiServerVerifier>>,
+}
+
+impl LazyRoots {
+    fn verifier(&self) -> std::result::Result<&Arc<WebPkiServerVerifier>, rustls::Error> {
+        self.verifier.get_or_try_init(|| {
+            let mut roots = RootCertStore::empty();
+            if self.platform {
+                roots.add_parsable_certificates(platform_roots());
+            }
+            for certificate in &self.extra {
+                roots.add(certificate.clone())?;
+            }
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
+                .build()
+                .map_err(|_| rustls::Error::General(NO_ROOTS.to_owned()))
+        })
+    }
+}
+
+const NO_ROOTS: &str =
+    "this machine has no certificate authorities to trust; install the package ca-certificates, or set ca_file";
+
+/// The bundle file if there is one: one file instead of the hundreds in the directory beside it.
+fn platform_roots() -> Vec<CertificateDer<'static>> {
+    let places = openssl_probe::probe();
+    let from_file = |file: &Path| rustls_native_certs::load_certs_from_paths(Some(file), None).certs;
+    let roots = places.cert_file.as_deref().map(from_file).unwrap_or_default();
+    if !roots.is_empty() {
+        return roots;
+    }
+    places.cert_dir.iter().flat_map(|dir| rustls_native_certs::load_certs_from_paths(None, Some(dir)).certs).collect()
+}
+
+impl ServerCertVerifier for LazyRoots {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        self.verifier()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// If TLS is why a request failed: what is wrong, and what to do about it.
+pub fn explain(error: &reqwest::Error) -> Option<String> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(inner) = cause {
+        if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
+            return Some(advice(tls));
+        }
+        // An io::Error hides what it carries from source().
+        if let Some(io) = inner.downcast_ref::<std::io::Error>()
+            && let Some(carried) = io.get_ref()
+        {
+            if let Some(tls) = carried.downcast_ref::<rustls::Error>() {
+                return Some(advice(tls));
+            }
+            cause = Some(carried);
+            continue;
+        }
+        cause = inner.source();
+    }
+    None
+}
+
+fn advice(error: &rustls::Error) -> String {
+    use rustls::Error as Tls;
+    match error {
+        Tls::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "the server's certificate is from an authority that is not trusted here; name the authority's file in ca_file if it should be".to_owned()
+        }
+        Tls::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) => {
+            "the server's certificate is for another name; check the host".to_owned()
+        }
+        Tls::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            "the server's certificate has expired; check this machine's clock, or tell the server's owner".to_owned()
+        }
+        Tls::InvalidMessage(_) => "the server does not speak TLS on this port; check the port, or use http:// if it is on this machine".to_owned(),
+        Tls::AlertReceived(alert) => format!(
+            "the server ended the handshake ({alert:?}); check min_tls, and client_cert_file if it asks for a client certificate"
+        ),
+        other => format!("{other}; check the server's certificate and this machine's clock"),
+    }
+}

@@ -1,0 +1,211 @@
+//! An instance: the credentials, tokens and lanes of one API client in this process. Usually one handle has
+//! one; persistent handles share theirs; a forked child makes its own.
+
+use crate::backoff::{Backoff, PASSING};
+use crate::call::Call;
+use crate::clock::Tick;
+use crate::credentials::Credentials;
+use crate::error::{Error, Result, Status};
+use crate::fork;
+use crate::freshness::{Lifetime, RefreshWindow};
+use crate::gate::Gate;
+use crate::http::Transport;
+use crate::http::origin::Origins;
+use crate::options::{Options, StoreOptions};
+use crate::secret::random_place;
+use crate::stats::Stats;
+use crate::store::TokenStore;
+use crate::store::memory::MemoryStore;
+use crate::store::record::{Record, StoredPair, u128hex};
+use crate::token::{Lineage, Pair};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// What an instance is made from, and made again from in a forked child.
+#[derive(Debug, PartialEq)]
+pub struct Spec {
+    pub origins: Origins,
+    pub options: Options,
+}
+
+/// One API client in this process.
+#[derive(Debug)]
+pub struct Instance {
+    pub spec: Arc<Spec>,
+    /// The count of forks that it was made in.
+    pub generation: u32,
+    /// The identity under which the store keeps the pair.
+    pub client: String,
+    pub credentials: ArcSwap<Credentials>,
+    /// What is served. The store's record is the truth about it.
+    pub current: ArcSwapOption<Pair>,
+    pub gate: Gate,
+    pub memory: MemoryStore,
+    /// T5: the pair of a login while the store was away, known to this process only.
+    pub alone: MemoryStore,
+    pub transport: Transport,
+    pub stats: Stats,
+    /// How often this instance was logged out.
+    pub logouts: AtomicU64,
+    /// F4: when the next refresh ahead of expiry may be tried.
+    pub ahead: Pause,
+    /// R3: until when a 401 starts no recovery.
+    pub recovery: Pause,
+    /// Where this process stands in every jitter.
+    pub place: f64,
+    /// A pair in the store that belongs to credentials which were replaced.
+    pub disowned: ArcSwapOption<Pair>,
+}
+
+/// A pause that grows with every failure in a row.
+#[derive(Debug, Default)]
+pub struct Pause {
+    until: AtomicU64,
+    failures: AtomicU32,
+}
+
+impl Pause {
+    pub fn is_over(&self, now: Tick) -> bool {
+        now.0 >= self.until.load(Ordering::Relaxed)
+    }
+
+    /// One more failure: the next try comes later, and not before `at_least`.
+    pub fn grow(&self, backoff: Backoff, at_least: Option<std::time::Duration>) {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let wait = backoff.jittered(failures, random_place()).max(at_least.unwrap_or_default());
+        self.until.store(Tick::now().after(wait).0, Ordering::Relaxed);
+    }
+
+    /// The same, unless another caller has begun the pause already.
+    pub fn grow_once(&self, backoff: Backoff) {
+        if self.is_over(Tick::now()) {
+            self.grow(backoff, None);
+        }
+    }
+
+    pub fn end(&self) {
+        self.failures.store(0, Ordering::Relaxed);
+        self.until.store(0, Ordering::Relaxed);
+    }
+}
+
+impl Instance {
+    pub fn new(spec: Arc<Spec>, credentials: Arc<Credentials>) -> Result<Instance> {
+        Ok(Instance {
+            generation: fork::generation(),
+            client: spec.options.client_id.clone().unwrap_or_else(|| credentials.username.clone()),
+            credentials: ArcSwap::new(credentials),
+            current: ArcSwapOption::empty(),
+            gate: Gate::default(),
+            memory: MemoryStore::default(),
+            alone: MemoryStore::default(),
+            transport: Transport::new(spec.origins.clone(), &spec.options)?,
+            stats: Stats::default(),
+            logouts: AtomicU64::new(0),
+            ahead: Pause::default(),
+            recovery: Pause::default(),
+            place: random_place(),
+            disowned: ArcSwapOption::empty(),
+            spec,
+        })
+    }
+
+    /// The same client for another owner who must not use what `older` may still use itself: the access
+    /// token comes along, the refresh token only where the store is shared and keeps it from being used twice.
+    pub fn heir(older: &Instance, credentials: Arc<Credentials>, store_is_shared: bool) -> Result<Instance> {
+        let heir = Instance::new(Arc::clone(&older.spec), credentials)?;
+        if let Some(pair) = older.current.load_full() {
+            let pair = match store_is_shared && !pair.private {
+                true => pair,
+                false => Arc::new(pair.without_refresh()),
+            };
+            if !store_is_shared {
+                heir.memory.update(|record, now| record.put(&heir.client, &heir.stored(&pair, now)));
+            }
+            heir.current.store(Some(pair));
+        }
+        Ok(heir)
+    }
+
+    /// The store that this call's handle keeps its pair in.
+    pub fn store<'a>(&'a self, call: &'a Call) -> Result<&'a dyn TokenStore> {
+        match (&call.hooks.store, &self.spec.options.store) {
+            (Some(store), _) => Ok(&**store),
+            (None, StoreOptions::Callback { .. }) => Err(Error::new(
+                Status::TM_STORE,
+                "the store is \"callback\", but no callbacks were set; call tm_set_store before the first call that needs a token",
+            )),
+            (None, _) => Ok(&self.memory),
+        }
+    }
+
+    pub fn window(&self) -> RefreshWindow {
+        RefreshWindow {
+            before: self.spec.options.refresh_before_seconds.duration(),
+            jitter: self.spec.options.refresh_jitter_seconds.duration(),
+            place: self.place,
+        }
+    }
+
+    /// Serves a pair from now on, unless a later rotation of the same login is served already.
+    pub fn install(&self, pair: Arc<Pair>) -> Arc<Pair> {
+        self.current.rcu(|current| match current {
+            Some(current) if is_later(current.lineage, pair.lineage) => Some(Arc::clone(current)),
+            _ => Some(Arc::clone(&pair)),
+        });
+        pair
+    }
+
+    /// A pair as the record keeps it; `now` is the store's clock.
+    pub fn stored(&self, pair: &Pair, now: i64) -> StoredPair {
+        let left = pair.lifetime.is_known().then(|| Tick::now().until(pair.lifetime.expires));
+        StoredPair {
+            access_token: Some(pair.access.clone()),
+            refresh_token: pair.refresh.clone(),
+            expires_at: pair.expires_at,
+            refresh_expires_at: pair.refresh_expires_at,
+            stored_at: Some(now),
+            lifetime_ms: left.map(crate::clock::millis),
+            family: Some(u128hex::Hex(pair.lineage.family)),
+            seq: pair.lineage.seq,
+        }
+    }
+
+    /// How long a token that was just handed out lives, as F1 and F5 count it.
+    pub fn lifetime(&self, issued: Tick, lifetime: Option<std::time::Duration>) -> Lifetime {
+        // F5: whatever it says, a token that the server has just handed out is worth a try for a second;
+        // otherwise a server that hands out dead ones would be asked for another by every call.
+        const SHORTEST: std::time::Duration = std::time::Duration::from_secs(1);
+        match lifetime {
+            Some(lifetime) => Lifetime::new(issued, lifetime.max(SHORTEST), self.window()),
+            None => Lifetime::UNKNOWN,
+        }
+    }
+
+    /// F4, F5: notes how a refresh ahead of expiry ended.
+    pub fn after_ahead(&self, before: &Pair, outcome: &Result<Arc<Pair>>) {
+        match outcome {
+            // The server gave nothing that lives longer: asking again at once would bring no more.
+            Ok(pair) if pair.lifetime.is_known() && pair.lifetime.expires <= before.lifetime.expires => {
+                self.ahead.grow(PASSING, None);
+            }
+            Ok(_) => self.ahead.end(),
+            Err(error) => self.ahead.grow(PASSING, error.retry_after()),
+        }
+    }
+
+    /// Forgets a pair that belongs to replaced credentials.
+    pub fn disown(&self, pair: Option<Arc<Pair>>) {
+        self.disowned.store(pair);
+    }
+
+    /// The record that logging in starts from where no store can be asked.
+    pub fn forget_alone(&self) {
+        self.alone.update(|record, _| *record = Record::default());
+    }
+}
+
+fn is_later(a: Lineage, b: Lineage) -> bool {
+    a.family == b.family && a.seq > b.seq
+}

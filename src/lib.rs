@@ -1,0 +1,35 @@
+//! libtokenmgr: token management for API clients, behind a C ABI.
+//!
+//! It logs in with a username and a password, keeps the access token fresh, rotates the refresh token
+//! without ever losing a pair or using one twice, and recovers from 401, 403 and 429 without hammering.
+//!
+//! The modules in reading order: `manager` (what can be asked), `request` (an API call and its recovery),
+//! `refresh` (the transaction that gets a new pair), `freshness` (when), `dialect` (what it looks like on
+//! the wire), `http` (lanes), `store` (where pairs are kept), and `ffi` (what C sees).
+
+#![deny(unsafe_code)]
+
+mod backoff;
+mod call;
+mod clock;
+mod credentials;
+mod dialect;
+pub mod error;
+pub mod ffi;
+mod fork;
+mod freshness;
+mod gate;
+mod http;
+mod instance;
+mod jwt;
+mod log;
+mod manager;
+pub mod options;
+mod persistent;
+mod refresh;
+mod request;
+mod response;
+mod secret;
+mod stats;
+mod store;
+mod token;

@@ -1,0 +1,326 @@
+//! The manager: what a handle is, and everything that can be asked of it. Read this file first.
+//!
+//! Every public function begins a [`Call`] (the caller's time limit and callbacks), takes the instance
+//! (tokens, credentials, lanes), and tells its story: `request` in `request.rs`, the renewal of tokens in
+//! `refresh.rs`.
+
+use crate::call::{Call, Hooks};
+use crate::clock::{Tick, unix_seconds};
+use crate::credentials::{Credentials, from_environment};
+use crate::error::{Error, Result};
+use crate::fork;
+use crate::freshness::{Freshness, Lifetime};
+use crate::http::origin::Origins;
+use crate::instance::{Instance, Spec};
+use crate::jwt;
+use crate::log::Level;
+use crate::options::{Options, RequestOptions, StoreOptions};
+use crate::persistent;
+use crate::refresh::{self, Budget, Want};
+use crate::response::Response;
+use crate::secret::{Secret, random};
+use crate::store::TokenStore;
+use crate::token::{Lineage, Pair, PairParts, Rung};
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// One handle: an instance, its own or shared, and the callbacks set on this handle.
+#[derive(Debug)]
+pub struct Manager {
+    instance: ArcSwap<Instance>,
+    hooks: ArcSwap<Hooks>,
+}
+
+impl Manager {
+    /// A manager for the API at `host`. What is `None` comes from the environment.
+    pub fn new(
+        host: Option<&str>,
+        username: Option<&str>,
+        password: Option<&str>,
+        options: Option<&str>,
+    ) -> Result<Manager> {
+        fork::watch();
+        let given = |given: Option<&str>, name: &str| match given {
+            Some(text) => Ok(Some(zeroize::Zeroizing::new(text.to_owned()))),
+            None => from_environment(name),
+        };
+        let options = Options::parse(options)?;
+        let host = given(host, "HOST")?
+            .ok_or_else(|| Error::invalid_argument("there is no host; pass one, or set TOKENMGR_HOST"))?;
+        let username = given(username, "USERNAME")?.unwrap_or_default();
+        let password = given(password, "PASSWORD")?;
+        let credentials = Arc::new(Credentials::new(&username, password.as_ref().map(|text| text.as_str()))?);
+        let origins = Origins::new(&host, &options.allowed_origins, options.allow_insecure_http)?;
+        let spec = Arc::new(Spec { origins, options });
+        let make = || Instance::new(Arc::clone(&spec), Arc::clone(&credentials));
+        let instance = match spec.options.persistent {
+            true => persistent::share(&spec, &credentials, make)?,
+            false => Arc::new(make()?),
+        };
+        Ok(Manager { instance: ArcSwap::new(instance), hooks: ArcSwap::default() })
+    }
+
+    /// Sends an API call with a valid token.
+    pub fn request(&self, method: &str, url: &str, body: Bytes, options: Option<&str>) -> Result<Response> {
+        let options = RequestOptions::parse(options)?;
+        let (instance, call) = self.begin(options.timeout_ms.map(|timeout| timeout.duration()))?;
+        let outgoing = instance.prepare(method, url, body, &options)?;
+        instance.request(&call, outgoing, options.idempotent)
+    }
+
+    /// A pair that is good now; logs in or refreshes when due.
+    pub fn token(&self) -> Result<Arc<Pair>> {
+        let (instance, call) = self.begin(None)?;
+        instance.token(&call, &Budget::new())
+    }
+
+    /// F3, the fast path: lends a good token without a call being begun. `None`: ask [`Manager::token`].
+    #[inline]
+    pub fn with_good_token<T>(&self, take: impl FnOnce(&Pair) -> T) -> Option<T> {
+        let instance = self.instance.load();
+        if instance.generation != fork::generation() {
+            return None;
+        }
+        let current = instance.current.load();
+        let pair = current.as_ref()?;
+        let is_good = pair.freshness(Tick::now()) == Freshness::Good && !pair.is_rejected();
+        is_good.then(|| take(pair))
+    }
+
+    /// What is held: no I/O, no waiting.
+    pub fn peek(&self) -> Result<Option<Arc<Pair>>> {
+        Ok(self.instance()?.current.load_full())
+    }
+
+    /// Logs in now, whatever is held.
+    pub fn login(&self) -> Result<()> {
+        let (instance, call) = self.begin(None)?;
+        let held = instance.current.load_full();
+        instance.obtain(&call, &Want::Login(held), &Budget::new()).map(|_| ())
+    }
+
+    /// Refreshes now; falls back to a login.
+    pub fn refresh(&self) -> Result<()> {
+        let (instance, call) = self.begin(None)?;
+        let held = instance.current.load_full();
+        instance.obtain(&call, &Want::Refresh(held), &Budget::new()).map(|_| ())
+    }
+
+    /// Revokes the tokens at the server. The local and the stored ones go whatever it answers.
+    pub fn logout(&self) -> Result<()> {
+        let (instance, call) = self.begin(None)?;
+        let pass = instance.gate.enter_alone(&call)?;
+        instance.logouts.fetch_add(1, Ordering::Relaxed);
+        let held = instance.current.swap(None);
+        instance.forget_alone();
+        let mut stored = None;
+        let forgotten = instance.store(&call)?.change(&call, &instance.client, &mut |record, now| {
+            stored = record.pair.access_token.clone();
+            let is_empty = stored.is_none() && record.claim.is_none();
+            if !is_empty {
+                record.bury(now);
+            }
+            !is_empty
+        });
+        let pair = match (held, stored) {
+            (Some(held), _) => Some(held),
+            (None, Some(access)) => Some(Arc::new(given_pair(access, None, Lifetime::UNKNOWN, None)?)),
+            (None, None) => None,
+        };
+        let revoked = match &pair {
+            Some(pair) => refresh::logout(&instance, &call, pair),
+            None => Ok(()),
+        };
+        drop(pass);
+        call.log(Level::Info, || "logged out".to_owned());
+        revoked.and(forgotten.map_err(|fault| fault.error))
+    }
+
+    /// The caller's own HTTP client was answered 401 to this access token.
+    pub fn reject(&self, access_token: &str) -> Result<()> {
+        if let Some(pair) = self.instance()?.current.load_full()
+            && pair.access.as_bytes() == access_token.as_bytes()
+        {
+            pair.reject();
+        }
+        Ok(())
+    }
+
+    /// Takes over a pair from elsewhere. Times are Unix seconds; 0: unknown.
+    pub fn set_tokens(
+        &self,
+        access: &str,
+        refresh: Option<&str>,
+        expires_at: i64,
+        refresh_expires_at: i64,
+    ) -> Result<()> {
+        let (instance, call) = self.begin(None)?;
+        let secret = |text: &str, what: &str| {
+            Secret::new(text).ok_or_else(|| Error::invalid_argument(format!("the {what} token holds a NUL character")))
+        };
+        let refresh = refresh.filter(|text| !text.is_empty()).map(|text| secret(text, "refresh")).transpose()?;
+        let expires_at = Some(expires_at).filter(|at| *at > 0).or_else(|| jwt::expires_at(access));
+        let lifetime = match expires_at.map(|at| u64::try_from(at - unix_seconds()).unwrap_or(0)) {
+            Some(left) => Lifetime::new(Tick::now(), Duration::from_secs(left), instance.window()),
+            None => Lifetime::UNKNOWN,
+        };
+        let refresh_expires_at = Some(refresh_expires_at).filter(|at| *at > 0);
+        let pair = Arc::new(given_pair(secret(access, "access")?, refresh, lifetime, refresh_expires_at)?);
+        instance
+            .store(&call)?
+            .change(&call, &instance.client, &mut |record, now| {
+                record.put(&instance.client, &instance.stored(&pair, now));
+                record.host = Some(instance.spec.origins.host().to_owned());
+                true
+            })
+            .map_err(|fault| fault.error)?;
+        instance.forget_alone();
+        instance.ahead.end();
+        instance.recovery.end();
+        instance.disown(None);
+        instance.current.store(Some(pair));
+        Ok(())
+    }
+
+    /// Replaces the credentials. Calls under way end with those that they began with; another username drops
+    /// the tokens; a suspended login is lifted.
+    pub fn set_credentials(&self, username: Option<&str>, password: &str) -> Result<()> {
+        let instance = self.instance()?;
+        let before = instance.credentials.load_full();
+        let username = username.unwrap_or(&before.username);
+        let is_same_user = username == before.username;
+        let credentials = Arc::new(Credentials::new(username, Some(password))?.forgiven());
+        let store_is_shared = self.hooks.load().store.as_ref().is_some_and(|store| store.is_shared());
+        let successor = || match is_same_user {
+            true => Instance::heir(&instance, Arc::clone(&credentials), store_is_shared),
+            false => {
+                let fresh = Instance::new(Arc::clone(&instance.spec), Arc::clone(&credentials))?;
+                fresh.disown(instance.current.load_full());
+                Ok(fresh)
+            }
+        };
+        if instance.spec.options.persistent {
+            let shared = persistent::share(&instance.spec, &credentials, successor)?;
+            shared.credentials.store(credentials);
+            self.instance.store(shared);
+        } else if is_same_user {
+            instance.credentials.store(credentials);
+        } else {
+            self.instance.store(Arc::new(successor()?));
+        }
+        Ok(())
+    }
+
+    /// Changes what is set on this handle. Calls under way keep what they began with.
+    pub fn set_hooks(&self, change: impl Fn(&mut Hooks)) -> Result<()> {
+        self.instance()?; // in a forked child, what is set on the handle is made anew first
+        self.hooks.rcu(|hooks| {
+            let mut hooks = Hooks::clone(hooks);
+            change(&mut hooks);
+            hooks
+        });
+        Ok(())
+    }
+
+    /// Keeps this handle's tokens in a store of the caller's own.
+    pub fn set_store(&self, store: Arc<dyn TokenStore>) -> Result<()> {
+        let instance = self.instance()?;
+        let options = &instance.spec.options;
+        let is_callback = matches!(options.store, StoreOptions::Callback { .. });
+        if options.persistent && !is_callback {
+            return Err(Error::invalid_argument(
+                "a persistent manager takes a store of the caller's own only with the option \"store\":{\"type\":\"callback\",\"id\":\"…\"}",
+            ));
+        }
+        if !is_callback && options.store != StoreOptions::Memory {
+            return Err(Error::invalid_argument(
+                "the manager was made with another store; leave the option store out, or make it {\"type\":\"callback\"}",
+            ));
+        }
+        self.set_hooks(|hooks| hooks.store = Some(Arc::clone(&store)))
+    }
+
+    /// Counters and gauges as one JSON object.
+    pub fn stats_json(&self) -> Result<String> {
+        let instance = self.instance()?;
+        let mut map = instance.stats.to_map();
+        let pair = instance.current.load_full();
+        let now = Tick::now();
+        let freshness = pair.as_ref().map_or("none", |pair| match pair.freshness(now) {
+            Freshness::Good => "good",
+            Freshness::Due => "due",
+            Freshness::Dead => "dead",
+        });
+        map.insert("token".to_owned(), freshness.into());
+        map.insert("seconds_left".to_owned(), pair.as_ref().and_then(|pair| pair.seconds_left()).into());
+        map.insert("has_refresh_token".to_owned(), pair.as_ref().is_some_and(|pair| pair.refresh.is_some()).into());
+        map.insert("token_is_private".to_owned(), pair.is_some_and(|pair| pair.private).into());
+        map.insert("lanes_idle".to_owned(), instance.transport.idle_lanes().into());
+        Ok(serde_json::Value::Object(map).to_string())
+    }
+
+    fn begin(&self, timeout: Option<Duration>) -> Result<(Arc<Instance>, Call)> {
+        let instance = self.instance()?;
+        let timeout = timeout.unwrap_or_else(|| instance.spec.options.timeout_ms.duration());
+        let logouts = instance.logouts.load(Ordering::Relaxed);
+        Ok((instance, Call::begin(self.hooks.load_full(), timeout, logouts)))
+    }
+
+    /// This process's instance: in a forked child, the first call makes it from what the parent had published.
+    fn instance(&self) -> Result<Arc<Instance>> {
+        let instance = self.instance.load_full();
+        if instance.generation == fork::generation() {
+            return Ok(instance);
+        }
+        // P1: what the parent made is leaked, never dropped, locked or driven.
+        std::mem::forget(Arc::clone(&instance));
+        let parents_hooks = self.hooks.load_full();
+        std::mem::forget(Arc::clone(&parents_hooks));
+        let store = parents_hooks.store.as_ref().map(|store| store.in_child());
+        let store_is_shared = store.as_ref().is_some_and(|store| store.is_shared());
+        self.hooks.compare_and_swap(&parents_hooks, Arc::new(Hooks { store, ..Hooks::clone(&parents_hooks) }));
+        let credentials = instance.credentials.load_full();
+        let make = || {
+            let heir = Instance::heir(&instance, Arc::clone(&credentials), store_is_shared)?;
+            heir.stats.forks_seen.set(instance.stats.forks_seen.get() + 1);
+            Ok(heir)
+        };
+        let heir = match instance.spec.options.persistent {
+            true => persistent::share(&instance.spec, &credentials, make)?,
+            false => Arc::new(make()?),
+        };
+        self.instance.compare_and_swap(&instance, heir);
+        Ok(self.instance.load_full())
+    }
+}
+
+impl Drop for Manager {
+    fn drop(&mut self) {
+        let instance = self.instance.load_full();
+        if instance.generation != fork::generation() {
+            std::mem::forget(instance);
+            std::mem::forget(self.hooks.load_full());
+        }
+    }
+}
+
+/// A pair that came from outside: the first of a family of its own.
+fn given_pair(
+    access: Secret,
+    refresh: Option<Secret>,
+    lifetime: Lifetime,
+    refresh_expires_at: Option<i64>,
+) -> Result<Pair> {
+    Pair::new(PairParts {
+        access,
+        refresh,
+        lifetime,
+        refresh_expires_at,
+        lineage: Lineage { family: u128::from_le_bytes(random()), seq: 0 },
+        private: false,
+        rung: Rung::None,
+    })
+}

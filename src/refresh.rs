@@ -1,0 +1,632 @@
+//! The refresh transaction: how one of many processes gets a new pair, so that no refresh token is ever
+//! sent twice (T1 to T5). Read `Renewal::through` from the top.
+//!
+//! It runs behind the instance's gate, so one caller of this process at a time is in it; against other
+//! processes the claims in the store's record hold.
+
+use crate::backoff::PASSING;
+use crate::call::Call;
+use crate::clock::{Tick, unix_seconds};
+use crate::credentials::Credentials;
+use crate::error::{Error, Result, Status};
+use crate::freshness::{Freshness, Lifetime};
+use crate::instance::Instance;
+use crate::log::Level;
+use crate::secret::{Secret, random, random_place};
+use crate::store::record::{Claim, Claimed, Fingerprint, Holding, Record, StoredPair};
+use crate::store::{Loaded, StoreFault, TokenStore};
+use crate::token::{Lineage, Pair, PairParts, Rung};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+mod ask;
+pub use ask::logout;
+use ask::{Asked, Granted};
+
+/// What a caller needs.
+#[derive(Clone, Debug)]
+pub enum Want {
+    /// A pair that can be used now: nothing usable is held.
+    Usable,
+    /// A fresher one, ahead of expiry: what is held serves meanwhile.
+    Ahead,
+    /// Another than this one, which the server answered 401.
+    Other(Arc<Pair>),
+    /// A refresh of what is held, good or not.
+    Refresh(Option<Arc<Pair>>),
+    /// A login that is not the one of this pair, whatever is held.
+    Login(Option<Arc<Pair>>),
+}
+
+impl Want {
+    /// Whether a pair is what the caller wants. `freshness` is what it is right now.
+    pub fn is_met_by(&self, pair: &Pair, freshness: Freshness) -> bool {
+        let is_other = |than: &Pair| pair.access != than.access;
+        match self {
+            Want::Usable => freshness != Freshness::Dead,
+            Want::Ahead => freshness == Freshness::Good,
+            Want::Other(refused) => freshness != Freshness::Dead && is_other(refused),
+            Want::Refresh(held) => freshness != Freshness::Dead && held.as_deref().is_some_and(is_other),
+            Want::Login(held) => {
+                let is_new = |held: &Arc<Pair>| held.lineage.family != pair.lineage.family;
+                pair.lineage.seq == 0 && held.as_ref().is_some_and(is_new)
+            }
+        }
+    }
+}
+
+/// What one call may still spend (R1).
+#[derive(Debug)]
+pub struct Budget {
+    pub refresh: Cell<bool>,
+    pub login: Cell<bool>,
+}
+
+impl Budget {
+    pub fn new() -> Budget {
+        Budget { refresh: Cell::new(true), login: Cell::new(true) }
+    }
+}
+
+/// Gets a new pair and serves it from then on. The caller has the gate's pass.
+pub fn renew(instance: &Instance, call: &Call, want: &Want, budget: &Budget) -> Result<Arc<Pair>> {
+    let renewal = Renewal { instance, call, credentials: instance.credentials.load_full(), want, budget };
+    let outcome = match renewal.through(instance.store(call)?, false) {
+        Err(Setback::Store(fault)) => renewal.alone(fault),
+        other => other,
+    };
+    outcome.map_err(|setback| match setback {
+        Setback::Error(error) => error,
+        Setback::Store(fault) => fault.error,
+    })
+}
+
+/// What the record calls for.
+enum Plan {
+    /// Take over the pair that is there.
+    Adopt(Pair),
+    /// Someone else is at it.
+    Wait(Duration),
+    Refresh {
+        token: Secret,
+        holding: Holding,
+        lineage: Lineage,
+    },
+    Login {
+        holding: Holding,
+    },
+}
+
+/// What a step of the transaction came to.
+enum Step {
+    Done(Arc<Pair>),
+    /// The record has changed: look again.
+    Again,
+}
+
+/// Why the transaction ended without a pair.
+enum Setback {
+    Error(Error),
+    /// The store is away (T5).
+    Store(StoreFault),
+}
+
+impl From<Error> for Setback {
+    fn from(error: Error) -> Setback {
+        Setback::Error(error)
+    }
+}
+
+impl From<StoreFault> for Setback {
+    fn from(fault: StoreFault) -> Setback {
+        Setback::Store(fault)
+    }
+}
+
+type Stepped<T> = std::result::Result<T, Setback>;
+
+struct Renewal<'a> {
+    instance: &'a Instance,
+    call: &'a Call,
+    /// Those that the call began with.
+    credentials: Arc<Credentials>,
+    want: &'a Want,
+    budget: &'a Budget,
+}
+
+impl Renewal<'_> {
+    /// The transaction through one store: read, decide, claim, ask, write. `private`: the store is this
+    /// process's own, used while the shared one is away.
+    fn through(&self, store: &dyn TokenStore, private: bool) -> Stepped<Arc<Pair>> {
+        loop {
+            self.call.go_on()?;
+            let loaded = self.load(store)?;
+            if !private && self.bring_home(store, &loaded)? {
+                continue;
+            }
+            let step = match self.plan(store, &loaded)? {
+                Plan::Adopt(pair) => return Ok(self.adopt(pair, private)),
+                Plan::Wait(left) => self.wait(left)?,
+                Plan::Refresh { token, holding, lineage } => self.refresh(store, private, &token, &holding, lineage)?,
+                Plan::Login { holding } => self.login(store, private, &holding)?,
+            };
+            if let Step::Done(pair) = step {
+                return Ok(pair);
+            }
+        }
+    }
+
+    /// T5: the store is away. What is in memory serves; late in its window, or when nothing serves, this
+    /// process goes on alone.
+    fn alone(&self, fault: StoreFault) -> Stepped<Arc<Pair>> {
+        // The caller's own time, interrupt or callback ended it: that is no news of the store.
+        if fault.error.is_private() && (self.call.left().is_zero() || fault.error.status() != Status::TM_LOCK_TIMEOUT) {
+            return Err(fault.error.into());
+        }
+        self.call.log(Level::Warning, || format!("going on without the token store: {}", fault.error));
+        let current = self.instance.current.load_full();
+        let late = |pair: &Arc<Pair>| Tick::now() >= pair.lifetime.late(self.instance.place);
+        if matches!(self.want, Want::Ahead) && !current.as_ref().is_some_and(late) {
+            return Err(fault.into());
+        }
+        if self.credentials.password.is_none() && self.instance.alone.read() == Record::default() {
+            return Err(fault.into());
+        }
+        self.through(&self.instance.alone, true)
+    }
+
+    /// T5: the store is back. A pair that only this process knows gives way to a usable one there, or is
+    /// published over a useless one. Says whether the record has changed.
+    fn bring_home(&self, store: &dyn TokenStore, loaded: &Loaded) -> Stepped<bool> {
+        let Some(private) = self.instance.current.load_full().filter(|pair| pair.private) else {
+            return Ok(false);
+        };
+        let there = self.pair_in(loaded)?.is_some_and(|pair| pair.freshness(Tick::now()) == Freshness::Good);
+        let mut published = false;
+        if !there {
+            let known = self.lineage();
+            self.change(store, &mut |record, now| {
+                let mut pair = self.instance.stored(&private, now);
+                pair.refresh_token = self.instance.alone.read().pair.refresh_token;
+                published = record.publish_private(&self.instance.client, known, &pair, now);
+                published
+            })?;
+        }
+        self.instance.forget_alone();
+        let known_to_all = Pair::new(PairParts {
+            access: private.access.clone(),
+            refresh: private.refresh.clone(),
+            lifetime: private.lifetime,
+            refresh_expires_at: private.refresh_expires_at,
+            lineage: private.lineage,
+            private: false,
+            rung: private.rung,
+        })?;
+        self.instance.current.store(Some(Arc::new(known_to_all)));
+        Ok(published)
+    }
+
+    fn plan(&self, store: &dyn TokenStore, loaded: &Loaded) -> Stepped<Plan> {
+        let Loaded { record, now } = loaded;
+        self.not_logged_out()?;
+        let stored = self.pair_in(loaded)?;
+        let lineage = stored.as_ref().map(|pair| pair.lineage);
+        if let Some(pair) = stored
+            && self.want.is_met_by(&pair, pair.freshness(Tick::now()))
+            && !record.is_rolled_back(self.lineage())
+        {
+            return Ok(Plan::Adopt(pair));
+        }
+        if let Some(left) = record.claimed_for(*now) {
+            return Ok(Plan::Wait(left));
+        }
+        if let Some(left) = record.held_for(*now) {
+            return Err(rate_limited(left).into());
+        }
+        let holding = record.holding(&self.instance.client, *now);
+        if let (Some(token), Some(lineage)) = (self.spendable(loaded), lineage) {
+            return Ok(Plan::Refresh { token, holding, lineage });
+        }
+        self.may_login(store, record, *now)?;
+        Ok(Plan::Login { holding })
+    }
+
+    /// The refresh token in the record, if it may be sent.
+    fn spendable(&self, loaded: &Loaded) -> Option<Secret> {
+        let Loaded { record, now: _ } = loaded;
+        if matches!(self.want, Want::Login(_)) || !self.budget.refresh.get() {
+            return None;
+        }
+        let token = record.pair.refresh_token.clone()?;
+        let is_over = record.pair.refresh_expires_at.is_some_and(|at| at <= unix_seconds());
+        let is_spent = record.is_spent(&self.instance.client, self.lineage());
+        // T3: without a password there is nothing to lose: once, after the lease, a spent one is tried again.
+        let last_chance = self.credentials.password.is_none() && record.replays == 0;
+        (!is_over && (!is_spent || last_chance)).then_some(token)
+    }
+
+    fn may_login(&self, store: &dyn TokenStore, record: &Record, now: i64) -> Result<()> {
+        if self.credentials.password.is_none() {
+            return Err(Error::new(
+                Status::TM_LOGIN_REJECTED,
+                "only a login could help, and there is no password; give one with tm_set_credentials, or tokens with tm_set_tokens",
+            ));
+        }
+        if !self.budget.login.get() {
+            return Err(Error::new(
+                Status::TM_UNAUTHORIZED,
+                "the server refused what the call's one refresh and one login gave; see whether the account may do this",
+            ));
+        }
+        if record.suspensions.is_empty() || self.credentials.is_forgiven() {
+            return Ok(());
+        }
+        let mark = self.credentials.mark(&self.instance.client, store.is_shared());
+        match record.suspended_for(mark, now) {
+            None => Ok(()),
+            Some(left) => {
+                self.instance.stats.logins_suspended.add_one();
+                Err(Error::new(
+                    Status::TM_LOGIN_SUSPENDED,
+                    format!(
+                        "no login was tried: the credentials were refused, and the next try is in {} s; correct them with tm_set_credentials",
+                        left.as_secs() + 1
+                    ),
+                )
+                .with_retry_after(Some(left)))
+            }
+        }
+    }
+
+    fn adopt(&self, pair: Pair, private: bool) -> Arc<Pair> {
+        if let Some(current) = self.instance.current.load_full().filter(|held| held.access == pair.access) {
+            return current;
+        }
+        self.instance.stats.adoptions.add_one();
+        self.call.log(Level::Info, || {
+            format!(
+                "took over the token {} from the {}store",
+                pair.access.fingerprint(),
+                if private { "private " } else { "" }
+            )
+        });
+        let pair = Arc::new(pair);
+        self.instance.current.store(Some(Arc::clone(&pair)));
+        pair
+    }
+
+    /// Waits for whoever has the claim; a caller that has something to go on with does not.
+    fn wait(&self, left: Duration) -> Stepped<Step> {
+        if matches!(self.want, Want::Ahead) {
+            return Err(Error::new(
+                Status::TM_LOCK_TIMEOUT,
+                "another process is refreshing; its token will be taken over",
+            )
+            .into());
+        }
+        let nap = Duration::from_millis(20).mul_f64(1.0 + 2.0 * random_place()).min(left);
+        match self.call.sleep(nap) {
+            Err(error) if error.status() == Status::TM_TIMEOUT => Err(Error::new(
+                Status::TM_LOCK_TIMEOUT,
+                "another process was refreshing for longer than this call could wait; try again, or raise timeout_ms",
+            )
+            .into()),
+            other => other.map(|()| Step::Again).map_err(Setback::from),
+        }
+    }
+
+    /// T2, T3, T4: sends the refresh token, under a claim on exactly that token.
+    fn refresh(
+        &self,
+        store: &dyn TokenStore,
+        private: bool,
+        token: &Secret,
+        holding: &Holding,
+        lineage: Lineage,
+    ) -> Stepped<Step> {
+        let claim = Claim::new();
+        if !self.claim(store, holding, Some(token), &claim)? {
+            return Ok(Step::Again);
+        }
+        self.budget.refresh.set(false);
+        let granted = match self.ask_refresh(store, &claim, token) {
+            Ok(granted) => granted,
+            Err(Asked::Unsent(error)) => {
+                self.release(store, &claim, true);
+                return Err(error.into());
+            }
+            Err(Asked::RateLimited(error)) => {
+                self.hold(store, &claim, &error);
+                return Err(error.into());
+            }
+            Err(Asked::Rejected(error)) => {
+                self.instance.stats.refreshes_refused.add_one();
+                self.call.log(Level::Warning, || format!("{error}"));
+                return self.after_refusal(store, private, holding, &claim);
+            }
+            Err(Asked::Forbidden(error) | Asked::Ended(error)) => {
+                self.release(store, &claim, false);
+                return Err(error.into());
+            }
+            Err(Asked::Lost(error)) => {
+                // What became of the token is unknown: it stays spent, and whoever comes next logs in.
+                self.instance.stats.renewals_failed.add_one();
+                self.call.log(Level::Warning, || format!("the answer to a refresh was lost: {error}"));
+                self.release(store, &claim, false);
+                return match self.want {
+                    Want::Ahead => Err(error.into()),
+                    _ => Ok(Step::Again),
+                };
+            }
+        };
+        self.instance.stats.refreshes.add_one();
+        let next = Lineage { family: lineage.family, seq: lineage.seq + 1 };
+        self.publish(store, private, holding, granted, next, Some(token))
+    }
+
+    /// T4: the refresh token was refused. If another pair came into the store meanwhile, that one counts;
+    /// else the claim serves for a login.
+    fn after_refusal(&self, store: &dyn TokenStore, private: bool, holding: &Holding, claim: &Claim) -> Stepped<Step> {
+        let loaded = self.load(store)?;
+        if loaded.record.holding(&self.instance.client, loaded.now) != *holding {
+            self.release(store, claim, false);
+            return Ok(Step::Again);
+        }
+        if let Err(error) = self.may_login(store, &loaded.record, loaded.now) {
+            self.release(store, claim, false);
+            return Err(error.into());
+        }
+        self.login_under(store, private, holding, claim)
+    }
+
+    fn login(&self, store: &dyn TokenStore, private: bool, holding: &Holding) -> Stepped<Step> {
+        let claim = Claim::new();
+        if !self.claim(store, holding, None, &claim)? {
+            return Ok(Step::Again);
+        }
+        self.login_under(store, private, holding, &claim)
+    }
+
+    fn login_under(&self, store: &dyn TokenStore, private: bool, holding: &Holding, claim: &Claim) -> Stepped<Step> {
+        self.budget.login.set(false);
+        match self.ask_login(store, claim) {
+            Ok(granted) => {
+                self.instance.stats.logins.add_one();
+                let lineage = Lineage { family: u128::from_le_bytes(random()), seq: 0 };
+                self.publish(store, private, holding, granted, lineage, None)
+            }
+            Err(Asked::Rejected(error)) => {
+                self.instance.stats.logins_refused.add_one();
+                Err(self.suspend(store, claim, error).into())
+            }
+            Err(Asked::RateLimited(error)) => {
+                self.hold(store, claim, &error);
+                Err(error.into())
+            }
+            Err(Asked::Unsent(error) | Asked::Forbidden(error) | Asked::Lost(error) | Asked::Ended(error)) => {
+                self.instance.stats.renewals_failed.add_one();
+                self.release(store, claim, false);
+                Err(error.into())
+            }
+        }
+    }
+
+    fn claim(&self, store: &dyn TokenStore, holding: &Holding, spend: Option<&Secret>, claim: &Claim) -> Stepped<bool> {
+        let client = &self.instance.client;
+        let spend = spend.map(|token| Fingerprint::of(client, token));
+        let mut claimed = Claimed::Changed;
+        self.change(store, &mut |record, now| {
+            claimed = record.claim(client, holding, spend.as_ref(), claim, now);
+            claimed == Claimed::Yes
+        })?;
+        match claimed {
+            Claimed::Yes => Ok(true),
+            Claimed::Changed => Ok(false),
+            Claimed::Busy(left) => self.wait(left).map(|_| false),
+        }
+    }
+
+    /// T1: the new pair is in the store before any caller gets it.
+    fn publish(
+        &self,
+        store: &dyn TokenStore,
+        private: bool,
+        holding: &Holding,
+        granted: Granted,
+        lineage: Lineage,
+        spent: Option<&Secret>,
+    ) -> Stepped<Step> {
+        let Granted { grant, arrived } = granted;
+        let kept = spent.filter(|_| grant.refresh.is_none()).cloned();
+        let kept_until = kept.as_ref().and_then(|_| self.instance.current.load().as_ref()?.refresh_expires_at);
+        let refresh_expires_at =
+            grant.refresh_lifetime.map(|left| unix_seconds().saturating_add_unsigned(left.as_secs()));
+        let mut parts = PairParts {
+            access: grant.access,
+            refresh: grant.refresh.or(kept),
+            lifetime: self.instance.lifetime(arrived, grant.lifetime),
+            refresh_expires_at: refresh_expires_at.or(kept_until),
+            lineage,
+            private,
+            rung: match (self.want, lineage.seq) {
+                (Want::Other(_), 0) => Rung::LoggedIn,
+                (Want::Other(_), _) => Rung::Refreshed,
+                _ => Rung::None,
+            },
+        };
+        let pair = Pair::new(PairParts { access: parts.access.clone(), refresh: parts.refresh.clone(), ..parts })?;
+        let known = self.lineage();
+        let mut published = false;
+        let written = self.change(store, &mut |record, now| {
+            let stored = self.instance.stored(&pair, now);
+            published = record.publish(&self.instance.client, holding, known, &stored, now);
+            if published {
+                record.host = Some(self.instance.spec.origins.host().to_owned());
+                if lineage.seq == 0 && !record.suspensions.is_empty() {
+                    record.lift(self.credentials.mark(&self.instance.client, store.is_shared()));
+                }
+            }
+            published
+        });
+        let pair = match written {
+            Ok(()) if published => pair,
+            // Somebody was first: theirs is the pair. The loser's family is left alone, for to log it out
+            // would revoke everything.
+            Ok(()) => return Ok(Step::Again),
+            // Written or not: it counts as written, and is no longer ours alone.
+            Err(Setback::Store(fault)) if fault.maybe_written => {
+                self.call
+                    .log(Level::Warning, || format!("whether the new token was stored is unknown: {}", fault.error));
+                pair
+            }
+            Err(Setback::Store(fault)) => {
+                self.call.log(Level::Warning, || format!("the new token is kept in memory only: {}", fault.error));
+                parts.private = true;
+                let pair = Pair::new(parts)?;
+                self.instance.alone.update(|record, now| {
+                    let stored = self.instance.stored(&pair, now);
+                    record.put(&self.instance.client, &stored);
+                });
+                pair
+            }
+            Err(setback) => return Err(setback),
+        };
+        self.call.log(Level::Info, || {
+            let how = if lineage.seq == 0 { "logged in" } else { "refreshed" };
+            match pair.seconds_left() {
+                Some(left) => format!("{how}: the token {} lives for {left} s", pair.access.fingerprint()),
+                None => format!("{how}: the token {} lives until the server refuses it", pair.access.fingerprint()),
+            }
+        });
+        Ok(Step::Done(self.instance.install(Arc::new(pair))))
+    }
+
+    /// R5: notes that the credentials were refused, for everyone who shares the store.
+    fn suspend(&self, store: &dyn TokenStore, claim: &Claim, error: Error) -> Error {
+        self.credentials.end_forgiveness();
+        let mark = self.credentials.mark(&self.instance.client, store.is_shared());
+        let mut wait = Duration::ZERO;
+        self.best_effort(store, &mut |record, now| {
+            wait = record.suspend(mark, now);
+            record.release(claim, false);
+            true
+        });
+        error.with_retry_after(Some(wait))
+    }
+
+    /// 429: holds for everyone; the refresh token was not taken (T3).
+    fn hold(&self, store: &dyn TokenStore, claim: &Claim, error: &Error) {
+        let wait = error.retry_after().unwrap_or(PASSING.first);
+        self.best_effort(store, &mut |record, now| {
+            record.hold(wait, now);
+            record.release(claim, true);
+            true
+        });
+    }
+
+    fn release(&self, store: &dyn TokenStore, claim: &Claim, unspend: bool) {
+        self.best_effort(store, &mut |record, _| record.release(claim, unspend));
+    }
+
+    /// A change that only makes it quicker for others: if it fails, the lease runs out.
+    fn best_effort(&self, store: &dyn TokenStore, change: &mut dyn FnMut(&mut Record, i64) -> bool) {
+        if let Err(Setback::Store(fault)) = self.change(store, change) {
+            self.call.log(Level::Warning, || format!("a claim was left to run out: {}", fault.error));
+        }
+    }
+
+    fn load(&self, store: &dyn TokenStore) -> Stepped<Loaded> {
+        self.instance.stats.store_operations.add_one();
+        store.load(self.call, &self.instance.client).map_err(|fault| self.count_fault(fault))
+    }
+
+    fn change(&self, store: &dyn TokenStore, change: &mut dyn FnMut(&mut Record, i64) -> bool) -> Stepped<()> {
+        self.instance.stats.store_operations.add_one();
+        store.change(self.call, &self.instance.client, change).map_err(|fault| self.count_fault(fault))
+    }
+
+    fn count_fault(&self, fault: StoreFault) -> Setback {
+        self.instance.stats.store_failures.add_one();
+        Setback::Store(fault)
+    }
+
+    /// A call never logs in after a logout that came after it began.
+    fn not_logged_out(&self) -> Result<()> {
+        if self.instance.logouts.load(Ordering::Relaxed) == self.call.logouts {
+            return Ok(());
+        }
+        Err(Error::new(
+            Status::TM_UNAUTHORIZED,
+            "the manager was logged out while this call was under way; make the call again to log in anew",
+        ))
+    }
+
+    fn lineage(&self) -> Option<Lineage> {
+        self.instance.current.load().as_ref().map(|pair| pair.lineage)
+    }
+
+    /// The pair in the record, as this process would hold it.
+    fn pair_in(&self, loaded: &Loaded) -> Result<Option<Pair>> {
+        let Loaded { record, now } = loaded;
+        let StoredPair { access_token: Some(access), .. } = &record.pair else {
+            return Ok(None);
+        };
+        let host = self.instance.spec.origins.host();
+        if record.host.as_deref().is_some_and(|theirs| theirs != host) {
+            self.call.log(Level::Warning, || {
+                "the store holds another host's token under this client_id; give each host its own".to_owned()
+            });
+            return Ok(None);
+        }
+        if self.instance.disowned.load().as_ref().is_some_and(|disowned| disowned.access == *access) {
+            return Ok(None);
+        }
+        let lineage = record.pair.lineage().unwrap_or(Lineage { family: u128::from_le_bytes(random()), seq: 0 });
+        Pair::new(PairParts {
+            access: access.clone(),
+            refresh: record.pair.refresh_token.clone(),
+            lifetime: self.lifetime_in(record, *now),
+            refresh_expires_at: record.pair.refresh_expires_at,
+            lineage,
+            private: false,
+            rung: Rung::None,
+        })
+        .map(Some)
+    }
+
+    /// F1: by the store's clock where we wrote it, else by the wall clock.
+    fn lifetime_in(&self, record: &Record, now: i64) -> Lifetime {
+        let window = self.instance.window();
+        let holding = record.holding(&self.instance.client, now);
+        let ours = record.described.as_ref().is_some_and(|token| holding == Holding::Pair(token.clone()));
+        if let (true, Some(stored_at), Some(lifetime)) = (ours, record.pair.stored_at, record.pair.lifetime_ms) {
+            let age = u64::try_from(now.saturating_sub(stored_at)).unwrap_or(0);
+            return Lifetime::new(Tick(Tick::now().0.saturating_sub(age)), Duration::from_millis(lifetime), window);
+        }
+        match record.pair.expires_at.filter(|at| *at > 0) {
+            None => Lifetime::UNKNOWN,
+            Some(at) => match u64::try_from(at.saturating_sub(unix_seconds())) {
+                Ok(left) if left > 0 => Lifetime::new(Tick::now(), Duration::from_secs(left), window),
+                _ => Lifetime { due: Tick(0), dead: Tick(0), expires: Tick(0) },
+            },
+        }
+    }
+}
+
+fn rate_limited(left: Duration) -> Error {
+    Error::new(
+        Status::TM_RATE_LIMITED,
+        format!("nothing was sent: the server asked for a pause, which lasts another {} s", left.as_secs() + 1),
+    )
+    .with_retry_after(Some(left))
+}
+
+/// How long the last renewal took.
+pub fn timed<T>(instance: &Instance, work: impl FnOnce() -> T) -> T {
+    let started = Instant::now();
+    let output = work();
+    instance.stats.last_renewal_ms.set(crate::clock::millis(started.elapsed()));
+    output
+}

@@ -1,0 +1,152 @@
+//! Asking the server: login, refresh and logout over the wire.
+
+use super::{Renewal, Want};
+use crate::call::Call;
+use crate::clock::{Tick, unix_millis, unix_seconds};
+use crate::credentials::Credentials;
+use crate::dialect::{self, AuthAnswer, Endpoint, Grant, Refusal};
+use crate::error::{Error, Result, Status};
+use crate::http::fault::Fault;
+use crate::http::{Answer, Connection, Exchange, Outgoing};
+use crate::instance::Instance;
+use crate::log::Level;
+use crate::secret::Secret;
+use crate::store::TokenStore;
+use crate::store::record::{Claim, RENEW_EVERY};
+use crate::token::Pair;
+use bytes::Bytes;
+use http::{HeaderValue, Method, header};
+use std::time::Instant;
+use zeroize::Zeroizing;
+
+/// The largest answer of an auth endpoint.
+const LARGEST: u64 = 1 << 20;
+
+/// A pair as the server gave it, and when.
+pub struct Granted {
+    pub grant: Grant,
+    pub arrived: Tick,
+}
+
+/// How asking ended without a pair.
+pub enum Asked {
+    /// Certainly not a byte was sent.
+    Unsent(Error),
+    Rejected(Error),
+    Forbidden(Error),
+    RateLimited(Error),
+    /// Whether the server did what was asked is unknown.
+    Lost(Error),
+    /// The caller's own time or interrupt ended it; for the token that is the same as lost.
+    Ended(Error),
+}
+
+impl Renewal<'_> {
+    pub(super) fn ask_refresh(
+        &self,
+        store: &dyn TokenStore,
+        claim: &Claim,
+        token: &Secret,
+    ) -> std::result::Result<Granted, Asked> {
+        self.ask(store, claim, Endpoint::Refresh, dialect::refresh_body(token), &[token])
+    }
+
+    pub(super) fn ask_login(&self, store: &dyn TokenStore, claim: &Claim) -> std::result::Result<Granted, Asked> {
+        let Credentials { username, password, .. } = &*self.credentials;
+        let Some(password) = password else {
+            return Err(Asked::Unsent(Error::new(Status::TM_LOGIN_REJECTED, "there is no password to log in with")));
+        };
+        self.ask(store, claim, Endpoint::Login, dialect::login_body(username, password), &[password])
+    }
+
+    fn ask(
+        &self,
+        store: &dyn TokenStore,
+        claim: &Claim,
+        endpoint: Endpoint,
+        body: Zeroizing<Vec<u8>>,
+        known: &[&Secret],
+    ) -> std::result::Result<Granted, Asked> {
+        let outgoing = auth_request(self.instance, endpoint, body).map_err(Asked::Unsent)?;
+        let shown = outgoing.shown();
+        self.call.log(Level::Debug, || format!("sending {shown}"));
+        let mut renewed = Instant::now();
+        let mut renew = || {
+            if renewed.elapsed() >= RENEW_EVERY {
+                renewed = Instant::now();
+                self.best_effort(store, &mut |record, now| record.renew(claim, now));
+            }
+        };
+        let mut exchange = Exchange {
+            deadline: match self.want {
+                // F4: a server that hangs must not cost the caller the time for its own request.
+                Want::Ahead => Instant::now() + self.call.left() / 2,
+                _ => self.call.deadline(),
+            },
+            limit: LARGEST,
+            beat: Some(&mut renew),
+        };
+        let instance = self.instance;
+        let sent = instance.transport.send(self.call, &instance.stats, &outgoing, Connection::New, &mut exchange);
+        match sent {
+            Err(Fault::Ended(error)) if error.status() == Status::TM_TIMEOUT && !self.call.left().is_zero() => {
+                Err(Asked::Lost(error))
+            }
+            Err(Fault::Ended(error)) => Err(Asked::Ended(error)),
+            Err(fault) if fault.nothing_was_written() => Err(Asked::Unsent(fault.into_error(&shown))),
+            Err(fault) => Err(Asked::Lost(fault.into_error(&shown))),
+            Ok(answer) => read(endpoint, answer, known),
+        }
+    }
+}
+
+fn read(endpoint: Endpoint, answer: Answer, known: &[&Secret]) -> std::result::Result<Granted, Asked> {
+    let date = answer.header(header::DATE).and_then(dialect::http_date);
+    let retry_after =
+        answer.header(header::RETRY_AFTER).and_then(|text| dialect::retry_after(text, date, unix_seconds()));
+    let arrived = answer.arrived;
+    let body = Zeroizing::new(answer.body);
+    let answer = AuthAnswer { status: answer.status, body: &body, date, retry_after };
+    match dialect::read(endpoint, &answer, known, unix_millis()) {
+        Ok(grant) => Ok(Granted { grant, arrived }),
+        Err((refusal, error)) => Err(match refusal {
+            Refusal::Rejected => Asked::Rejected(error),
+            Refusal::Forbidden => Asked::Forbidden(error),
+            Refusal::RateLimited => Asked::RateLimited(error),
+            Refusal::Failed | Refusal::Unusable => Asked::Lost(error),
+        }),
+    }
+}
+
+fn auth_request(instance: &Instance, endpoint: Endpoint, body: Zeroizing<Vec<u8>>) -> Result<Outgoing> {
+    let mut headers = instance.transport.headers().clone();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    if !body.is_empty() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    Ok(Outgoing {
+        method: Method::POST,
+        url: instance.transport.origins.resolve(endpoint.path())?,
+        headers,
+        body: if body.is_empty() { Bytes::new() } else { Bytes::from_owner(body) },
+    })
+}
+
+/// Tells the server to revoke every token of the client.
+pub fn logout(instance: &Instance, call: &Call, pair: &Pair) -> Result<()> {
+    let mut outgoing = auth_request(instance, Endpoint::Logout, Zeroizing::new(Vec::new()))?;
+    outgoing.headers.insert(header::AUTHORIZATION, pair.bearer.clone());
+    let shown = outgoing.shown();
+    call.log(Level::Debug, || format!("sending {shown}"));
+    let mut exchange = Exchange { deadline: call.deadline(), limit: LARGEST, beat: None };
+    let answer = instance
+        .transport
+        .send(call, &instance.stats, &outgoing, Connection::New, &mut exchange)
+        .map_err(|fault| fault.into_error(&shown))?;
+    instance.stats.logouts.add_one();
+    let known: Vec<&Secret> = std::iter::once(&pair.access).chain(&pair.refresh).collect();
+    match answer.status {
+        200..300 => Ok(()),
+        status => Err(crate::response::explain(&shown, status, &answer.headers, &answer.body, &known)),
+    }
+}

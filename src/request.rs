@@ -1,0 +1,252 @@
+//! The main job: an API call with a valid token, and what follows from a 401 (F3, F4, R1 to R4).
+
+use crate::backoff::PASSING;
+use crate::call::Call;
+use crate::clock::Tick;
+use crate::error::{Error, Result, Status};
+use crate::freshness::Freshness;
+use crate::gate::Entry;
+use crate::http::fault::Fault;
+use crate::http::{Answer, Connection, Exchange, Outgoing, redirect, set_headers};
+use crate::instance::Instance;
+use crate::log::Level;
+use crate::options::RequestOptions;
+use crate::refresh::{self, Budget, Want};
+use crate::response::Response;
+use crate::secret::Secret;
+use crate::token::{Pair, Rung};
+use bytes::Bytes;
+use http::{HeaderValue, Method, header};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// R1: how often one call is sent at the most.
+const MOST_SENDS: usize = 3;
+
+impl Instance {
+    /// Sends an API call, renewing the token and sending again as R1 says.
+    pub fn request(&self, call: &Call, mut outgoing: Outgoing, idempotent: bool) -> Result<Response> {
+        let budget = Budget::new();
+        let shown = outgoing.shown();
+        let mut pair = self.token(call, &budget)?;
+        for send in 1.. {
+            outgoing.headers.insert(header::AUTHORIZATION, pair.bearer.clone());
+            let answer = self.follow(call, &outgoing, idempotent).map_err(|fault| {
+                self.stats.calls_failed.add_one();
+                fault.into_error(&shown)
+            })?;
+            self.stats.count_call(answer.status);
+            call.log(Level::Debug, || format!("{shown} was answered {}", answer.status));
+            if answer.status != 401 {
+                pair.accept();
+                if send > 1 {
+                    // Only a call that was itself stopped by a 401 can tell that recovery helps: one that
+                    // is answered 401 for reasons of its own must not be kept trying by the others' luck.
+                    self.stats.recoveries.add_one();
+                    self.recovery.end();
+                }
+                return Ok(self.respond(answer, &shown, &pair));
+            }
+            let next = match send < MOST_SENDS {
+                true => self.recover(call, &pair, &budget),
+                false => {
+                    self.recovery.grow_once(PASSING);
+                    Ok(None)
+                }
+            };
+            pair = match next {
+                Ok(Some(next)) => next,
+                Ok(None) => return Ok(self.respond(answer, &shown, &pair)),
+                Err(error) if error.status() == Status::TM_CANCELLED => return Err(error),
+                Err(error) => {
+                    let mut response = self.respond(answer, &shown, &pair);
+                    response.error = response.error.map(|answered| unrecovered(&shown, answered, &error));
+                    return Ok(response);
+                }
+            };
+        }
+        unreachable!("the loop returns from its {MOST_SENDS}rd turn at the latest")
+    }
+
+    /// A pair that can be used now (F3): at once if it is good; if it is due, one caller refreshes it and
+    /// everyone else goes on with it; only when it is dead do callers wait.
+    pub fn token(&self, call: &Call, budget: &Budget) -> Result<Arc<Pair>> {
+        let now = Tick::now();
+        let Some(pair) = self.current.load_full() else {
+            return self.obtain(call, &Want::Usable, budget);
+        };
+        if pair.is_rejected() {
+            return Ok(self.recover(call, &pair, budget)?.unwrap_or(pair));
+        }
+        match pair.freshness(now) {
+            Freshness::Good => Ok(pair),
+            Freshness::Due => self.ahead(call, pair, budget),
+            Freshness::Dead => self.obtain(call, &Want::Usable, budget),
+        }
+    }
+
+    /// F3, F4: refreshes ahead of expiry, if nobody else is at it and it is not too soon after a failure.
+    fn ahead(&self, call: &Call, held: Arc<Pair>, budget: &Budget) -> Result<Arc<Pair>> {
+        if !self.ahead.is_over(Tick::now()) {
+            return Ok(held);
+        }
+        let Some(pass) = self.gate.try_enter(call) else {
+            return Ok(held);
+        };
+        if let Some(current) = self.current_if(&Want::Ahead) {
+            return Ok(current);
+        }
+        let outcome = refresh::timed(self, || refresh::renew(self, call, &Want::Ahead, budget));
+        self.after_ahead(&held, &outcome);
+        match outcome {
+            Ok(pair) => {
+                pass.finish(Ok(()));
+                Ok(pair)
+            }
+            Err(error) if error.status() == Status::TM_CANCELLED => Err(error),
+            Err(error) => {
+                // Whoever has begun to wait meanwhile has a dead token, and tries for itself.
+                call.log(Level::Warning, || {
+                    format!("the token was not refreshed ahead of its expiry and goes on being used: {error}")
+                });
+                Ok(held)
+            }
+        }
+    }
+
+    /// Gets a pair as wanted: renews it, or waits for whoever does and shares the outcome.
+    pub fn obtain(&self, call: &Call, want: &Want, budget: &Budget) -> Result<Arc<Pair>> {
+        loop {
+            match self.gate.enter(call)? {
+                Entry::Finished(outcome) => {
+                    self.stats.coalesced_waiters.add_one();
+                    outcome?;
+                    if let Some(pair) = self.current_if(want) {
+                        return Ok(pair);
+                    }
+                }
+                Entry::Pass(pass) => {
+                    if let Some(pair) = self.current_if(want) {
+                        return Ok(pair);
+                    }
+                    let outcome = refresh::timed(self, || refresh::renew(self, call, want, budget));
+                    pass.finish(outcome.as_ref().map(|_| ()).map_err(Error::clone));
+                    return outcome;
+                }
+            }
+        }
+    }
+
+    fn current_if(&self, want: &Want) -> Option<Arc<Pair>> {
+        let pair = self.current.load_full()?;
+        let is_met = !pair.is_rejected() && want.is_met_by(&pair, pair.freshness(Tick::now()));
+        is_met.then_some(pair)
+    }
+
+    /// R1 to R3: the server answered 401 to this pair. What to send again with; `None`: nothing more to try.
+    fn recover(&self, call: &Call, refused: &Arc<Pair>, budget: &Budget) -> Result<Option<Arc<Pair>>> {
+        if self.logouts.load(Ordering::Relaxed) != call.logouts {
+            return Ok(None);
+        }
+        let want = Want::Other(Arc::clone(refused));
+        if let Some(current) = self.current_if(&want) {
+            return Ok(Some(current));
+        }
+        let now = Tick::now();
+        if !self.recovery.is_over(now) {
+            return Ok(None);
+        }
+        match refused.unproven_rung(now) {
+            Rung::None => {}
+            // The refresh was tried, by this call or another.
+            Rung::Refreshed => budget.refresh.set(false),
+            Rung::LoggedIn if refused.give_up() => {
+                self.recovery.grow_once(PASSING);
+                return Ok(None);
+            }
+            // A pause has gone by since: the server may have come to its senses.
+            Rung::LoggedIn => {}
+        }
+        if !budget.refresh.get() && !budget.login.get() {
+            self.recovery.grow_once(PASSING);
+            return Ok(None);
+        }
+        call.log(Level::Info, || format!("the server refused the token {}", refused.access.fingerprint()));
+        self.obtain(call, &want, budget).map(Some)
+    }
+
+    /// Sends a request and follows the redirects that S1 allows.
+    fn follow(&self, call: &Call, outgoing: &Outgoing, idempotent: bool) -> std::result::Result<Answer, Fault> {
+        let repeatable = idempotent || outgoing.method.is_idempotent();
+        let send = |outgoing: &Outgoing| {
+            let mut exchange =
+                Exchange { deadline: call.deadline(), limit: self.spec.options.max_response_bytes.0, beat: None };
+            self.transport.send(call, &self.stats, outgoing, Connection::Kept { repeatable }, &mut exchange)
+        };
+        let mut answer = send(outgoing)?;
+        for _ in 0..redirect::MOST {
+            let next =
+                redirect::next(&outgoing.method, answer.status, &answer.headers, &answer.url, &self.transport.origins);
+            let Some(url) = next else {
+                return Ok(answer);
+            };
+            answer = send(&Outgoing {
+                method: outgoing.method.clone(),
+                url,
+                headers: outgoing.headers.clone(),
+                body: outgoing.body.clone(),
+            })?;
+        }
+        Ok(answer)
+    }
+
+    fn respond(&self, answer: Answer, shown: &str, pair: &Pair) -> Response {
+        let credentials = self.credentials.load();
+        let known: Vec<&Secret> =
+            std::iter::once(&pair.access).chain(&pair.refresh).chain(&credentials.password).collect();
+        Response::new(answer, shown, &known)
+    }
+
+    /// A request ready to be sent, but for its token.
+    pub fn prepare(&self, method: &str, url: &str, body: Bytes, options: &RequestOptions) -> Result<Outgoing> {
+        let method = parse_method(method)?;
+        let mut url = self.transport.origins.resolve(url)?;
+        for (name, values) in &options.query {
+            for value in &values.0 {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+        }
+        let mut headers = self.transport.headers().clone();
+        set_headers(&mut headers, &options.headers, Status::TM_INVALID_OPTIONS)?;
+        if let Some(content_type) = &options.content_type {
+            let value = HeaderValue::from_str(content_type).map_err(|_| {
+                Error::new(
+                    Status::TM_INVALID_OPTIONS,
+                    "the option content_type holds characters that no header can carry",
+                )
+            })?;
+            headers.insert(header::CONTENT_TYPE, value);
+        } else if !body.is_empty() && !headers.contains_key(header::CONTENT_TYPE) {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        Ok(Outgoing { method, url, headers, body })
+    }
+}
+
+fn parse_method(method: &str) -> Result<Method> {
+    let upper = method.to_ascii_uppercase();
+    match Method::from_bytes(upper.as_bytes()) {
+        Ok(Method::CONNECT) | Err(_) => Err(Error::invalid_argument(
+            "the method is none that an API call can have; pass GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS",
+        )),
+        Ok(method) => Ok(method),
+    }
+}
+
+/// The 401 that stayed, with the reason why nothing better could be had.
+fn unrecovered(shown: &str, answered: Error, cause: &Error) -> Error {
+    Error::new(Status::TM_UNAUTHORIZED, format!("{shown} was answered 401, and no other token could be had: {cause}"))
+        .with_http_status(answered.http_status())
+        .with_server_code(answered.server_code().map(str::to_owned))
+        .with_retry_after(cause.retry_after())
+}

@@ -1,0 +1,52 @@
+//! What an API call brings back: the answer, and for one of 400 and above, what it means.
+
+use crate::clock::unix_seconds;
+use crate::dialect::{self, ServerWords};
+use crate::error::{Error, Status};
+use crate::http::Answer;
+use crate::secret::Secret;
+use http::{HeaderMap, header};
+use url::Url;
+
+/// An HTTP response, read whole.
+#[derive(Debug)]
+pub struct Response {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub url: Url,
+    pub body: Vec<u8>,
+    /// `None` below 400.
+    pub error: Option<Error>,
+}
+
+impl Response {
+    /// `shown` is what the call is named in messages; `known` are the secrets that the server's own words
+    /// must not repeat.
+    pub fn new(answer: Answer, shown: &str, known: &[&Secret]) -> Response {
+        let error = (answer.status >= 400).then(|| explain(shown, answer.status, &answer.headers, &answer.body, known));
+        Response { status: answer.status, headers: answer.headers, url: answer.url, body: answer.body, error }
+    }
+}
+
+/// What an answer of 400 and above means, with the server's own code and message.
+pub fn explain(shown: &str, status: u16, headers: &HeaderMap, body: &[u8], known: &[&Secret]) -> Error {
+    let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+    let date = text(header::DATE).and_then(dialect::http_date);
+    let retry_after = text(header::RETRY_AFTER).and_then(|text| dialect::retry_after(text, date, unix_seconds()));
+    let words = ServerWords::read(body, known);
+    let error = match status {
+        401 => Error::new(
+            Status::TM_UNAUTHORIZED,
+            format!(
+                "{shown} was answered 401{words}, also after the token was renewed as far as it may be; see whether the account may do this"
+            ),
+        ),
+        403 => dialect::forbidden(shown, &words),
+        429 => {
+            Error::new(Status::TM_RATE_LIMITED, format!("{shown} was answered 429{words}; wait before the next call"))
+        }
+        500.. => Error::new(Status::TM_SERVER_ERROR, format!("{shown} was answered {status}{words}; try again later")),
+        _ => Error::new(Status::TM_HTTP_ERROR, format!("{shown} was answered {status}{words}; correct the request")),
+    };
+    error.with_http_status(status).with_server_code(words.code).with_retry_after(retry_after)
+}

@@ -1,0 +1,95 @@
+//! Counters and gauges of one manager, as `tm_stats_json` shows them.
+
+use serde_json::{Map, Value};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What happened so far. Each counter only rises.
+        #[derive(Debug, Default)]
+        pub struct Stats {
+            $($(#[$doc])* pub $name: Counter,)*
+        }
+
+        impl Stats {
+            /// Every counter by its name.
+            pub fn to_map(&self) -> Map<String, Value> {
+                let mut map = Map::new();
+                $(map.insert(stringify!($name).to_owned(), self.$name.get().into());)*
+                map
+            }
+        }
+    };
+}
+
+counters! {
+    /// Logins that the server granted.
+    logins,
+    /// Refreshes that the server granted.
+    refreshes,
+    /// Pairs taken over from the store instead of asking the server.
+    adoptions,
+    /// Calls that a 401 stopped and that were sent again with another token.
+    recoveries,
+    /// Logins that the server refused.
+    logins_refused,
+    /// Calls that needed a login while login was suspended.
+    logins_suspended,
+    /// Refreshes that the server refused.
+    refreshes_refused,
+    /// Refreshes and logins that ended without the server's verdict.
+    renewals_failed,
+    /// Callers that waited for another caller's refresh or login and shared its outcome.
+    coalesced_waiters,
+    /// Logouts sent.
+    logouts,
+    /// Answers to API calls, by class.
+    calls_2xx,
+    calls_3xx,
+    calls_4xx,
+    calls_5xx,
+    /// API calls that ended without an answer.
+    calls_failed,
+    /// Calls sent again because a kept connection had died.
+    resends,
+    /// Lanes made since the manager was.
+    lanes_made,
+    /// Operations on the token store.
+    store_operations,
+    /// Operations on the token store that failed.
+    store_failures,
+    /// How long the last refresh or login took, in milliseconds.
+    last_renewal_ms,
+    /// How often this process's line has forked since the manager was made.
+    forks_seen,
+}
+
+/// One number that any thread may raise.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub fn add_one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Stats {
+    /// Counts the answer to an API call.
+    pub fn count_call(&self, status: u16) {
+        match status {
+            200..300 => self.calls_2xx.add_one(),
+            300..400 => self.calls_3xx.add_one(),
+            400..500 => self.calls_4xx.add_one(),
+            _ => self.calls_5xx.add_one(),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! A store of the caller's own: bytes under a key, behind four callbacks.
+
+use super::record::Record;
+use super::{Change, Loaded, StoreFault, TokenStore};
+use crate::call::Call;
+use crate::clock::unix_millis;
+use crate::error::{Error, Status};
+use crate::gate::{Gate, Pass};
+use crate::log::Level;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// How a callback answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    Done,
+    /// lock: not within the wait; save: the store no longer holds what was expected.
+    No,
+    Failed,
+}
+
+/// The callbacks, as safe functions.
+pub trait Callbacks: Debug + Send + Sync {
+    /// `None`: it failed. An empty value: nothing is stored.
+    fn load(&self, key: &str) -> Option<Zeroizing<Vec<u8>>>;
+    /// No data: delete. `expected`: what load gave, `None` if nothing.
+    fn save(&self, key: &str, data: &[u8], expected: Option<&[u8]>, ttl_seconds: i64) -> Reply;
+    /// Whether there are a lock and an unlock at all.
+    fn can_lock(&self) -> bool;
+    fn lock(&self, key: &str, wait: Duration) -> Reply;
+    fn unlock(&self, key: &str) -> Reply;
+}
+
+/// A store made of callbacks. They never overlap: one caller at a time has its turn.
+#[derive(Debug)]
+pub struct CallbackStore {
+    callbacks: Arc<dyn Callbacks>,
+    turn: Gate,
+}
+
+/// One wait for the caller's lock; its interrupt callback is asked between two.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+/// The longest wait for it in all. Everyone holds it for one load and one save only.
+const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(10);
+/// How long a record is kept where nobody said how long its refresh token lives.
+const WEEK: i64 = 7 * 24 * 3600;
+
+impl CallbackStore {
+    pub fn new(callbacks: Arc<dyn Callbacks>) -> CallbackStore {
+        CallbackStore { callbacks, turn: Gate::default() }
+    }
+
+    fn turn(&self, call: &Call) -> Result<Pass<'_>, StoreFault> {
+        call.flush();
+        self.turn.enter_alone(call).map_err(|error| StoreFault { error, maybe_written: false })
+    }
+
+    fn read(&self, call: &Call, key: &str) -> Result<(Zeroizing<Vec<u8>>, Record), StoreFault> {
+        let bytes =
+            self.callbacks.load(key).ok_or_else(|| fault("the load callback of the token store failed", false))?;
+        if bytes.is_empty() {
+            return Ok((bytes, Record::default()));
+        }
+        let record = serde_json::from_slice(&bytes).unwrap_or_else(|_| {
+            // A login is always safe, and its pair replaces what can not be read.
+            call.log(Level::Warning, || {
+                "the token store gave something that is no record; it will be replaced after a login".to_owned()
+            });
+            Record::default()
+        });
+        Ok((bytes, record))
+    }
+
+    fn lock<'a>(&'a self, call: &Call, key: &'a str) -> Result<Lock<'a>, StoreFault> {
+        let until = std::time::Instant::now() + LONGEST_LOCK_WAIT.min(call.left() / 2);
+        loop {
+            let left = until.saturating_duration_since(std::time::Instant::now());
+            match self.callbacks.can_lock().then(|| self.callbacks.lock(key, left.min(LOCK_WAIT))) {
+                None | Some(Reply::Done) => return Ok(Lock(self, key)),
+                Some(Reply::Failed) => {
+                    return Err(fault("the lock callback of the token store failed", false));
+                }
+                Some(Reply::No) if left.is_zero() => {
+                    let error = Error::new(
+                        Status::TM_LOCK_TIMEOUT,
+                        "the lock of the token store stayed with another process for too long; see what holds it",
+                    );
+                    return Err(StoreFault { error, maybe_written: false });
+                }
+                Some(Reply::No) => call.go_on().map_err(|error| StoreFault { error, maybe_written: false })?,
+            }
+        }
+    }
+}
+
+/// The caller's lock, held for one load, compare and save.
+struct Lock<'a>(&'a CallbackStore, &'a str);
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        if self.0.callbacks.can_lock() {
+            // Whatever it answers, there is nothing to be done: the save stands.
+            let _ = self.0.callbacks.unlock(self.1);
+        }
+    }
+}
+
+impl TokenStore for CallbackStore {
+    fn load(&self, call: &Call, client: &str) -> Result<Loaded, StoreFault> {
+        let _turn = self.turn(call)?;
+        let (_, record) = self.read(call, client)?;
+        Ok(Loaded { record, now: unix_millis() })
+    }
+
+    fn change(&self, call: &Call, client: &str, change: Change<'_>) -> Result<(), StoreFault> {
+        let _turn = self.turn(call)?;
+        let _lock = self.lock(call, client)?;
+        loop {
+            let (bytes, mut record) = self.read(call, client)?;
+            let now = unix_millis();
+            if !change(&mut record, now) {
+                return Ok(());
+            }
+            let data = match record == Record::default() {
+                true => Zeroizing::new(Vec::new()),
+                // A record is plain data: it always serialises.
+                false => Zeroizing::new(serde_json::to_vec(&record).unwrap_or_default()),
+            };
+            let expected = (!bytes.is_empty()).then_some(&bytes[..]);
+            match self.callbacks.save(client, &data, expected, ttl(&record, now)) {
+                Reply::Done => return Ok(()),
+                Reply::Failed => {
+                    return Err(fault("the save callback of the token store failed", true));
+                }
+                // Somebody wrote in between, who does not take the lock: once more, on what is there now.
+                Reply::No => call.go_on().map_err(|error| StoreFault { error, maybe_written: false })?,
+            }
+        }
+    }
+
+    fn is_shared(&self) -> bool {
+        self.callbacks.can_lock()
+    }
+
+    fn in_child(&self) -> Arc<dyn TokenStore> {
+        Arc::new(CallbackStore::new(Arc::clone(&self.callbacks)))
+    }
+}
+
+/// A record lives as long as its refresh token.
+fn ttl(record: &Record, now: i64) -> i64 {
+    match record.pair.refresh_expires_at {
+        Some(at) => (at - now / 1000).clamp(60, 100 * WEEK),
+        None => WEEK,
+    }
+}
+
+fn fault(what: &str, maybe_written: bool) -> StoreFault {
+    let error = Error::new(Status::TM_STORE, format!("{what}; see what the store itself says"));
+    StoreFault { error, maybe_written }
+}

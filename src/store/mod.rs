@@ -1,0 +1,50 @@
+//! Where token pairs are kept. A store does one thing: it changes a record atomically. What the change is,
+//! `record` says, the same for every store.
+//!
+//! To add a store, implement [`TokenStore`] in a file of its own and name it in `options::StoreOptions`.
+
+pub mod callback;
+pub mod memory;
+pub mod record;
+
+use crate::call::Call;
+use crate::error::Error;
+use record::Record;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// What was read, and when by the store's own clock.
+#[derive(Debug)]
+pub struct Loaded {
+    pub record: Record,
+    /// Milliseconds on the clock that everyone who shares the store reads.
+    pub now: i64,
+}
+
+/// A change of a record: takes the record and the store's clock, says whether there is anything to write.
+/// It may be run more than once, so it does nothing else.
+pub type Change<'a> = &'a mut dyn FnMut(&mut Record, i64) -> bool;
+
+/// Keeps the record of one API client.
+pub trait TokenStore: Debug + Send + Sync {
+    /// Reads the record of a client; an empty one where there is none.
+    fn load(&self, call: &Call, client: &str) -> Result<Loaded, StoreFault>;
+
+    /// Reads the record, changes it and writes it back, as one step that nothing can come between.
+    fn change(&self, call: &Call, client: &str, change: Change<'_>) -> Result<(), StoreFault>;
+
+    /// Whether other processes read and write it too. If not, a forked child must not use what it inherits
+    /// of it (P1).
+    fn is_shared(&self) -> bool;
+
+    /// The same store for a forked child, made without touching what a thread of the parent may have held.
+    fn in_child(&self) -> Arc<dyn TokenStore>;
+}
+
+/// Why a store did not do its work.
+#[derive(Debug)]
+pub struct StoreFault {
+    pub error: Error,
+    /// Whether a write may have been done all the same (T1: it counts as done).
+    pub maybe_written: bool,
+}

@@ -1,0 +1,359 @@
+//! The record of one API client, and every change that may be made to it: claim, publish, release, renew,
+//! suspend, hold, bury. Pure: each takes the store's time, and each is one atomic step in the store.
+//!
+//! The rules T1 to T5 and R5 live here. A refresh token is sent only by whoever holds an acknowledged claim
+//! on exactly that token; whoever is in doubt logs in, which is always safe.
+
+use crate::backoff::REFUSED;
+use crate::clock::millis;
+use crate::secret::Secret;
+use crate::token::Lineage;
+use ring::hmac;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long a claim stands without being renewed: what a killed owner costs everyone else.
+pub const LEASE: Duration = Duration::from_secs(5);
+/// How often its owner renews it while it waits for the server.
+pub const RENEW_EVERY: Duration = Duration::from_millis(1500);
+/// How long a logout keeps anything that was in flight from coming back. Longer than any call may take
+/// would be a day; nobody's login or refresh takes ten minutes.
+const TOMBSTONE: Duration = Duration::from_secs(600);
+/// How many suspended credentials a record remembers.
+const MOST_SUSPENSIONS: usize = 16;
+
+/// A keyed hash of a token: names it without telling it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// Of a pair: of its refresh token, or of its access token where there is no other. Keyed with the
+    /// client's identity, so that it is the same for everyone who shares the record, and for nobody else.
+    pub fn of(client: &str, token: &Secret) -> Fingerprint {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, client.as_bytes());
+        Fingerprint(crate::secret::hex(&hmac::sign(&key, token.as_bytes()).as_ref()[..16]))
+    }
+}
+
+/// What the record holds, by name: what a claim is on and what a write compares with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holding {
+    Nothing,
+    Pair(Fingerprint),
+    /// A logout, by its random number.
+    Tombstone(String),
+}
+
+/// A token pair as a record keeps it. The first three are what PHP code reads and writes, too.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StoredPair {
+    #[serde(with = "optional_secret", skip_serializing_if = "Option::is_none")]
+    pub access_token: Option<Secret>,
+    #[serde(with = "optional_secret", skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<Secret>,
+    /// Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_expires_at: Option<i64>,
+    /// When it was stored, in milliseconds on the store's clock, and how long it lived from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifetime_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family: Option<u128hex::Hex>,
+    pub seq: u64,
+}
+
+/// A claim: lock and journal in one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    /// 128 fresh random bits: whose it is.
+    pub nonce: String,
+    /// Until when it stands, on the store's clock.
+    pub until: i64,
+}
+
+impl Claim {
+    pub fn new() -> Claim {
+        Claim { nonce: crate::secret::hex(&crate::secret::random::<16>()), until: 0 }
+    }
+}
+
+/// R5: how often in a row credentials were refused, and until when nobody tries them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Suspension {
+    pub fails: u32,
+    pub until: i64,
+}
+
+/// Everything that is kept of one API client.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    #[serde(flatten)]
+    pub pair: StoredPair,
+    /// The pair that our own fields describe; another one was written by someone who does not know them.
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    pub described: Option<Fingerprint>,
+    /// T3: the token that must never be sent again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Fingerprint>,
+    /// How often a spent token was sent all the same, for want of a password.
+    pub replays: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Claim>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tombstone: Option<Claim>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// 429: until when nobody asks, on the store's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold_until: Option<i64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub suspensions: BTreeMap<String, Suspension>,
+    /// What a later version of this library wrote and this one does not know.
+    #[serde(flatten)]
+    pub rest: BTreeMap<String, serde_json::Value>,
+}
+
+/// What came of asking for a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    Yes,
+    /// The record no longer holds what was read.
+    Changed,
+    /// Someone else's claim stands for this long.
+    Busy(Duration),
+}
+
+impl Record {
+    /// What it holds; `client` is the identity that fingerprints are keyed with.
+    pub fn holding(&self, client: &str, now: i64) -> Holding {
+        match (self.token(), &self.tombstone) {
+            (Some(token), _) => Holding::Pair(Fingerprint::of(client, token)),
+            (None, Some(tombstone)) if tombstone.until > now => Holding::Tombstone(tombstone.nonce.clone()),
+            (None, _) => Holding::Nothing,
+        }
+    }
+
+    /// The token that names the pair.
+    fn token(&self) -> Option<&Secret> {
+        self.pair.access_token.as_ref()?;
+        self.pair.refresh_token.as_ref().or(self.pair.access_token.as_ref())
+    }
+
+    /// How long someone else's claim stands. One that is further away than a lease is a mistake of a clock.
+    pub fn claimed_for(&self, now: i64) -> Option<Duration> {
+        let left = self.claim.as_ref()?.until.checked_sub(now)?;
+        let left = Duration::from_millis(u64::try_from(left).ok()?);
+        (!left.is_zero() && left <= LEASE).then_some(left)
+    }
+
+    /// T2: claims what was read, in the one write that is lock and journal at once. `spend` names the
+    /// refresh token that is going to be sent.
+    pub fn claim(
+        &mut self,
+        client: &str,
+        read: &Holding,
+        spend: Option<&Fingerprint>,
+        claim: &Claim,
+        now: i64,
+    ) -> Claimed {
+        if self.holding(client, now) != *read {
+            return Claimed::Changed;
+        }
+        if let Some(left) = self.claimed_for(now) {
+            return Claimed::Busy(left);
+        }
+        if let Some(token) = spend {
+            if self.spent.as_ref() == Some(token) {
+                self.replays += 1;
+            }
+            self.spent = Some(token.clone());
+        }
+        self.claim = Some(Claim { nonce: claim.nonce.clone(), until: now + LEASE.as_millis() as i64 });
+        Claimed::Yes
+    }
+
+    /// Keeps one's own claim alive. Says whether it still was.
+    pub fn renew(&mut self, claim: &Claim, now: i64) -> bool {
+        match &mut self.claim {
+            Some(standing) if standing.nonce == claim.nonce => {
+                standing.until = now + LEASE.as_millis() as i64;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Gives up one's own claim. `unspend`: the request was certainly not seen (T3), so its token may be
+    /// sent another time.
+    pub fn release(&mut self, claim: &Claim, unspend: bool) -> bool {
+        if self.claim.as_ref().is_none_or(|standing| standing.nonce != claim.nonce) {
+            return false;
+        }
+        self.claim = None;
+        if unspend {
+            self.spent = None;
+        }
+        true
+    }
+
+    /// T2: writes a new pair, if the record still holds what was claimed, or nothing, or has provably been
+    /// rolled back behind `known`. Other people's claims do not matter. Says whether it was written.
+    pub fn publish(
+        &mut self,
+        client: &str,
+        claimed: &Holding,
+        known: Option<Lineage>,
+        pair: &StoredPair,
+        now: i64,
+    ) -> bool {
+        let holding = self.holding(client, now);
+        let may = holding == *claimed || holding == Holding::Nothing || self.is_rolled_back(known);
+        if may {
+            self.put(client, pair);
+        }
+        may
+    }
+
+    /// T5: publishes a pair that only this process knew, over a record that has nothing better.
+    pub fn publish_private(&mut self, client: &str, known: Option<Lineage>, pair: &StoredPair, now: i64) -> bool {
+        let older = self.pair.expires_at.zip(pair.expires_at).is_some_and(|(theirs, ours)| theirs < ours);
+        let may = match self.holding(client, now) {
+            Holding::Nothing => true,
+            Holding::Pair(token) => self.spent.as_ref() == Some(&token) || older || self.is_rolled_back(known),
+            Holding::Tombstone(_) => false,
+        };
+        if may && self.claimed_for(now).is_none() {
+            self.put(client, pair);
+            return true;
+        }
+        false
+    }
+
+    /// Writes a pair whatever was there: the caller's own tokens (`tm_set_tokens`).
+    pub fn put(&mut self, client: &str, pair: &StoredPair) {
+        self.pair = pair.clone();
+        self.described = self.token().map(|token| Fingerprint::of(client, token));
+        self.spent = None;
+        self.replays = 0;
+        self.claim = None;
+        self.tombstone = None;
+    }
+
+    /// The same login as `known`, but an earlier rotation of it: an old copy was put back.
+    pub fn is_rolled_back(&self, known: Option<Lineage>) -> bool {
+        match (known, self.pair.lineage()) {
+            (Some(known), Some(stored)) => stored.family == known.family && stored.seq < known.seq,
+            _ => false,
+        }
+    }
+
+    /// Whether the refresh token may not be sent (T3): it was already, or nobody can tell.
+    pub fn is_spent(&self, client: &str, known: Option<Lineage>) -> bool {
+        let token = self.token().map(|token| Fingerprint::of(client, token));
+        self.spent.is_some() && self.spent == token || self.described != token || self.is_rolled_back(known)
+    }
+
+    /// Logout: the tokens go, and nothing that is in flight may bring any back.
+    pub fn bury(&mut self, now: i64) {
+        let tombstone = Claim { until: now + TOMBSTONE.as_millis() as i64, ..Claim::new() };
+        self.pair = StoredPair::default();
+        (self.described, self.spent, self.claim, self.replays) = (None, None, None, 0);
+        self.tombstone = Some(tombstone);
+    }
+
+    /// R5: notes that these credentials were refused. `mark` names them in this record.
+    pub fn suspend(&mut self, mark: &str, now: i64) -> Duration {
+        let before = self.suspensions.get(mark);
+        // Long after the last refusal, the count begins anew.
+        let fails = before.filter(|s| now < s.until + REFUSED.most.as_millis() as i64).map_or(0, |s| s.fails);
+        let wait = REFUSED.wait(fails + 1);
+        let until = now + wait.as_millis() as i64;
+        self.suspensions.insert(mark.to_owned(), Suspension { fails: fails + 1, until });
+        while self.suspensions.len() > MOST_SUSPENSIONS {
+            let oldest = self.suspensions.iter().min_by_key(|(_, s)| s.until).map(|(mark, _)| mark.clone());
+            oldest.map(|mark| self.suspensions.remove(&mark));
+        }
+        wait
+    }
+
+    /// R5: how long nobody tries these credentials.
+    pub fn suspended_for(&self, mark: &str, now: i64) -> Option<Duration> {
+        self.suspensions.get(mark).and_then(|s| left(s.until, now, REFUSED.most))
+    }
+
+    /// A login went through: its credentials are good.
+    pub fn lift(&mut self, mark: &str) {
+        self.suspensions.remove(mark);
+    }
+
+    /// R5: 429 holds for everyone.
+    pub fn hold(&mut self, wait: Duration, now: i64) {
+        self.hold_until = Some(now.saturating_add_unsigned(millis(wait)));
+    }
+
+    pub fn held_for(&self, now: i64) -> Option<Duration> {
+        left(self.hold_until?, now, Duration::from_secs(3600))
+    }
+}
+
+/// The time until `until`, unless it is over, or further away than it can honestly be.
+fn left(until: i64, now: i64, most: Duration) -> Option<Duration> {
+    let left = Duration::from_millis(u64::try_from(until.checked_sub(now)?).ok()?);
+    (!left.is_zero() && left <= most).then_some(left)
+}
+
+impl StoredPair {
+    pub fn lineage(&self) -> Option<Lineage> {
+        self.family.map(|family| Lineage { family: family.0, seq: self.seq })
+    }
+}
+
+/// 128 bits as hexadecimal text: JSON's numbers do not reach that far.
+pub mod u128hex {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Hex(pub u128);
+
+    impl Serialize for Hex {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_str(&format_args!("{:032x}", self.0))
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Hex {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Hex, D::Error> {
+            let text = String::deserialize(deserializer)?;
+            u128::from_str_radix(&text, 16).map(Hex).map_err(|_| de::Error::custom("not hexadecimal"))
+        }
+    }
+}
+
+mod optional_secret {
+    use crate::secret::Secret;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use zeroize::Zeroizing;
+
+    pub fn serialize<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+        match secret {
+            Some(secret) => serializer.serialize_str(secret.as_str()),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?.map(Zeroizing::new);
+        Ok(text.filter(|text| !text.is_empty()).and_then(|text| Secret::new(&text)))
+    }
+}
+
+#[cfg(test)]
+mod tests;
