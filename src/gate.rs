@@ -9,17 +9,18 @@
 
 use crate::call::{Call, SLICE};
 use crate::error::{Error, Result, Status};
-use std::thread::ThreadId;
 use std::time::Instant;
-use sync::{Condvar, Mutex, MutexGuard};
+use sync::{Condvar, Mutex, MutexGuard, ThreadId, current};
 
 #[cfg(not(feature = "shuttle"))]
 mod sync {
     pub use std::sync::{Condvar, Mutex, MutexGuard};
+    pub use std::thread::{ThreadId, current};
 }
 #[cfg(feature = "shuttle")]
 mod sync {
     pub use shuttle::sync::{Condvar, Mutex, MutexGuard};
+    pub use shuttle::thread::{ThreadId, current};
 }
 
 /// The gate. Whoever holds its [`Pass`] does the work.
@@ -109,7 +110,7 @@ impl Gate {
         state.ticket += 1;
         state.holder = Some(Holder {
             ticket: state.ticket,
-            thread: std::thread::current().id(),
+            thread: current().id(),
             frame: call.frame(),
             deadline: call.deadline(),
         });
@@ -146,7 +147,7 @@ impl State {
         if Instant::now() >= holder.deadline {
             return Obstacle::None;
         }
-        if holder.thread != std::thread::current().id() {
+        if holder.thread != current().id() {
             return Obstacle::Other(holder.ticket);
         }
         // A call made inside the holder's callback stands deeper on the stack (which grows downwards).
@@ -184,3 +185,6 @@ impl Drop for Pass<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,3 +33,12 @@ mod secret;
 mod stats;
 mod store;
 mod token;
+
+// What Rust programs, our own tests first, can use of it beside the C interface.
+pub use call::{Hooks, InterruptHook, LogHook};
+pub use log::Level;
+pub use manager::Manager;
+pub use response::Response;
+pub use secret::Secret;
+pub use store::callback::{CallbackStore, Callbacks, Reply};
+pub use token::Pair;

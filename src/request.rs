@@ -12,7 +12,7 @@ use crate::instance::Instance;
 use crate::log::Level;
 use crate::options::RequestOptions;
 use crate::refresh::{self, Budget, Want};
-use crate::response::Response;
+use crate::response::{self, Response};
 use crate::secret::Secret;
 use crate::token::{Pair, Rung};
 use bytes::Bytes;
@@ -27,16 +27,15 @@ impl Instance {
     /// Sends an API call, renewing the token and sending again as R1 says.
     pub fn request(&self, call: &Call, mut outgoing: Outgoing, idempotent: bool) -> Result<Response> {
         let budget = Budget::new();
-        let shown = outgoing.shown();
         let mut pair = self.token(call, &budget)?;
         for send in 1.. {
             outgoing.headers.insert(header::AUTHORIZATION, pair.bearer.clone());
             let answer = self.follow(call, &outgoing, idempotent).map_err(|fault| {
                 self.stats.calls_failed.add_one();
-                fault.into_error(&shown)
+                fault.into_error(&outgoing.shown())
             })?;
             self.stats.count_call(answer.status);
-            call.log(Level::Debug, || format!("{shown} was answered {}", answer.status));
+            call.log(Level::Debug, || format!("{} was answered {}", outgoing.shown(), answer.status));
             if answer.status != 401 {
                 pair.accept();
                 if send > 1 {
@@ -45,7 +44,7 @@ impl Instance {
                     self.stats.recoveries.add_one();
                     self.recovery.end();
                 }
-                return Ok(self.respond(answer, &shown, &pair));
+                return Ok(self.respond(answer, &outgoing, &pair));
             }
             let next = match send < MOST_SENDS {
                 true => self.recover(call, &pair, &budget),
@@ -56,11 +55,11 @@ impl Instance {
             };
             pair = match next {
                 Ok(Some(next)) => next,
-                Ok(None) => return Ok(self.respond(answer, &shown, &pair)),
+                Ok(None) => return Ok(self.respond(answer, &outgoing, &pair)),
                 Err(error) if error.status() == Status::TM_CANCELLED => return Err(error),
                 Err(error) => {
-                    let mut response = self.respond(answer, &shown, &pair);
-                    response.error = response.error.map(|answered| unrecovered(&shown, answered, &error));
+                    let mut response = self.respond(answer, &outgoing, &pair);
+                    response.error = response.error.map(|answered| unrecovered(&outgoing.shown(), answered, &error));
                     return Ok(response);
                 }
             };
@@ -200,11 +199,15 @@ impl Instance {
         Ok(answer)
     }
 
-    fn respond(&self, answer: Answer, shown: &str, pair: &Pair) -> Response {
-        let credentials = self.credentials.load();
-        let known: Vec<&Secret> =
-            std::iter::once(&pair.access).chain(&pair.refresh).chain(&credentials.password).collect();
-        Response::new(answer, shown, &known)
+    fn respond(&self, answer: Answer, outgoing: &Outgoing, pair: &Pair) -> Response {
+        let error = (answer.status >= 400).then(|| {
+            let credentials = self.credentials.load();
+            let known: Vec<&Secret> =
+                std::iter::once(&pair.access).chain(&pair.refresh).chain(&credentials.password).collect();
+            response::explain(&outgoing.shown(), answer.status, &answer.headers, &answer.body, &known)
+        });
+        let Answer { status, headers, url, body, .. } = answer;
+        Response { status, headers, url, body, error }
     }
 
     /// A request ready to be sent, but for its token.

@@ -3,7 +3,6 @@
 use crate::clock::unix_seconds;
 use crate::dialect::{self, ServerWords};
 use crate::error::{Error, Status};
-use crate::http::Answer;
 use crate::secret::Secret;
 use http::{HeaderMap, header};
 use url::Url;
@@ -17,15 +16,6 @@ pub struct Response {
     pub body: Vec<u8>,
     /// `None` below 400.
     pub error: Option<Error>,
-}
-
-impl Response {
-    /// `shown` is what the call is named in messages; `known` are the secrets that the server's own words
-    /// must not repeat.
-    pub fn new(answer: Answer, shown: &str, known: &[&Secret]) -> Response {
-        let error = (answer.status >= 400).then(|| explain(shown, answer.status, &answer.headers, &answer.body, known));
-        Response { status: answer.status, headers: answer.headers, url: answer.url, body: answer.body, error }
-    }
 }
 
 /// What an answer of 400 and above means, with the server's own code and message.

@@ -55,11 +55,13 @@ pub unsafe fn doing(err: *mut *mut tm_error, body: impl FnOnce() -> Result<()>) 
 
 fn contain<T>(body: impl FnOnce() -> T) -> Option<T> {
     silence_panics();
-    DEPTH.with(|depth| depth.set(depth.get() + 1));
-    // Nothing that a panic leaves behind is used again: locks are taken as they are, lanes are dropped.
-    let outcome = catch_unwind(AssertUnwindSafe(body)).ok();
-    DEPTH.with(|depth| depth.set(depth.get().saturating_sub(1)));
-    outcome
+    DEPTH.with(|depth| {
+        depth.set(depth.get() + 1);
+        // Nothing that a panic leaves behind is used again: locks are taken as they are, lanes are dropped.
+        let outcome = catch_unwind(AssertUnwindSafe(body)).ok();
+        depth.set(depth.get().saturating_sub(1));
+        outcome
+    })
 }
 
 /// P4: a panic inside an exported function prints nothing; any other is the business of whose it is.

@@ -9,10 +9,8 @@ use crate::error::{Error, Result, Status};
 use parking_lot::Mutex;
 use reqwest::{Client, Request};
 use std::future::Future;
-use std::pin::pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 
@@ -27,29 +25,25 @@ pub struct Lane {
     client: Client,
     /// `None` only while it is being dropped.
     runtime: Option<Runtime>,
-    connects: Arc<AtomicU64>,
+    /// Whether it has answered before, so that a request most likely goes over a connection kept alive.
+    is_kept: bool,
     idle_since: Tick,
 }
 
 impl Lane {
-    /// `make` builds the client, with a layer that counts the connections it makes.
-    pub fn new(make: impl FnOnce(CountConnects) -> reqwest::Result<Client>) -> Result<Lane> {
-        let failed = |why: String| {
-            Error::new(
-                Status::TM_NETWORK,
-                format!("no connection could be prepared ({why}); check the limit of open files"),
-            )
-        };
+    pub fn new(client: Client) -> Result<Lane> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             // Name look-ups need a thread; it must not outlive the call (P4).
             .thread_keep_alive(Duration::ZERO)
             .build()
-            .map_err(|cause| failed(cause.to_string()))?;
-        let connects = Arc::new(AtomicU64::new(0));
-        let client =
-            make(CountConnects(Arc::clone(&connects))).map_err(|cause| failed(cause.without_url().to_string()))?;
-        Ok(Lane { client, runtime: Some(runtime), connects, idle_since: Tick::now() })
+            .map_err(|cause| {
+                Error::new(
+                    Status::TM_NETWORK,
+                    format!("no connection could be prepared ({cause}); check the limit of open files"),
+                )
+            })?;
+        Ok(Lane { client, runtime: Some(runtime), is_kept: false, idle_since: Tick::now() })
     }
 
     /// Sends one request and reads its whole answer, in slices, between which the caller's callbacks are
@@ -60,12 +54,10 @@ impl Lane {
         request: Request,
         exchange: &mut Exchange<'_>,
     ) -> std::result::Result<Answer, Fault> {
-        let connected_before = self.connects.load(Ordering::Relaxed);
-        let reused = || self.connects.load(Ordering::Relaxed) == connected_before;
         // Nothing polls a kept connection between calls: without a look at it, one that the server closed
         // meanwhile would only be found out by failing.
         let look_first = Tick::now() >= self.idle_since.after(RECENT) || !request.method().is_safe();
-        let answer = read_answer(&self.client, request, exchange.limit, look_first, &reused);
+        let answer = pin!(read_answer(&self.client, request, exchange.limit, look_first, self.is_kept));
         self.drive(call, exchange, answer)?
     }
 
@@ -73,10 +65,9 @@ impl Lane {
         &self,
         call: &Call,
         exchange: &mut Exchange<'_>,
-        work: F,
+        mut work: Pin<&mut F>,
     ) -> std::result::Result<F::Output, Fault> {
         let runtime = self.runtime.as_ref().ok_or_else(|| Fault::Unsendable("the lane is closed".to_owned()))?;
-        let mut work = pin!(work);
         let deadline = exchange.deadline.min(call.deadline());
         loop {
             let end = match call.is_watched() || exchange.beat.is_some() {
@@ -112,12 +103,12 @@ async fn read_answer(
     request: Request,
     limit: u64,
     look_first: bool,
-    reused: &dyn Fn() -> bool,
+    reused: bool,
 ) -> std::result::Result<Answer, Fault> {
     if look_first {
         tokio::task::yield_now().await;
     }
-    let mut response = client.execute(request).await.map_err(|error| Fault::sort(error, false, reused()))?;
+    let mut response = client.execute(request).await.map_err(|error| Fault::sort(error, false, reused))?;
     let arrived = Tick::now();
     let expected = response.content_length().unwrap_or(0);
     if expected > limit {
@@ -125,7 +116,7 @@ async fn read_answer(
     }
     // What a server announces is not yet sent: reserve no more than a modest part of it ahead.
     let mut body = Vec::with_capacity(expected.min(1 << 16) as usize + 1);
-    while let Some(chunk) = response.chunk().await.map_err(|error| Fault::sort(error, true, reused()))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| Fault::sort(error, true, reused))? {
         if body.len() as u64 + chunk.len() as u64 > limit {
             return Err(Fault::TooLarge(limit));
         }
@@ -167,6 +158,7 @@ impl Lanes {
     pub fn put(&self, mut lane: Lane) {
         let now = Tick::now();
         lane.idle_since = now;
+        lane.is_kept = true;
         let mut lane = Some(lane);
         for slot in &self.slots {
             if let Some(mut slot) = slot.try_lock()
@@ -197,39 +189,5 @@ impl Lanes {
     pub fn idle(&self) -> usize {
         // A slot that is in someone's hands right now counts as not idle.
         self.slots.iter().filter(|slot| slot.try_lock().is_some_and(|slot| slot.is_some())).count()
-    }
-}
-
-/// Counts the connections that a client makes, so that a lane knows whether it used a kept one.
-#[derive(Clone, Debug)]
-pub struct CountConnects(Arc<AtomicU64>);
-
-impl<S> tower_layer::Layer<S> for CountConnects {
-    type Service = CountedConnector<S>;
-
-    fn layer(&self, inner: S) -> CountedConnector<S> {
-        CountedConnector { inner, count: Arc::clone(&self.0) }
-    }
-}
-
-/// A connector that is counted.
-#[derive(Clone, Debug)]
-pub struct CountedConnector<S> {
-    inner: S,
-    count: Arc<AtomicU64>,
-}
-
-impl<S: tower_service::Service<R>, R> tower_service::Service<R> for CountedConnector<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<std::result::Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: R) -> S::Future {
-        self.count.fetch_add(1, Ordering::Relaxed);
-        self.inner.call(request)
     }
 }

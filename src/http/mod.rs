@@ -80,7 +80,7 @@ pub struct Transport {
     pub origins: Origins,
     options: Options,
     tls: rustls::ClientConfig,
-    proxy: Option<Proxy>,
+    proxy: ProxyChoice,
     headers: HeaderMap,
     lanes: Lanes,
 }
@@ -144,7 +144,8 @@ impl Transport {
             Some(lane) => lane,
             None => {
                 stats.lanes_made.add_one();
-                Lane::new(|count| self.client(count)).map_err(Fault::Ended)?
+                let client = self.client().map_err(|error| Fault::sort(error, false, false))?;
+                Lane::new(client).map_err(Fault::Ended)?
             }
         };
         let mut request = reqwest::Request::new(outgoing.method.clone(), outgoing.url.clone());
@@ -157,11 +158,10 @@ impl Transport {
         Ok(answer)
     }
 
-    fn client(&self, count: lane::CountConnects) -> reqwest::Result<Client> {
-        let mut builder = Client::builder()
+    fn client(&self) -> reqwest::Result<Client> {
+        let builder = Client::builder()
             .tls_backend_preconfigured(self.tls.clone())
             .connect_timeout(self.options.connect_timeout_ms.duration())
-            .connector_layer(count)
             // Ours: see `redirect`, and R6 in `send`.
             .redirect(Policy::none())
             .retry(reqwest::retry::never())
@@ -169,23 +169,34 @@ impl Transport {
             // One call at a time, and lanes are pruned as a whole: no timer is needed for that.
             .pool_idle_timeout(None)
             .pool_max_idle_per_host(1);
-        builder = match (&self.proxy, self.options.proxy.is_some()) {
-            (Some(proxy), _) => builder.proxy(proxy.clone()),
-            (None, true) => builder.no_proxy(),
-            (None, false) => builder, // the environment's
-        };
-        builder.build()
+        match &self.proxy {
+            ProxyChoice::None => builder.no_proxy(),
+            ProxyChoice::Environment => builder,
+            ProxyChoice::Url(proxy) => builder.proxy(Proxy::clone(proxy)),
+        }
+        .build()
     }
 }
 
-fn proxy(options: &Options) -> Result<Option<Proxy>> {
+#[derive(Debug)]
+enum ProxyChoice {
+    None,
+    Environment,
+    Url(Box<Proxy>),
+}
+
+fn proxy(options: &Options) -> Result<ProxyChoice> {
+    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     match options.proxy.as_deref() {
-        None | Some("none") => Ok(None),
+        Some("none") => Ok(ProxyChoice::None),
+        // Where the environment names none, nothing needs to be looked up with every request.
+        None if !PROXY_VARIABLES.iter().any(is_set) => Ok(ProxyChoice::None),
+        None => Ok(ProxyChoice::Environment),
         // The URL may hold a password: it is not repeated.
         Some(url) => Proxy::all(url)
             .ok()
             .filter(|_| Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()))
-            .map(|proxy| Some(proxy.no_proxy(NoProxy::from_env())))
+            .map(|proxy| ProxyChoice::Url(Box::new(proxy.no_proxy(NoProxy::from_env()))))
             .ok_or_else(|| {
                 Error::new(
                     Status::TM_INVALID_OPTIONS,
@@ -194,6 +205,8 @@ fn proxy(options: &Options) -> Result<Option<Proxy>> {
             }),
     }
 }
+
+const PROXY_VARIABLES: [&str; 6] = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
 fn default_headers(options: &Options) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();

@@ -6,19 +6,20 @@ use url::{Host, Url};
 /// The host as given to `tm_new`, `scheme://authority[/prefix]`, and everything else that may be called.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Origins {
-    /// Without a trailing slash, so that a path can be put behind it.
-    base: String,
+    /// As it is shown, and its path: without a trailing slash, so that a path can be put behind it.
+    shown: String,
+    prefix: String,
     host: Url,
     allowed: Vec<Url>,
 }
 
 impl Origins {
     pub fn new(host: &str, allowed: &[String], allow_insecure: bool) -> Result<Origins> {
-        let url = origin(host, "the host", allow_insecure)?;
+        let url = origin(host, "the host", Status::TM_INVALID_ARGUMENT, allow_insecure)?;
         let allowed = allowed
             .iter()
             .map(|text| {
-                let url = origin(text, "an origin in allowed_origins", allow_insecure)?;
+                let url = origin(text, "an origin in allowed_origins", Status::TM_INVALID_OPTIONS, allow_insecure)?;
                 match url.path() {
                     "/" => Ok(url),
                     _ => Err(Error::new(
@@ -28,12 +29,17 @@ impl Origins {
                 }
             })
             .collect::<Result<Vec<Url>>>()?;
-        Ok(Origins { base: url.as_str().trim_end_matches('/').to_owned(), host: url, allowed })
+        Ok(Origins {
+            shown: url.as_str().trim_end_matches('/').to_owned(),
+            prefix: url.path().trim_end_matches('/').to_owned(),
+            host: url,
+            allowed,
+        })
     }
 
     /// The host as it is shown: it never holds user-info.
     pub fn host(&self) -> &str {
-        &self.base
+        &self.shown
     }
 
     /// The URL that a call goes to. `url` is absolute, or a path that starts with one "/".
@@ -44,9 +50,10 @@ impl Origins {
                     "the URL begins with two slashes; pass a path that starts with one \"/\", or an absolute URL",
                 ));
             }
-            parse(&format!("{}{url}", self.base))?
+            // Against the host, which is parsed already; `check` sees to it that it stays there.
+            parse(Url::options().base_url(Some(&self.host)), &format!("{}{url}", self.prefix))?
         } else {
-            parse(url)?
+            parse(Url::options(), url)?
         };
         self.check(&resolved)?;
         Ok(resolved)
@@ -74,8 +81,8 @@ impl Origins {
     }
 }
 
-fn parse(url: &str) -> Result<Url> {
-    Url::parse(url).map_err(|cause| {
+fn parse(options: url::ParseOptions<'_>, url: &str) -> Result<Url> {
+    options.parse(url).map_err(|cause| {
         Error::invalid_argument(format!(
             "the URL is not valid ({cause}); pass a path that starts with one \"/\", or an absolute http(s) URL"
         ))
@@ -84,9 +91,8 @@ fn parse(url: &str) -> Result<Url> {
 
 /// Parses `scheme://authority[/prefix]`; `what` names it in messages. The text itself is never shown: it may
 /// hold user-info.
-fn origin(text: &str, what: &str, allow_insecure: bool) -> Result<Url> {
-    let refuse =
-        |why: &str| Err(Error::invalid_argument(format!("{what} {why}; give it as https://host[:port][/prefix]")));
+fn origin(text: &str, what: &str, status: Status, allow_insecure: bool) -> Result<Url> {
+    let refuse = |why: &str| Err(Error::new(status, format!("{what} {why}; give it as https://host[:port][/prefix]")));
     let Ok(url) = Url::parse(text) else {
         return refuse("is not a valid URL");
     };
