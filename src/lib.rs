@@ -40,5 +40,6 @@ pub use log::Level;
 pub use manager::Manager;
 pub use response::Response;
 pub use secret::Secret;
+pub use stats::{COUNTERS, GAUGES};
 pub use store::callback::{CallbackStore, Callbacks, Reply};
 pub use token::Pair;

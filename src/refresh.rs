@@ -4,26 +4,27 @@
 //! It runs behind the instance's gate, so one caller of this process at a time is in it; against other
 //! processes the claims in the store's record hold.
 
-use crate::backoff::PASSING;
 use crate::call::Call;
-use crate::clock::{Tick, unix_seconds};
+use crate::clock::Tick;
 use crate::credentials::Credentials;
 use crate::error::{Error, Result, Status};
-use crate::freshness::{Freshness, Lifetime};
+use crate::freshness::Freshness;
 use crate::instance::Instance;
 use crate::log::Level;
 use crate::secret::{Secret, random, random_place};
-use crate::store::record::{Claim, Claimed, Fingerprint, Holding, Record, StoredPair};
+use crate::store::record::{Claim, Claimed, Fingerprint, Holding, Record};
 use crate::store::{Loaded, StoreFault, TokenStore};
-use crate::token::{Lineage, Pair, PairParts, Rung};
+use crate::token::{Lineage, Pair, PairParts};
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 mod ask;
+mod plan;
+mod write;
 pub use ask::logout;
 use ask::{Asked, Granted};
+use plan::Plan;
 
 /// What a caller needs.
 #[derive(Clone, Debug)]
@@ -81,22 +82,6 @@ pub fn renew(instance: &Instance, call: &Call, want: &Want, budget: &Budget) -> 
         Setback::Error(error) => error,
         Setback::Store(fault) => fault.error,
     })
-}
-
-/// What the record calls for.
-enum Plan {
-    /// Take over the pair that is there.
-    Adopt(Pair),
-    /// Someone else is at it.
-    Wait(Duration),
-    Refresh {
-        token: Secret,
-        holding: Holding,
-        lineage: Lineage,
-    },
-    Login {
-        holding: Holding,
-    },
 }
 
 /// What a step of the transaction came to.
@@ -206,78 +191,6 @@ impl Renewal<'_> {
         })?;
         self.instance.current.store(Some(Arc::new(known_to_all)));
         Ok(published)
-    }
-
-    fn plan(&self, store: &dyn TokenStore, loaded: &Loaded) -> Stepped<Plan> {
-        let Loaded { record, now } = loaded;
-        self.not_logged_out()?;
-        let stored = self.pair_in(loaded)?;
-        let lineage = stored.as_ref().map(|pair| pair.lineage);
-        if let Some(pair) = stored
-            && self.want.is_met_by(&pair, pair.freshness(Tick::now()))
-            && !record.is_rolled_back(self.lineage())
-        {
-            return Ok(Plan::Adopt(pair));
-        }
-        if let Some(left) = record.claimed_for(*now) {
-            return Ok(Plan::Wait(left));
-        }
-        if let Some(left) = record.held_for(*now) {
-            return Err(rate_limited(left).into());
-        }
-        let holding = record.holding(&self.instance.client, *now);
-        if let (Some(token), Some(lineage)) = (self.spendable(loaded), lineage) {
-            return Ok(Plan::Refresh { token, holding, lineage });
-        }
-        self.may_login(store, record, *now)?;
-        Ok(Plan::Login { holding })
-    }
-
-    /// The refresh token in the record, if it may be sent.
-    fn spendable(&self, loaded: &Loaded) -> Option<Secret> {
-        let Loaded { record, now: _ } = loaded;
-        if matches!(self.want, Want::Login(_)) || !self.budget.refresh.get() {
-            return None;
-        }
-        let token = record.pair.refresh_token.clone()?;
-        let is_over = record.pair.refresh_expires_at.is_some_and(|at| at <= unix_seconds());
-        let is_spent = record.is_spent(&self.instance.client, self.lineage());
-        // T3: without a password there is nothing to lose: once, after the lease, a spent one is tried again.
-        let last_chance = self.credentials.password.is_none() && record.replays == 0;
-        (!is_over && (!is_spent || last_chance)).then_some(token)
-    }
-
-    fn may_login(&self, store: &dyn TokenStore, record: &Record, now: i64) -> Result<()> {
-        if self.credentials.password.is_none() {
-            return Err(Error::new(
-                Status::TM_LOGIN_REJECTED,
-                "only a login could help, and there is no password; give one with tm_set_credentials, or tokens with tm_set_tokens",
-            ));
-        }
-        if !self.budget.login.get() {
-            return Err(Error::new(
-                Status::TM_UNAUTHORIZED,
-                "the server refused what the call's one refresh and one login gave; see whether the account may do this",
-            ));
-        }
-        if record.suspensions.is_empty() || self.credentials.is_forgiven() {
-            return Ok(());
-        }
-        let mark = self.credentials.mark(&self.instance.client, store.is_shared());
-        match record.suspended_for(mark, now) {
-            None => Ok(()),
-            Some(left) => {
-                self.instance.stats.logins_suspended.add_one();
-                Err(Error::new(
-                    Status::TM_LOGIN_SUSPENDED,
-                    format!(
-                        "no login was tried: the credentials were refused, and the next try is in {} s; correct them with tm_set_credentials",
-                        left.as_secs() + 1
-                    ),
-                )
-                .with_retry_after(Some(left)))
-            }
-        }
     }
 
     fn adopt(&self, pair: Pair, private: bool) -> Arc<Pair> {
@@ -428,115 +341,6 @@ impl Renewal<'_> {
         }
     }
 
-    /// T1: the new pair is in the store before any caller gets it.
-    fn publish(
-        &self,
-        store: &dyn TokenStore,
-        private: bool,
-        holding: &Holding,
-        granted: Granted,
-        lineage: Lineage,
-        spent: Option<&Secret>,
-    ) -> Stepped<Step> {
-        let Granted { grant, arrived } = granted;
-        let kept = spent.filter(|_| grant.refresh.is_none()).cloned();
-        let kept_until = kept.as_ref().and_then(|_| self.instance.current.load().as_ref()?.refresh_expires_at);
-        let refresh_expires_at =
-            grant.refresh_lifetime.map(|left| unix_seconds().saturating_add_unsigned(left.as_secs()));
-        let mut parts = PairParts {
-            access: grant.access,
-            refresh: grant.refresh.or(kept),
-            lifetime: self.instance.lifetime(arrived, grant.lifetime),
-            refresh_expires_at: refresh_expires_at.or(kept_until),
-            lineage,
-            private,
-            rung: match (self.want, lineage.seq) {
-                (Want::Other(_), 0) => Rung::LoggedIn,
-                (Want::Other(_), _) => Rung::Refreshed,
-                _ => Rung::None,
-            },
-        };
-        let pair = Pair::new(PairParts { access: parts.access.clone(), refresh: parts.refresh.clone(), ..parts })?;
-        let known = self.lineage();
-        let mut published = false;
-        let written = self.change(store, &mut |record, now| {
-            let stored = self.instance.stored(&pair, now);
-            published = record.publish(&self.instance.client, holding, known, &stored, now);
-            if published {
-                record.host = Some(self.instance.spec.origins.host().to_owned());
-                if lineage.seq == 0 && !record.suspensions.is_empty() {
-                    record.lift(self.credentials.mark(&self.instance.client, store.is_shared()));
-                }
-            }
-            published
-        });
-        let pair = match written {
-            Ok(()) if published => pair,
-            // Somebody was first: theirs is the pair. The loser's family is left alone, for to log it out
-            // would revoke everything.
-            Ok(()) => return Ok(Step::Again),
-            // Written or not: it counts as written, and is no longer ours alone.
-            Err(Setback::Store(fault)) if fault.maybe_written => {
-                self.call
-                    .log(Level::Warning, || format!("whether the new token was stored is unknown: {}", fault.error));
-                pair
-            }
-            Err(Setback::Store(fault)) => {
-                self.call.log(Level::Warning, || format!("the new token is kept in memory only: {}", fault.error));
-                parts.private = true;
-                let pair = Pair::new(parts)?;
-                self.instance.alone.update(|record, now| {
-                    let stored = self.instance.stored(&pair, now);
-                    record.put(&self.instance.client, &stored);
-                });
-                pair
-            }
-            Err(setback) => return Err(setback),
-        };
-        self.call.log(Level::Info, || {
-            let how = if lineage.seq == 0 { "logged in" } else { "refreshed" };
-            match pair.seconds_left() {
-                Some(left) => format!("{how}: the token {} lives for {left} s", pair.access.fingerprint()),
-                None => format!("{how}: the token {} lives until the server refuses it", pair.access.fingerprint()),
-            }
-        });
-        Ok(Step::Done(self.instance.install(Arc::new(pair))))
-    }
-
-    /// R5: notes that the credentials were refused, for everyone who shares the store.
-    fn suspend(&self, store: &dyn TokenStore, claim: &Claim, error: Error) -> Error {
-        self.credentials.end_forgiveness();
-        let mark = self.credentials.mark(&self.instance.client, store.is_shared());
-        let mut wait = Duration::ZERO;
-        self.best_effort(store, &mut |record, now| {
-            wait = record.suspend(mark, now);
-            record.release(claim, false);
-            true
-        });
-        error.with_retry_after(Some(wait))
-    }
-
-    /// 429: holds for everyone; the refresh token was not taken (T3).
-    fn hold(&self, store: &dyn TokenStore, claim: &Claim, error: &Error) {
-        let wait = error.retry_after().unwrap_or(PASSING.first);
-        self.best_effort(store, &mut |record, now| {
-            record.hold(wait, now);
-            record.release(claim, true);
-            true
-        });
-    }
-
-    fn release(&self, store: &dyn TokenStore, claim: &Claim, unspend: bool) {
-        self.best_effort(store, &mut |record, _| record.release(claim, unspend));
-    }
-
-    /// A change that only makes it quicker for others: if it fails, the lease runs out.
-    fn best_effort(&self, store: &dyn TokenStore, change: &mut dyn FnMut(&mut Record, i64) -> bool) {
-        if let Err(Setback::Store(fault)) = self.change(store, change) {
-            self.call.log(Level::Warning, || format!("a claim was left to run out: {}", fault.error));
-        }
-    }
-
     fn load(&self, store: &dyn TokenStore) -> Stepped<Loaded> {
         self.instance.stats.store_operations.add_one();
         store.load(self.call, &self.instance.client).map_err(|fault| self.count_fault(fault))
@@ -551,76 +355,6 @@ impl Renewal<'_> {
         self.instance.stats.store_failures.add_one();
         Setback::Store(fault)
     }
-
-    /// A call never logs in after a logout that came after it began.
-    fn not_logged_out(&self) -> Result<()> {
-        if self.instance.logouts.load(Ordering::Relaxed) == self.call.logouts {
-            return Ok(());
-        }
-        Err(Error::new(
-            Status::TM_UNAUTHORIZED,
-            "the manager was logged out while this call was under way; make the call again to log in anew",
-        ))
-    }
-
-    fn lineage(&self) -> Option<Lineage> {
-        self.instance.current.load().as_ref().map(|pair| pair.lineage)
-    }
-
-    /// The pair in the record, as this process would hold it.
-    fn pair_in(&self, loaded: &Loaded) -> Result<Option<Pair>> {
-        let Loaded { record, now } = loaded;
-        let StoredPair { access_token: Some(access), .. } = &record.pair else {
-            return Ok(None);
-        };
-        let host = self.instance.spec.origins.host();
-        if record.host.as_deref().is_some_and(|theirs| theirs != host) {
-            self.call.log(Level::Warning, || {
-                "the store holds another host's token under this client_id; give each host its own".to_owned()
-            });
-            return Ok(None);
-        }
-        if self.instance.disowned.load().as_ref().is_some_and(|disowned| disowned.access == *access) {
-            return Ok(None);
-        }
-        let lineage = record.pair.lineage().unwrap_or(Lineage { family: u128::from_le_bytes(random()), seq: 0 });
-        Pair::new(PairParts {
-            access: access.clone(),
-            refresh: record.pair.refresh_token.clone(),
-            lifetime: self.lifetime_in(record, *now),
-            refresh_expires_at: record.pair.refresh_expires_at,
-            lineage,
-            private: false,
-            rung: Rung::None,
-        })
-        .map(Some)
-    }
-
-    /// F1: by the store's clock where we wrote it, else by the wall clock.
-    fn lifetime_in(&self, record: &Record, now: i64) -> Lifetime {
-        let window = self.instance.window();
-        let holding = record.holding(&self.instance.client, now);
-        let ours = record.described.as_ref().is_some_and(|token| holding == Holding::Pair(token.clone()));
-        if let (true, Some(stored_at), Some(lifetime)) = (ours, record.pair.stored_at, record.pair.lifetime_ms) {
-            let age = u64::try_from(now.saturating_sub(stored_at)).unwrap_or(0);
-            return Lifetime::new(Tick(Tick::now().0.saturating_sub(age)), Duration::from_millis(lifetime), window);
-        }
-        match record.pair.expires_at.filter(|at| *at > 0) {
-            None => Lifetime::UNKNOWN,
-            Some(at) => match u64::try_from(at.saturating_sub(unix_seconds())) {
-                Ok(left) if left > 0 => Lifetime::new(Tick::now(), Duration::from_secs(left), window),
-                _ => Lifetime { due: Tick(0), dead: Tick(0), expires: Tick(0) },
-            },
-        }
-    }
-}
-
-fn rate_limited(left: Duration) -> Error {
-    Error::new(
-        Status::TM_RATE_LIMITED,
-        format!("nothing was sent: the server asked for a pause, which lasts another {} s", left.as_secs() + 1),
-    )
-    .with_retry_after(Some(left))
 }
 
 /// How long the last renewal took.

@@ -4,12 +4,15 @@ use serde_json::{Map, Value};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
         /// What happened so far. Each counter only rises.
         #[derive(Debug, Default)]
         pub struct Stats {
-            $($(#[$doc])* pub $name: Counter,)*
+            $($(#[doc = $doc])* pub $name: Counter,)*
         }
+
+        /// Every counter with its meaning, for the documentation.
+        pub const COUNTERS: &[(&str, &str)] = &[$((stringify!($name), concat!($($doc),*)),)*];
 
         impl Stats {
             /// Every counter by its name.
@@ -21,6 +24,15 @@ macro_rules! counters {
         }
     };
 }
+
+/// What `Manager::stats_json` adds to the counters: how things stand at that moment.
+pub const GAUGES: &[(&str, &str)] = &[
+    ("token", "`none`, `good`, `due` (inside its refresh window) or `dead`."),
+    ("seconds_left", "How long the access token still lives; `null` if unknown or none is held."),
+    ("has_refresh_token", "Whether a refresh token is held that this process may use."),
+    ("token_is_private", "Whether only this process knows the pair, from a login while the store was away."),
+    ("lanes_idle", "Lanes kept for the next call."),
+];
 
 counters! {
     /// Logins that the server granted.
@@ -43,10 +55,13 @@ counters! {
     coalesced_waiters,
     /// Logouts sent.
     logouts,
-    /// Answers to API calls, by class.
+    /// Answers to API calls with a status from 200 to 299.
     calls_2xx,
+    /// Answers to API calls that were redirects, followed or not.
     calls_3xx,
+    /// Answers to API calls with a status from 400 to 499.
     calls_4xx,
+    /// Answers to API calls with a status of 500 and above.
     calls_5xx,
     /// API calls that ended without an answer.
     calls_failed,

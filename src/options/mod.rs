@@ -13,13 +13,13 @@ use crate::error::Result;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// One day in seconds, the bound of everything that is "ahead of expiry".
+/// The bounds of what is counted in seconds and in milliseconds.
 const WEEK: u64 = 7 * 24 * 3600;
 const DAY_MS: u64 = 24 * 3600 * 1000;
 
 /// The JSON object given to `tm_new`. Every key is optional.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// How long one call may take in all, a login or a refresh within it included.
@@ -97,7 +97,7 @@ impl Default for Options {
 
 /// Where the token pair is kept.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
 pub enum StoreOptions {
     /// In this process's memory, shared with nobody.
@@ -121,6 +121,7 @@ pub enum StoreOptions {
 
 /// The options of a store that this build does not have: taken as they are, then refused by name.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 pub struct NotBuilt;
 
 impl<'de> Deserialize<'de> for NotBuilt {
@@ -131,7 +132,7 @@ impl<'de> Deserialize<'de> for NotBuilt {
 
 /// What login, refresh and logout look like on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum Dialect {
     /// `POST /auth/login`, `/auth/refresh` and `/auth/logout` with JSON.
@@ -140,7 +141,7 @@ pub enum Dialect {
 
 /// The lowest TLS version to speak.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 pub enum MinTls {
     #[serde(rename = "1.2")]
     V1_2,
@@ -150,11 +151,12 @@ pub enum MinTls {
 
 /// A string, or an array of them.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(serde::Serialize))]
 pub struct OneOrMany(pub Vec<String>);
 
 /// The JSON object given to `tm_request`. Every key is optional.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct RequestOptions {
     /// Headers of this call, in place of the manager's of the same name; a value may be an array (repeated).

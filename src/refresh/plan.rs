@@ -1,0 +1,173 @@
+//! What the record calls for: reads it as this process sees it, and decides. Nothing is sent or written here.
+
+use super::{Renewal, Stepped, Want};
+use crate::clock::{Tick, unix_seconds};
+use crate::error::{Error, Result, Status};
+use crate::freshness::Lifetime;
+use crate::log::Level;
+use crate::secret::{Secret, random};
+use crate::store::record::{Holding, Record, StoredPair};
+use crate::store::{Loaded, TokenStore};
+use crate::token::{Lineage, Pair, PairParts, Rung};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// What the record calls for.
+pub(super) enum Plan {
+    /// Take over the pair that is there.
+    Adopt(Pair),
+    /// Someone else is at it.
+    Wait(Duration),
+    Refresh {
+        token: Secret,
+        holding: Holding,
+        lineage: Lineage,
+    },
+    Login {
+        holding: Holding,
+    },
+}
+
+impl Renewal<'_> {
+    pub(super) fn plan(&self, store: &dyn TokenStore, loaded: &Loaded) -> Stepped<Plan> {
+        let Loaded { record, now } = loaded;
+        self.not_logged_out()?;
+        let stored = self.pair_in(loaded)?;
+        let lineage = stored.as_ref().map(|pair| pair.lineage);
+        if let Some(pair) = stored
+            && self.want.is_met_by(&pair, pair.freshness(Tick::now()))
+            && !record.is_rolled_back(self.lineage())
+        {
+            return Ok(Plan::Adopt(pair));
+        }
+        if let Some(left) = record.claimed_for(*now) {
+            return Ok(Plan::Wait(left));
+        }
+        if let Some(left) = record.held_for(*now) {
+            return Err(rate_limited(left).into());
+        }
+        let holding = record.holding(&self.instance.client, *now);
+        if let (Some(token), Some(lineage)) = (self.spendable(loaded), lineage) {
+            return Ok(Plan::Refresh { token, holding, lineage });
+        }
+        self.may_login(store, record, *now)?;
+        Ok(Plan::Login { holding })
+    }
+
+    /// The refresh token in the record, if it may be sent.
+    fn spendable(&self, loaded: &Loaded) -> Option<Secret> {
+        let Loaded { record, now: _ } = loaded;
+        if matches!(self.want, Want::Login(_)) || !self.budget.refresh.get() {
+            return None;
+        }
+        let token = record.pair.refresh_token.clone()?;
+        let is_over = record.pair.refresh_expires_at.is_some_and(|at| at <= unix_seconds());
+        let is_spent = record.is_spent(&self.instance.client, self.lineage());
+        // T3: without a password there is nothing to lose: once, after the lease, a spent one is tried again.
+        let last_chance = self.credentials.password.is_none() && record.replays == 0;
+        (!is_over && (!is_spent || last_chance)).then_some(token)
+    }
+
+    pub(super) fn may_login(&self, store: &dyn TokenStore, record: &Record, now: i64) -> Result<()> {
+        if self.credentials.password.is_none() {
+            return Err(Error::new(
+                Status::TM_LOGIN_REJECTED,
+                "only a login could help, and there is no password; give one with tm_set_credentials, or tokens with tm_set_tokens",
+            ));
+        }
+        if !self.budget.login.get() {
+            return Err(Error::new(
+                Status::TM_UNAUTHORIZED,
+                "the server refused what the call's one refresh and one login gave; see whether the account may do this",
+            ));
+        }
+        if record.suspensions.is_empty() || self.credentials.is_forgiven() {
+            return Ok(());
+        }
+        let mark = self.credentials.mark(&self.instance.client, store.is_shared());
+        match record.suspended_for(mark, now) {
+            None => Ok(()),
+            Some(left) => {
+                self.instance.stats.logins_suspended.add_one();
+                Err(Error::new(
+                    Status::TM_LOGIN_SUSPENDED,
+                    format!(
+                        "no login was tried: the credentials were refused, and the next try is in {} s; correct them with tm_set_credentials",
+                        left.as_secs() + 1
+                    ),
+                )
+                .with_retry_after(Some(left)))
+            }
+        }
+    }
+
+    /// A call never logs in after a logout that came after it began.
+    pub(super) fn not_logged_out(&self) -> Result<()> {
+        if self.instance.logouts.load(Ordering::Relaxed) == self.call.logouts {
+            return Ok(());
+        }
+        Err(Error::new(
+            Status::TM_UNAUTHORIZED,
+            "the manager was logged out while this call was under way; make the call again to log in anew",
+        ))
+    }
+
+    pub(super) fn lineage(&self) -> Option<Lineage> {
+        self.instance.current.load().as_ref().map(|pair| pair.lineage)
+    }
+
+    /// The pair in the record, as this process would hold it.
+    pub(super) fn pair_in(&self, loaded: &Loaded) -> Result<Option<Pair>> {
+        let Loaded { record, now } = loaded;
+        let StoredPair { access_token: Some(access), .. } = &record.pair else {
+            return Ok(None);
+        };
+        let host = self.instance.spec.origins.host();
+        if record.host.as_deref().is_some_and(|theirs| theirs != host) {
+            self.call.log(Level::Warning, || {
+                "the store holds another host's token under this client_id; give each host its own".to_owned()
+            });
+            return Ok(None);
+        }
+        if self.instance.disowned.load().as_ref().is_some_and(|disowned| disowned.access == *access) {
+            return Ok(None);
+        }
+        let lineage = record.pair.lineage().unwrap_or(Lineage { family: u128::from_le_bytes(random()), seq: 0 });
+        Pair::new(PairParts {
+            access: access.clone(),
+            refresh: record.pair.refresh_token.clone(),
+            lifetime: self.lifetime_in(record, *now),
+            refresh_expires_at: record.pair.refresh_expires_at,
+            lineage,
+            private: false,
+            rung: Rung::None,
+        })
+        .map(Some)
+    }
+
+    /// F1: by the store's clock where we wrote it, else by the wall clock.
+    fn lifetime_in(&self, record: &Record, now: i64) -> Lifetime {
+        let window = self.instance.window();
+        let holding = record.holding(&self.instance.client, now);
+        let ours = record.described.as_ref().is_some_and(|token| holding == Holding::Pair(token.clone()));
+        if let (true, Some(stored_at), Some(lifetime)) = (ours, record.pair.stored_at, record.pair.lifetime_ms) {
+            let age = u64::try_from(now.saturating_sub(stored_at)).unwrap_or(0);
+            return Lifetime::new(Tick(Tick::now().0.saturating_sub(age)), Duration::from_millis(lifetime), window);
+        }
+        match record.pair.expires_at.filter(|at| *at > 0) {
+            None => Lifetime::UNKNOWN,
+            Some(at) => match u64::try_from(at.saturating_sub(unix_seconds())) {
+                Ok(left) if left > 0 => Lifetime::new(Tick::now(), Duration::from_secs(left), window),
+                _ => Lifetime { due: Tick(0), dead: Tick(0), expires: Tick(0) },
+            },
+        }
+    }
+}
+
+fn rate_limited(left: Duration) -> Error {
+    Error::new(
+        Status::TM_RATE_LIMITED,
+        format!("nothing was sent: the server asked for a pause, which lasts another {} s", left.as_secs() + 1),
+    )
+    .with_retry_after(Some(left))
+}

@@ -1,0 +1,124 @@
+//! What is written when the server has answered: a new pair, a refusal, a pause, or that nothing came of it.
+
+use super::{Granted, Renewal, Setback, Step, Stepped, Want};
+use crate::backoff::PASSING;
+use crate::clock::unix_seconds;
+use crate::error::Error;
+use crate::log::Level;
+use crate::secret::Secret;
+use crate::store::TokenStore;
+use crate::store::record::{Claim, Holding, Record};
+use crate::token::{Lineage, Pair, PairParts, Rung};
+use std::sync::Arc;
+use std::time::Duration;
+
+impl Renewal<'_> {
+    /// T1: the new pair is in the store before any caller gets it.
+    pub(super) fn publish(
+        &self,
+        store: &dyn TokenStore,
+        private: bool,
+        holding: &Holding,
+        granted: Granted,
+        lineage: Lineage,
+        spent: Option<&Secret>,
+    ) -> Stepped<Step> {
+        let Granted { grant, arrived } = granted;
+        let kept = spent.filter(|_| grant.refresh.is_none()).cloned();
+        let kept_until = kept.as_ref().and_then(|_| self.instance.current.load().as_ref()?.refresh_expires_at);
+        let refresh_expires_at =
+            grant.refresh_lifetime.map(|left| unix_seconds().saturating_add_unsigned(left.as_secs()));
+        let mut parts = PairParts {
+            access: grant.access,
+            refresh: grant.refresh.or(kept),
+            lifetime: self.instance.lifetime(arrived, grant.lifetime),
+            refresh_expires_at: refresh_expires_at.or(kept_until),
+            lineage,
+            private,
+            rung: match (self.want, lineage.seq) {
+                (Want::Other(_), 0) => Rung::LoggedIn,
+                (Want::Other(_), _) => Rung::Refreshed,
+                _ => Rung::None,
+            },
+        };
+        let pair = Pair::new(PairParts { access: parts.access.clone(), refresh: parts.refresh.clone(), ..parts })?;
+        let known = self.lineage();
+        let mut published = false;
+        let written = self.change(store, &mut |record, now| {
+            let stored = self.instance.stored(&pair, now);
+            published = record.publish(&self.instance.client, holding, known, &stored, now);
+            if published {
+                record.host = Some(self.instance.spec.origins.host().to_owned());
+                if lineage.seq == 0 && !record.suspensions.is_empty() {
+                    record.lift(self.credentials.mark(&self.instance.client, store.is_shared()));
+                }
+            }
+            published
+        });
+        let pair = match written {
+            Ok(()) if published => pair,
+            // Somebody was first: theirs is the pair. The loser's family is left alone, for to log it out
+            // would revoke everything.
+            Ok(()) => return Ok(Step::Again),
+            // Written or not: it counts as written, and is no longer ours alone.
+            Err(Setback::Store(fault)) if fault.maybe_written => {
+                self.call
+                    .log(Level::Warning, || format!("whether the new token was stored is unknown: {}", fault.error));
+                pair
+            }
+            Err(Setback::Store(fault)) => {
+                self.call.log(Level::Warning, || format!("the new token is kept in memory only: {}", fault.error));
+                parts.private = true;
+                let pair = Pair::new(parts)?;
+                self.instance.alone.update(|record, now| {
+                    let stored = self.instance.stored(&pair, now);
+                    record.put(&self.instance.client, &stored);
+                });
+                pair
+            }
+            Err(setback) => return Err(setback),
+        };
+        self.call.log(Level::Info, || {
+            let how = if lineage.seq == 0 { "logged in" } else { "refreshed" };
+            match pair.seconds_left() {
+                Some(left) => format!("{how}: the token {} lives for {left} s", pair.access.fingerprint()),
+                None => format!("{how}: the token {} lives until the server refuses it", pair.access.fingerprint()),
+            }
+        });
+        Ok(Step::Done(self.instance.install(Arc::new(pair))))
+    }
+
+    /// R5: notes that the credentials were refused, for everyone who shares the store.
+    pub(super) fn suspend(&self, store: &dyn TokenStore, claim: &Claim, error: Error) -> Error {
+        self.credentials.end_forgiveness();
+        let mark = self.credentials.mark(&self.instance.client, store.is_shared());
+        let mut wait = Duration::ZERO;
+        self.best_effort(store, &mut |record, now| {
+            wait = record.suspend(mark, now);
+            record.release(claim, false);
+            true
+        });
+        error.with_retry_after(Some(wait))
+    }
+
+    /// 429: holds for everyone; the refresh token was not taken (T3).
+    pub(super) fn hold(&self, store: &dyn TokenStore, claim: &Claim, error: &Error) {
+        let wait = error.retry_after().unwrap_or(PASSING.first);
+        self.best_effort(store, &mut |record, now| {
+            record.hold(wait, now);
+            record.release(claim, true);
+            true
+        });
+    }
+
+    pub(super) fn release(&self, store: &dyn TokenStore, claim: &Claim, unspend: bool) {
+        self.best_effort(store, &mut |record, _| record.release(claim, unspend));
+    }
+
+    /// A change that only makes it quicker for others: if it fails, the lease runs out.
+    pub(super) fn best_effort(&self, store: &dyn TokenStore, change: &mut dyn FnMut(&mut Record, i64) -> bool) {
+        if let Err(Setback::Store(fault)) = self.change(store, change) {
+            self.call.log(Level::Warning, || format!("a claim was left to run out: {}", fault.error));
+        }
+    }
+}
