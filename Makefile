@@ -1,0 +1,122 @@
+# Builds, tests and installs libtokenmgr. `make help` lists the targets.
+#
+# build/ has the shape of an installation (bin, lib), so that what was built runs from there and, copied, from any
+# prefix: programs look for the library in ../lib beside themselves.
+
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR     ?= $(PREFIX)/share/man
+RPATH      ?= $$ORIGIN/../lib
+DESTDIR    ?=
+
+CARGO      ?= cargo
+CARGOFLAGS ?= --locked
+INSTALL    ?= install
+CFLAGS     ?= -O2 -g
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+SONAME  := libtokenmgr.so.$(firstword $(subst ., ,$(VERSION)))
+TARGET  := $(or $(CARGO_TARGET_DIR),target)
+LIBRARY := build/lib/libtokenmgr.so
+
+C_WARNINGS = -Wall -Wextra -Wpedantic
+C_COMPILE  = $(CC) -std=c11 $(C_WARNINGS) $(CPPFLAGS) $(CFLAGS) -Iinclude
+RUNPATH    = -Wl,-rpath,'$(RPATH)'
+C_LINK     = $(LDFLAGS) -Lbuild/lib -ltokenmgr $(if $(RPATH),$(RUNPATH))
+COMMAND    = examples/c/tokenmgr.c $(wildcard examples/c/tokenmgr/*.c)
+C_FILES    = $(wildcard examples/c/*.c examples/c/*/*.c tests/c/*.c)
+SHELL_FILES = $(shell grep -rlE '^\#!.*sh$$' scripts tests benches bindings .ci 2>/dev/null)
+
+all: library build/bin/tokenmgr build/bin/products build/bin/demo ## the library, the command and the C examples, in build/ (default)
+
+library: $(LIBRARY) build/lib/libtokenmgr.a
+
+# Cargo knows best what is out of date; where it changes nothing, make goes on to nothing either.
+$(TARGET)/release/libtokenmgr.so $(TARGET)/release/libtokenmgr.a &: FORCE
+	$(CARGO) build $(CARGOFLAGS) --release --lib
+
+$(LIBRARY): $(TARGET)/release/libtokenmgr.so
+	$(INSTALL) -d build/lib
+	$(INSTALL) -m 755 $< build/lib/libtokenmgr.so.$(VERSION)
+	ln -sf libtokenmgr.so.$(VERSION) build/lib/$(SONAME)
+	ln -sf $(SONAME) $@
+
+build/lib/libtokenmgr.a: $(TARGET)/release/libtokenmgr.a
+	$(INSTALL) -d build/lib
+	$(INSTALL) -m 644 $< $@
+
+build/bin/tokenmgr: $(COMMAND) examples/c/tokenmgr/command.h include/tokenmgr.h $(LIBRARY)
+	$(INSTALL) -d build/bin
+	$(C_COMPILE) $(COMMAND) $(C_LINK) -o $@
+
+build/bin/%: examples/c/%.c include/tokenmgr.h $(LIBRARY)
+	$(INSTALL) -d build/bin
+	$(C_COMPILE) $< $(C_LINK) -o $@
+
+# The server of the demo and of the tests, where those look for it. It is built in the profile of `cargo test`: in the
+# release profile its dependencies' features and the library's would have each other built anew, a minute every time.
+demo-api:
+	$(CARGO) build $(CARGOFLAGS) --example demo-api
+	$(INSTALL) -D $(TARGET)/debug/examples/demo-api $(TARGET)/release/examples/demo-api
+
+demo: ## shows it at work against a server of its own; installs what that needs
+	scripts/setup demo
+	$(MAKE) all demo-api
+	scripts/demo
+
+test: ## every test there is; installs what they need
+	scripts/setup test
+	scripts/test
+
+bench: ## measures it beside its peers; installs what that needs
+	scripts/setup bench
+	benches/run
+
+fuzz: ## feeds it hostile input, for FUZZ_SECONDS a target
+	fuzz/run
+
+lint: ## formatting and warnings, in every language
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(CARGOFLAGS) --all-targets -- -D warnings
+	@for file in $(C_FILES); do \
+	  $(CC) -std=c11 $(C_WARNINGS) -Werror -Iinclude -fsyntax-only "$$file" && \
+	  $(CXX) -x c++ -Wall -Wextra -Werror -Iinclude -fsyntax-only "$$file" || exit 1; \
+	done
+	@if command -v shellcheck >/dev/null; then shellcheck -x $(SHELL_FILES); fi
+
+docs: ## the C reference, from the header: build/docs/html/index.html
+	$(INSTALL) -d build/docs
+	TOKENMGR_VERSION=$(VERSION) doxygen docs/Doxyfile
+
+# `sudo make install` is not to run cargo as root: it installs what was built.
+install: $(if $(and $(SUDO_USER),$(wildcard build/bin/tokenmgr)),,all) ## to PREFIX (/usr/local), below DESTDIR
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(MANDIR)/man1)
+	$(INSTALL) -m 755 build/lib/libtokenmgr.so.$(VERSION) $(DESTDIR)$(LIBDIR)
+	ln -sf libtokenmgr.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libtokenmgr.so
+	$(INSTALL) -m 644 build/lib/libtokenmgr.a $(DESTDIR)$(LIBDIR)
+	$(INSTALL) -m 644 include/tokenmgr.h include/tokenmgr-ffi.h $(DESTDIR)$(INCLUDEDIR)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+	  -e 's|@LIBDIR@|$(LIBDIR:$(PREFIX)/%=$${prefix}/%)|' \
+	  -e 's|@INCLUDEDIR@|$(INCLUDEDIR:$(PREFIX)/%=$${prefix}/%)|' tokenmgr.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/tokenmgr.pc
+	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/tokenmgr.pc
+	$(INSTALL) -m 755 build/bin/tokenmgr $(DESTDIR)$(BINDIR)
+	$(INSTALL) -m 644 docs/man/tokenmgr.1 $(DESTDIR)$(MANDIR)/man1
+	if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
+
+uninstall: ## removes what install put there
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libtokenmgr.so.$(VERSION) $(SONAME) libtokenmgr.so libtokenmgr.a pkgconfig/tokenmgr.pc)
+	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,tokenmgr.h tokenmgr-ffi.h)
+	rm -f $(DESTDIR)$(BINDIR)/tokenmgr $(DESTDIR)$(MANDIR)/man1/tokenmgr.1
+
+clean: ## removes everything that was built
+	rm -rf build
+	$(CARGO) clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+.PHONY: all library demo-api demo test bench fuzz lint docs install uninstall clean help FORCE
+FORCE:

@@ -1,0 +1,82 @@
+/* What the parts of the tokenmgr command share. */
+#ifndef TOKENMGR_COMMAND_H
+#define TOKENMGR_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <tokenmgr.h>
+
+/* Scripts branch on these: a number is never given a new meaning. `tokenmgr --help` and the man page explain them. */
+enum exit_code {
+    EXIT_DONE = 0,
+    EXIT_EXPIRED = 1,
+    EXIT_USAGE = 2,
+    EXIT_CREDENTIALS = 3,
+    EXIT_FORBIDDEN = 4,
+    EXIT_NETWORK = 5,
+    EXIT_RATE_LIMITED = 6,
+    EXIT_SERVER = 7,
+    EXIT_CLIENT_ERROR = 8,
+    EXIT_STORE = 9,
+    EXIT_BAD_TOKEN = 10,
+    EXIT_FILE = 11,
+    EXIT_INTERNAL = 12
+};
+
+struct options {
+    int verbosity;        /* -v: the library's log up to info; -vv: debug too */
+    bool bearer;          /* token --bearer */
+    bool quiet;           /* jwt -q */
+    bool check;           /* jwt --check */
+    bool json;            /* status --json */
+    bool include;         /* request -i */
+    bool fail;            /* request -f */
+    const char *data;     /* request -d: the body itself, or "@file", or "@-" */
+    const char *output;   /* request -o */
+    double timeout;       /* request --timeout, in seconds; 0: not given */
+    const char **headers; /* request -H, as many as header_count */
+    size_t header_count;
+};
+
+/* The commands (tokens.c, request.c). Each returns the exit code. args: what is left of the command line, ending in NULL. */
+int run_login(const struct options *options, char **args);
+int run_token(const struct options *options, char **args);
+int run_request(const struct options *options, char **args);
+int run_jwt(const struct options *options, char **args);
+int run_status(const struct options *options, char **args);
+int run_logout(const struct options *options, char **args);
+
+/* help.c: prints the page of one command, or of the whole where it is NULL. */
+void print_help(const char *command);
+
+/* session.c: a manager with the settings of the environment, that logs as -v asks and ends its calls on Ctrl-C.
+ * NULL: it has already said why, and *code is the exit code. */
+tm_manager *open_manager(const struct options *options, int *code);
+/* Says on stderr why a call failed, and returns the exit code for it. The second one frees the error too. */
+int report(const tm_error *error);
+int report_and_free(tm_error *error);
+int complain(int code, const char *format, ...);
+/* Where a signal ended the call, the process has to die of that signal, or a shell's loop around it would go on. */
+void die_if_signalled(void);
+
+/* buffer.c: bytes that grow. Out of memory ends the process with EXIT_INTERNAL. */
+struct buffer {
+    char *data; /* len bytes, then a NUL that is not counted */
+    size_t len;
+    size_t capacity;
+};
+struct buffer buffer_new(void);
+void buffer_free(struct buffer *buffer);
+void buffer_add(struct buffer *buffer, const void *data, size_t len);
+void buffer_add_text(struct buffer *buffer, const char *text);
+void buffer_add_json_string(struct buffer *buffer, const char *text, size_t len);
+
+/* files.c: name "-" is standard input or output. Each says on stderr what went wrong. */
+bool read_whole(const char *name, struct buffer *into);
+FILE *open_output(const char *name);
+/* The disk may be full or the reader gone, and only the flush tells. */
+int close_output(FILE *file, const char *name);
+int print_line(const char *text);
+
+#endif
