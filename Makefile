@@ -59,7 +59,7 @@ build/bin/%: examples/c/%.c include/tokenmgr.h $(LIBRARY)
 # release profile its dependencies' features and the library's would have each other built anew, a minute every time.
 demo-api:
 	$(CARGO) build $(CARGOFLAGS) --example demo-api
-	$(INSTALL) -D $(TARGET)/debug/examples/demo-api $(TARGET)/release/examples/demo-api
+	$(INSTALL) -D $(or $(CARGO_TARGET_DIR),target)/debug/examples/demo-api build/libexec/demo-api
 
 demo: ## shows it at work against a server of its own; installs what that needs
 	scripts/setup demo
@@ -85,6 +85,10 @@ lint: ## formatting and warnings, in every language
 	  $(CXX) -x c++ -Wall -Wextra -Werror -Iinclude -fsyntax-only "$$file" || exit 1; \
 	done
 	@if command -v shellcheck >/dev/null; then shellcheck -x $(SHELL_FILES); fi
+
+# Writes what is generated from the sources and committed: include/, docs/OPTIONS.md, docs/STATS.md.
+docs-tables: ## the headers, the options' table and JSON Schema, and the statistics' table, anew
+	WRITE_GENERATED=1 $(CARGO) test $(CARGOFLAGS) --features schema --test generated
 
 docs: ## the C reference, from the header: build/docs/html/index.html
 	$(INSTALL) -d build/docs
@@ -116,7 +120,7 @@ clean: ## removes everything that was built
 	$(CARGO) clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-.PHONY: all library demo-api demo test bench fuzz lint docs install uninstall clean help FORCE
+.PHONY: all library demo-api demo test bench fuzz lint docs docs-tables install uninstall clean help FORCE
 FORCE:

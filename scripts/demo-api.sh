@@ -11,7 +11,7 @@ start_demo_api() {
     local log=$1
     shift
     : >"$log"
-    exec {api_stdin}> >(exec "${CARGO_TARGET_DIR:-target}/release/examples/demo-api" --parent-exits "$@" >"$log" 2>&1)
+    exec {api_stdin}> >(exec build/libexec/demo-api --parent-exits "$@" >"$log" 2>&1)
     api_process=$!
     until api=$(sed -n 's/^listening on //p' "$log") && [ -n "$api" ]; do
         kill -0 "$api_process" 2>/dev/null || { cat "$log" >&2; return 1; }

@@ -30,6 +30,7 @@ mod refresh;
 mod request;
 mod response;
 mod secret;
+mod signal;
 mod stats;
 mod store;
 mod token;

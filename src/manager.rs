@@ -235,7 +235,7 @@ impl Manager {
                 "a persistent manager takes a store of the caller's own only with the option \"store\":{\"type\":\"callback\",\"id\":\"…\"}",
             ));
         }
-        if !is_callback && options.store != StoreOptions::Memory {
+        if !is_callback && options.store != (StoreOptions::Memory {}) {
             return Err(Error::invalid_argument(
                 "the manager was made with another store; leave the option store out, or make it {\"type\":\"callback\"}",
             ));

@@ -168,7 +168,7 @@ impl Renewal<'_> {
         let Some(private) = self.instance.current.load_full().filter(|pair| pair.private) else {
             return Ok(false);
         };
-        let there = self.pair_in(loaded)?.is_some_and(|pair| pair.freshness(Tick::now()) == Freshness::Good);
+        let there = self.pair_in(loaded).is_some_and(|pair| pair.freshness(Tick::now()) == Freshness::Good);
         let mut published = false;
         if !there {
             let known = self.lineage();
@@ -331,7 +331,7 @@ impl Renewal<'_> {
         let spend = spend.map(|token| Fingerprint::of(client, token));
         let mut claimed = Claimed::Changed;
         self.change(store, &mut |record, now| {
-            claimed = record.claim(client, holding, spend.as_ref(), claim, now);
+            claimed = record.claim(client, holding, spend.as_ref(), claim, self.call.left(), now);
             claimed == Claimed::Yes
         })?;
         match claimed {

@@ -168,6 +168,9 @@ pub unsafe extern "C" fn tm_copy_access_token(
     unsafe {
         fallible(err, 0, || {
             let tm = handle(tm, "tm")?;
+            if buf_size > isize::MAX as usize {
+                return Err(Error::invalid_argument("buf_size is larger than memory can be; pass the buffer's size"));
+            }
             if buf.is_null() && buf_size > 0 {
                 return Err(Error::invalid_argument("the argument buf is NULL, but buf_size is not 0; pass a buffer"));
             }

@@ -6,6 +6,7 @@ use super::{Answer, Exchange};
 use crate::call::{Call, SLICE};
 use crate::clock::Tick;
 use crate::error::{Error, Result, Status};
+use crate::signal::NoSigpipe;
 use parking_lot::Mutex;
 use reqwest::{Client, Request};
 use std::future::Future;
@@ -74,7 +75,9 @@ impl Lane {
                 true => deadline.min(Instant::now() + SLICE),
                 false => deadline,
             };
+            let no_sigpipe = NoSigpipe::new();
             let slice = runtime.block_on(async { tokio::time::timeout_at(end.into(), work.as_mut()).await });
+            drop(no_sigpipe);
             match slice {
                 Ok(output) => return Ok(output),
                 Err(_) => call.go_on().map_err(Fault::Ended)?,

@@ -76,7 +76,7 @@ impl Default for Options {
             refresh_before_seconds: Seconds(300),
             refresh_jitter_seconds: Seconds(60),
             client_id: None,
-            store: StoreOptions::default(),
+            store: StoreOptions::Memory {},
             auth: Dialect::Popup,
             persistent: false,
             allowed_origins: Vec::new(),
@@ -96,13 +96,12 @@ impl Default for Options {
 }
 
 /// Where the token pair is kept.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
 pub enum StoreOptions {
     /// In this process's memory, shared with nobody.
-    #[default]
-    Memory,
+    Memory {},
     /// In the caller's own store, given by `tm_set_store`.
     Callback {
         /// Tells persistent managers with unlike stores apart; required with `persistent`.
@@ -182,7 +181,7 @@ impl Options {
             StoreOptions::File(_) => Some("file"),
             StoreOptions::Redis(_) => Some("redis"),
             StoreOptions::Vault(_) => Some("vault"),
-            StoreOptions::Memory | StoreOptions::Callback { .. } => None,
+            StoreOptions::Memory {} | StoreOptions::Callback { .. } => None,
         };
         if let Some(name) = missing {
             return refuse(&format!(

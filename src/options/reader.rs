@@ -179,6 +179,7 @@ impl Wrong {
                     .filter(|(distance, name)| *distance <= 1 + name.len() / 4);
                 match near {
                     Some((_, name)) => format!("the option {} is unknown; did you mean {name}?", below(&key)),
+                    None if known.is_empty() => format!("the option {} is unknown; leave it out", below(&key)),
                     None => format!("the option {} is unknown; there are {}", below(&key), known.join(", ")),
                 }
             }

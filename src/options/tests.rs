@@ -57,6 +57,7 @@ fn an_unknown_key_is_refused_and_a_near_miss_suggested() {
     );
     assert!(message(r#"{"zzz":1}"#).starts_with("the option zzz is unknown; there are timeout_ms, connect_timeout_ms"));
     assert!(message(r#"{"store":{"type":"callback","idd":"x"}}"#).contains("did you mean id?"));
+    assert_eq!(message(r#"{"store":{"type":"memory","path":"x"}}"#), "the option store.path is unknown; leave it out");
 }
 
 #[test]

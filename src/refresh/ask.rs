@@ -74,7 +74,7 @@ impl Renewal<'_> {
         let mut renew = || {
             if renewed.elapsed() >= RENEW_EVERY {
                 renewed = Instant::now();
-                self.best_effort(store, &mut |record, now| record.renew(claim, now));
+                self.best_effort(store, &mut |record, now| record.renew(claim, self.call.left(), now));
             }
         };
         let mut exchange = Exchange {

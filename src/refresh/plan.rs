@@ -32,7 +32,7 @@ impl Renewal<'_> {
     pub(super) fn plan(&self, store: &dyn TokenStore, loaded: &Loaded) -> Stepped<Plan> {
         let Loaded { record, now } = loaded;
         self.not_logged_out()?;
-        let stored = self.pair_in(loaded)?;
+        let stored = self.pair_in(loaded);
         let lineage = stored.as_ref().map(|pair| pair.lineage);
         if let Some(pair) = stored
             && self.want.is_met_by(&pair, pair.freshness(Tick::now()))
@@ -117,23 +117,23 @@ impl Renewal<'_> {
     }
 
     /// The pair in the record, as this process would hold it.
-    pub(super) fn pair_in(&self, loaded: &Loaded) -> Result<Option<Pair>> {
+    pub(super) fn pair_in(&self, loaded: &Loaded) -> Option<Pair> {
         let Loaded { record, now } = loaded;
         let StoredPair { access_token: Some(access), .. } = &record.pair else {
-            return Ok(None);
+            return None;
         };
         let host = self.instance.spec.origins.host();
         if record.host.as_deref().is_some_and(|theirs| theirs != host) {
             self.call.log(Level::Warning, || {
                 "the store holds another host's token under this client_id; give each host its own".to_owned()
             });
-            return Ok(None);
+            return None;
         }
         if self.instance.disowned.load().as_ref().is_some_and(|disowned| disowned.access == *access) {
-            return Ok(None);
+            return None;
         }
         let lineage = record.pair.lineage().unwrap_or(Lineage { family: u128::from_le_bytes(random()), seq: 0 });
-        Pair::new(PairParts {
+        let pair = Pair::new(PairParts {
             access: access.clone(),
             refresh: record.pair.refresh_token.clone(),
             lifetime: self.lifetime_in(record, *now),
@@ -141,8 +141,11 @@ impl Renewal<'_> {
             lineage,
             private: false,
             rung: Rung::None,
-        })
-        .map(Some)
+        });
+        if let Err(error) = &pair {
+            self.call.log(Level::Warning, || format!("the store holds a token that can not be used: {error}"));
+        }
+        pair.ok()
     }
 
     /// F1: by the store's clock where we wrote it, else by the wall clock.

@@ -46,6 +46,8 @@ const LOCK_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(10);
 /// How long a record is kept where nobody said how long its refresh token lives.
 const WEEK: i64 = 7 * 24 * 3600;
+/// How long a record without tokens is kept: longer than any suspension, pause or tombstone in it.
+const AFTER_LOGOUT: i64 = 3600;
 
 impl CallbackStore {
     pub fn new(callbacks: Arc<dyn Callbacks>) -> CallbackStore {
@@ -152,6 +154,7 @@ impl TokenStore for CallbackStore {
 /// A record lives as long as its refresh token.
 fn ttl(record: &Record, now: i64) -> i64 {
     match record.pair.refresh_expires_at {
+        None if record.pair.access_token.is_none() => AFTER_LOGOUT,
         Some(at) => (at - now / 1000).clamp(60, 100 * WEEK),
         None => WEEK,
     }

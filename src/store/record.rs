@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long a claim stands without being renewed: what a killed owner costs everyone else.
+/// How long a claim stands without being renewed, at the most: what a killed owner costs everyone else. It
+/// never outlasts the call that it was made for.
 pub const LEASE: Duration = Duration::from_secs(5);
 /// How often its owner renews it while it waits for the server.
 pub const RENEW_EVERY: Duration = Duration::from_millis(1500);
@@ -82,6 +83,11 @@ impl Claim {
     pub fn new() -> Claim {
         Claim { nonce: crate::secret::hex(&crate::secret::random::<16>()), until: 0 }
     }
+}
+
+/// When a claim made or renewed now runs out. `left` is what is left of its owner's call.
+fn lease_until(now: i64, left: Duration) -> i64 {
+    now.saturating_add_unsigned(millis(LEASE.min(left)))
 }
 
 /// R5: how often in a row credentials were refused, and until when nobody tries them.
@@ -162,6 +168,7 @@ impl Record {
         read: &Holding,
         spend: Option<&Fingerprint>,
         claim: &Claim,
+        left: Duration,
         now: i64,
     ) -> Claimed {
         if self.holding(client, now) != *read {
@@ -176,15 +183,15 @@ impl Record {
             }
             self.spent = Some(token.clone());
         }
-        self.claim = Some(Claim { nonce: claim.nonce.clone(), until: now + LEASE.as_millis() as i64 });
+        self.claim = Some(Claim { nonce: claim.nonce.clone(), until: lease_until(now, left) });
         Claimed::Yes
     }
 
     /// Keeps one's own claim alive. Says whether it still was.
-    pub fn renew(&mut self, claim: &Claim, now: i64) -> bool {
+    pub fn renew(&mut self, claim: &Claim, left: Duration, now: i64) -> bool {
         match &mut self.claim {
             Some(standing) if standing.nonce == claim.nonce => {
-                standing.until = now + LEASE.as_millis() as i64;
+                standing.until = lease_until(now, left);
                 true
             }
             _ => false,

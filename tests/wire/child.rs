@@ -1,0 +1,84 @@
+//! A client in a process of its own: for what hangs on the environment, which belongs to the whole process,
+//! and for how much memory something takes.
+
+use serde_json::{Value, json};
+use std::ffi::OsString;
+use std::process::Command;
+use tokenmgr::Manager;
+
+const ORDER: &str = "TOKENMGR_WIRE_ORDER";
+const REPORT: &str = "the report: ";
+
+/// Has a process with nothing of ours in its environment but `environment` make a manager of `order`'s
+/// `host`, `username`, `password` and `options`, and GET each of its `urls`. The outcomes, in their order;
+/// the manager's error is the only one where it could not be made.
+pub fn ask<V: Into<OsString>>(environment: impl IntoIterator<Item = (&'static str, V)>, order: Value) -> Vec<Value> {
+    let mut command = Command::new(std::env::current_exe().expect("this program's own path"));
+    command.args(["--exact", "child::carries_out_an_order", "--ignored", "--nocapture", "--test-threads=1"]);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy().to_ascii_uppercase();
+        if text.ends_with("_PROXY") || text.starts_with("TOKENMGR_") || text.starts_with("SSL_CERT_") {
+            command.env_remove(name);
+        }
+    }
+    command.env(ORDER, order.to_string());
+    command.envs(environment.into_iter().map(|(name, value)| (name, value.into())));
+    let output = command.output().expect("it is this program");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let report = text.split_once(REPORT).and_then(|(_, rest)| rest.lines().next());
+    let report = report.unwrap_or_else(|| panic!("no report: {text}{}", String::from_utf8_lossy(&output.stderr)));
+    serde_json::from_str(report).expect("a report in JSON")
+}
+
+/// As `ask`, for the one URL `/api/v1/echo`.
+pub fn ask_echo<V: Into<OsString>>(
+    environment: impl IntoIterator<Item = (&'static str, V)>,
+    mut order: Value,
+) -> Value {
+    order["urls"] = json!(["/api/v1/echo"]);
+    let outcomes = ask(environment, order);
+    outcomes.into_iter().next().expect("an outcome")
+}
+
+#[test]
+#[ignore = "the other side of the tests that need a process of their own; they run it"]
+fn carries_out_an_order() {
+    let Ok(order) = std::env::var(ORDER) else {
+        return;
+    };
+    let order: Value = serde_json::from_str(&order).expect("an order in JSON");
+    let text = |name: &str| order[name].as_str();
+    let options = order.get("options").filter(|options| !options.is_null()).map(Value::to_string);
+    let outcomes = match Manager::new(text("host"), text("username"), text("password"), options.as_deref()) {
+        Err(error) => vec![failure(&error)],
+        Ok(manager) => {
+            order["urls"].as_array().expect("a list of URLs").iter().map(|url| call(&manager, url)).collect()
+        }
+    };
+    println!("\n{REPORT}{}", Value::from(outcomes));
+}
+
+fn call(manager: &Manager, url: &Value) -> Value {
+    let outcome = crate::client::get(manager, url.as_str().expect("a URL"));
+    let mut report = match outcome {
+        Err(error) => failure(&error),
+        Ok(response) => json!({
+            "http_status": response.status,
+            "body": String::from_utf8_lossy(&response.body),
+            "error": response.error.as_ref().map(failure),
+        }),
+    };
+    report["most_memory_kb"] = most_memory_kb().into();
+    report
+}
+
+fn failure(error: &tokenmgr::error::Error) -> Value {
+    json!({"status": format!("{:?}", error.status()), "message": error.message(), "http_status": error.http_status()})
+}
+
+/// The most that this process has ever held in memory.
+fn most_memory_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the high-water mark");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}

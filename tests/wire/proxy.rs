@@ -1,0 +1,192 @@
+//! Forward proxies: by option and by environment, with a username and a password, and when they fail.
+//! In processes of their own, for whoever runs the tests may have a proxy too.
+
+use crate::api::{Config, DemoApi};
+use crate::child;
+use crate::client::{PASSWORD, USERNAME, demo};
+use crate::folder::Folder;
+use crate::pki::Authority;
+use crate::program::free_port;
+use crate::recorder::{Recorder, header, reply};
+use crate::tinyproxy::{self, Tinyproxy};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+
+/// A password with everything that a URL has to encode, and how it does.
+const ODD_PASSWORD: &str = "s3cr/t:%@proxy";
+const ODD_USER_INFO: &str = "wire:s3cr%2Ft%3A%25%40proxy";
+
+/// The demo API with TLS, and the options to trust it.
+struct Secure {
+    api: DemoApi,
+    ca_file: String,
+    _folder: Folder,
+}
+
+impl Secure {
+    fn new() -> Secure {
+        let (authority, folder) = (Authority::new(), Folder::new());
+        let tls = Some(authority.server().tls(None));
+        let api = DemoApi::start(Config { tls, ..Config::default() }).expect("a free port");
+        Secure { api, ca_file: folder.file("ca.pem", &authority.certificate), _folder: folder }
+    }
+}
+
+fn ask(host: &str, environment: &[(&'static str, &str)], options: Value) -> Value {
+    let order = json!({"host": host, "username": USERNAME, "password": PASSWORD, "options": options});
+    child::ask_echo(environment.iter().copied(), order)
+}
+
+/// The call went well; whether an HTTP proxy passed it on.
+#[track_caller]
+fn came_by_proxy(outcome: &Value) -> bool {
+    assert_eq!(outcome["http_status"], 200, "{outcome}");
+    says_no_password(outcome);
+    let body: Value = serde_json::from_str(outcome["body"].as_str().unwrap()).unwrap();
+    assert!(body["data"]["headers"].get("proxy-authorization").is_none(), "the API is told the proxy's password");
+    body["data"]["headers"]["via"][0].as_str().is_some_and(|via| via.contains("tinyproxy"))
+}
+
+/// How the call failed, in a way that tells where to look.
+#[track_caller]
+fn failed(outcome: &Value, status: &str, says: &[&str]) {
+    says_no_password(outcome);
+    assert_eq!(outcome["status"], status, "{outcome}");
+    let message = outcome["message"].as_str().unwrap();
+    says.iter().for_each(|words| assert!(message.contains(words), "\"{words}\" is not in: {message}"));
+}
+
+#[track_caller]
+fn says_no_password(outcome: &Value) {
+    let all = outcome.to_string();
+    let [basic, odd_basic] = [tinyproxy::PASSWORD, ODD_PASSWORD].map(basic);
+    for secret in [tinyproxy::PASSWORD, ODD_PASSWORD, ODD_USER_INFO, &basic, &odd_basic, "wrong-secret", PASSWORD] {
+        assert!(!all.contains(secret), "{secret} is in {all}");
+    }
+}
+
+/// What `Proxy-Authorization: Basic` says of the proxy's user with this password.
+fn basic(password: &str) -> String {
+    STANDARD.encode(format!("{}:{password}", tinyproxy::USERNAME))
+}
+
+#[test]
+fn the_option_sends_http_through_the_proxy() {
+    let (api, proxy) = (demo(), Tinyproxy::start());
+    let outcome = ask(&api.url(), &[], json!({"proxy": proxy.url()}));
+    assert!(came_by_proxy(&outcome));
+    proxy.wait_until_asked(&format!("POST {}/auth/login", api.url()));
+}
+
+#[test]
+fn the_option_sends_https_through_a_tunnel() {
+    let (secure, proxy) = (Secure::new(), Tinyproxy::start());
+    let outcome = ask(&secure.api.url(), &[], json!({"proxy": proxy.url(), "ca_file": secure.ca_file}));
+    assert!(!came_by_proxy(&outcome), "the proxy can not have seen into it");
+    proxy.wait_until_asked(&format!("CONNECT 127.0.0.1:{}", secure.api.port()));
+    assert_eq!(secure.api.counter("requests_h2"), 2);
+}
+
+#[test]
+fn s1_the_proxy_of_a_tunnel_gets_its_own_password_and_nothing_else() {
+    let proxy = Recorder::start(|_| reply("502 Bad Gateway", "", ""));
+    let url = proxy.url().replace("http://", &format!("http://{}@", ODD_USER_INFO));
+    let outcome = ask("https://api.example.com", &[], json!({"proxy": url, "headers": {"X-Api-Key": "header-secret"}}));
+    failed(&outcome, "TM_NETWORK", &["proxy"]);
+    let requests = proxy.requests();
+    assert!(!requests.is_empty());
+    for request in requests {
+        assert!(request.starts_with("CONNECT api.example.com:443 HTTP/1.1\r\n"), "{request}");
+        let basic = format!("Basic {}", basic(ODD_PASSWORD));
+        assert_eq!(header(&request, "proxy-authorization"), Some(basic.as_str()));
+        assert_eq!(header(&request, "authorization"), None);
+        assert!(!request.contains("header-secret") && !request.contains(PASSWORD), "{request}");
+    }
+}
+
+#[test]
+fn the_environments_proxy_is_used() {
+    let (api, secure, proxy) = (demo(), Secure::new(), Tinyproxy::start());
+    let url = proxy.url();
+    for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+        assert!(came_by_proxy(&ask(&api.url(), &[(variable, &url)], json!({}))), "{variable}");
+    }
+    let connect = format!("CONNECT 127.0.0.1:{}", secure.api.port());
+    came_by_proxy(&ask(&secure.api.url(), &[("HTTP_PROXY", &url)], json!({"ca_file": secure.ca_file})));
+    came_by_proxy(&ask(&secure.api.url(), &[("HTTPS_PROXY", &url)], json!({"ca_file": secure.ca_file})));
+    proxy.wait_until_asked(&connect);
+}
+
+#[test]
+fn no_proxy_is_obeyed_for_both() {
+    let (api, proxy) = (demo(), Tinyproxy::start());
+    let url = proxy.url();
+    for excepted in ["127.0.0.1", "*", "example.com,127.0.0.1", "127.0.0.0/8"] {
+        let outcome = ask(&api.url(), &[("HTTP_PROXY", &url), ("NO_PROXY", excepted)], json!({}));
+        assert!(!came_by_proxy(&outcome), "{excepted}");
+        let outcome = ask(&api.url(), &[("NO_PROXY", excepted)], json!({"proxy": url}));
+        assert!(!came_by_proxy(&outcome), "{excepted}");
+    }
+    assert!(!proxy.was_asked());
+    let outcome = ask(&api.url(), &[("HTTP_PROXY", &url), ("NO_PROXY", "example.com")], json!({}));
+    assert!(came_by_proxy(&outcome));
+}
+
+#[test]
+fn none_means_none_whatever_the_environment_says() {
+    let (api, secure, proxy) = (demo(), Secure::new(), Tinyproxy::start());
+    let url = proxy.url();
+    let environment = [("HTTP_PROXY", url.as_str()), ("HTTPS_PROXY", &url), ("ALL_PROXY", &url)];
+    assert!(!came_by_proxy(&ask(&api.url(), &environment, json!({"proxy": "none"}))));
+    came_by_proxy(&ask(&secure.api.url(), &environment, json!({"proxy": "none", "ca_file": secure.ca_file})));
+    assert!(!proxy.was_asked());
+}
+
+#[test]
+fn the_option_comes_before_the_environment() {
+    let (api, proxy, other) = (demo(), Tinyproxy::start(), Tinyproxy::start());
+    let outcome = ask(&api.url(), &[("HTTP_PROXY", &other.url())], json!({"proxy": proxy.url()}));
+    assert!(came_by_proxy(&outcome));
+    assert!(!other.was_asked());
+}
+
+#[test]
+fn s2_a_proxy_that_refuses_its_password_is_named_as_the_one_who_did() {
+    let (api, secure, proxy) = (demo(), Secure::new(), Tinyproxy::start());
+    for user_info in ["wire:wrong-secret", "wire-and-nothing"] {
+        let url = proxy.url_with(user_info);
+        let tunnel = ask(&secure.api.url(), &[], json!({"proxy": url, "ca_file": secure.ca_file}));
+        failed(&tunnel, "TM_NETWORK", &["proxy"]);
+        // Over http:// its 407 looks like the API's own answer, which the API would never give.
+        let plain = ask(&api.url(), &[], json!({"proxy": url}));
+        assert_ne!(plain["status"], "TM_LOGIN_REJECTED", "{plain}");
+        failed(&plain, "TM_BAD_RESPONSE", &["407", "proxy"]);
+    }
+    assert_eq!((api.counter("login_arrivals"), secure.api.counter("connections")), (0, 0));
+}
+
+#[test]
+fn s2_a_proxy_that_is_down_is_named_without_its_password() {
+    let (api, secure) = (demo(), Secure::new());
+    let url = format!("http://{}@127.0.0.1:{}", ODD_USER_INFO, free_port());
+    for environment in [vec![], vec![("HTTP_PROXY", url.as_str()), ("HTTPS_PROXY", &url)]] {
+        let proxy = if environment.is_empty() { json!(url) } else { json!(null) };
+        let plain = ask(&api.url(), &environment, json!({"proxy": proxy}));
+        failed(&plain, "TM_NETWORK", &["refused", "check the host, the port and the proxy"]);
+        let options = json!({"proxy": proxy, "ca_file": secure.ca_file});
+        failed(&ask(&secure.api.url(), &environment, options), "TM_NETWORK", &["refused", "proxy"]);
+    }
+}
+
+#[test]
+fn s2_a_proxy_that_repeats_its_password_is_not_quoted() {
+    let proxy = Recorder::start(|request| {
+        let basic = header(request, "proxy-authorization").unwrap_or_default();
+        let words = format!("{basic} {ODD_PASSWORD} {ODD_USER_INFO}");
+        reply("502 Bad Gateway", "", &json!({"error": {"code": words, "message": words}}).to_string())
+    });
+    let api = demo();
+    let url = proxy.url().replace("http://", &format!("http://{}@", ODD_USER_INFO));
+    failed(&ask(&api.url(), &[], json!({"proxy": url})), "TM_SERVER_ERROR", &["502"]);
+    failed(&ask("https://api.example.com", &[], json!({"proxy": url})), "TM_NETWORK", &["proxy"]);
+}
