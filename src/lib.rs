@@ -18,6 +18,8 @@ pub mod error;
 pub mod ffi;
 mod fork;
 mod freshness;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gate;
 mod http;
 mod instance;

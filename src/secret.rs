@@ -82,14 +82,13 @@ pub fn hex(bytes: &[u8]) -> String {
 /// like a secret (a JWT, a bearer token, a long run of token characters) or is one of `known`.
 pub fn scrub(text: &str, known: &[&Secret]) -> String {
     const LONGEST: usize = 500;
-    let mut text = text.to_owned();
-    for secret in known {
-        if secret.as_bytes().len() >= 4 {
-            text = text.replace(secret.as_str(), "[secret]");
-        }
-    }
+    // Before the white space is evened out, because a secret may hold some, and after it, because that may
+    // put one together.
+    let hidden = hide(text, known).replace(char::is_control, " ");
+    let words: Vec<&str> = hidden.split_whitespace().collect();
+    let evened = hide(&words.join(" "), known);
     let mut shown = String::new();
-    for (at, word) in text.split(char::is_whitespace).filter(|w| !w.is_empty()).enumerate() {
+    for (at, word) in evened.split(' ').enumerate() {
         if at > 0 {
             shown.push(' ');
         }
@@ -104,6 +103,12 @@ pub fn scrub(text: &str, known: &[&Secret]) -> String {
     }
     shown.truncate(end);
     shown
+}
+
+fn hide(text: &str, secrets: &[&Secret]) -> String {
+    // Shorter ones would take ordinary words apart, and say more by that than they hide.
+    let long_enough = secrets.iter().filter(|secret| secret.as_bytes().len() >= 4);
+    long_enough.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "[secret]"))
 }
 
 /// Appends a word, with every run of token characters that is long, or begins like a JWT, left out.
@@ -121,7 +126,7 @@ fn scrub_word(word: &str, shown: &mut String) {
             shown.push_str(token);
         }
         let next = after.chars().next().map_or(0, char::len_utf8);
-        shown.extend(after[..next].chars().filter(|c| !c.is_control()));
+        shown.push_str(&after[..next]);
         rest = &after[next..];
     }
 }
@@ -157,6 +162,16 @@ mod tests {
         );
         assert_eq!(scrub("IP 203.0.113.7 is not whitelisted", &[]), "IP 203.0.113.7 is not whitelisted");
         assert_eq!(scrub("two\nlines\u{7}", &[]), "two lines");
+    }
+
+    #[test]
+    fn s2_scrub_puts_no_secret_together_from_its_pieces() {
+        let secret = Secret::new("hunter2hunter2").unwrap();
+        assert!(!scrub("hunter2hu\u{1}nter2", &[&secret]).contains("hunter2hunter2"));
+        let spaced = Secret::new("two words").unwrap();
+        assert_eq!(scrub("it is two  words", &[&spaced]), "it is [secret]");
+        let tabbed = Secret::new("two \t words").unwrap();
+        assert_eq!(scrub("it is two \t words", &[&tabbed]), "it is [secret]");
     }
 
     #[test]
