@@ -2,6 +2,8 @@
 
 use crate::error::{Error, Result, Status};
 use crate::options::{MinTls, Options};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use once_cell::sync::OnceCell;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -9,7 +11,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The TLS side of every lane. Files named in the options are read here, and closed.
@@ -105,12 +107,24 @@ const NO_ROOTS: &str =
 /// The bundle file if there is one: one file instead of the hundreds in the directory beside it.
 fn platform_roots() -> Vec<CertificateDer<'static>> {
     let places = openssl_probe::probe();
-    let from_file = |file: &Path| rustls_native_certs::load_certs_from_paths(Some(file), None).certs;
-    let roots = places.cert_file.as_deref().map(from_file).unwrap_or_default();
+    let bundle = places.cert_file.and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
+    let roots = certificates_in(&bundle);
     if !roots.is_empty() {
         return roots;
     }
-    places.cert_dir.iter().flat_map(|dir| rustls_native_certs::load_certs_from_paths(None, Some(dir)).certs).collect()
+    let from_directory = |dir: &PathBuf| rustls_native_certs::load_certs_from_paths(None, Some(dir)).certs;
+    places.cert_dir.iter().flat_map(from_directory).collect()
+}
+
+/// The certificates in a PEM bundle (RFC 7468); what is damaged is passed over. Ours, because the PEM readers at
+/// hand decode so carefully (in constant time, as keys need it) that this was half of a cold https call.
+fn certificates_in(bundle: &str) -> Vec<CertificateDer<'static>> {
+    let decode = |block: &str| {
+        let (base64, _) = block.split_once("-----END CERTIFICATE-----")?;
+        let base64: Vec<u8> = base64.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        STANDARD.decode(base64).ok().map(CertificateDer::from)
+    };
+    bundle.split("-----BEGIN CERTIFICATE-----").skip(1).filter_map(decode).collect()
 }
 
 impl ServerCertVerifier for LazyRoots {
@@ -182,10 +196,30 @@ fn advice(error: &rustls::Error) -> String {
         Tls::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
             "the server's certificate has expired; check this machine's clock, or tell the server's owner".to_owned()
         }
+        Tls::InvalidCertificate(CertificateError::Other(cause)) if cause.to_string().contains("CaUsedAsEndEntity") => {
+            "the server presents an authority's certificate as its own; give it one of its own, without CA:TRUE".to_owned()
+        }
         Tls::InvalidMessage(_) => "the server does not speak TLS on this port; check the port, or use http:// if it is on this machine".to_owned(),
         Tls::AlertReceived(alert) => format!(
             "the server ended the handshake ({alert:?}); check min_tls, and client_cert_file if it asks for a client certificate"
         ),
         other => format!("{other}; check the server's certificate and this machine's clock"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_gives_its_certificates_and_passes_over_what_is_damaged() {
+        let block =
+            |text: &str| format!("# a comment\n-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
+        let bundle =
+            [block("AAEC\r\nAwQF"), block("not base64!"), block("/w=="), "-----BEGIN CERTIFICATE-----\nAA".into()]
+                .concat();
+        let found: Vec<Vec<u8>> = certificates_in(&bundle).iter().map(|der| der.to_vec()).collect();
+        assert_eq!(found, [vec![0, 1, 2, 3, 4, 5], vec![255]]);
+        assert!(certificates_in("").is_empty());
     }
 }
