@@ -94,7 +94,8 @@ pub fn from_environment(name: &str) -> Result<Option<Zeroizing<String>>> {
     };
     let bytes = std::fs::read(path.as_str()).map(Zeroizing::new).map_err(|cause| {
         Error::invalid_argument(format!(
-            "the file that {file_variable} names could not be read ({cause}); check its path and permissions"
+            "the file {} that {file_variable} names could not be read ({cause}); check its path and permissions",
+            path.as_str()
         ))
     })?;
     match std::str::from_utf8(&bytes) {

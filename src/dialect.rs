@@ -105,6 +105,12 @@ pub fn read(
     }
     let words = ServerWords::read(answer.body, known);
     let (refusal, error) = match answer.status {
+        // The API says what it refuses. Without a word it is a gateway's page, which knows no credentials.
+        400 | 422 if words.is_empty() => (Refusal::Unusable, unusable(endpoint, answer, "it is not the API's own")),
+        407 => (
+            Refusal::Unusable,
+            unusable(endpoint, answer, "a proxy wants a username and a password; check the option proxy"),
+        ),
         400 | 401 | 422 if endpoint == Endpoint::Login => (
             Refusal::Rejected,
             Error::new(
@@ -255,6 +261,10 @@ pub struct ServerWords {
 }
 
 impl ServerWords {
+    pub fn is_empty(&self) -> bool {
+        self.code.is_none() && self.message.is_none()
+    }
+
     pub fn read(body: &[u8], known: &[&Secret]) -> ServerWords {
         // An error body is small; one that is not is not worth parsing.
         const LARGEST: usize = 64 * 1024;

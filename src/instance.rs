@@ -12,7 +12,7 @@ use crate::gate::Gate;
 use crate::http::Transport;
 use crate::http::origin::Origins;
 use crate::options::{Options, StoreOptions};
-use crate::secret::random_place;
+use crate::secret::{Secret, random_place};
 use crate::stats::Stats;
 use crate::store::TokenStore;
 use crate::store::memory::MemoryStore;
@@ -193,6 +193,17 @@ impl Instance {
             Ok(_) => self.ahead.end(),
             Err(error) => self.ahead.grow(PASSING, error.retry_after()),
         }
+    }
+
+    /// S2: every secret that a server or a proxy could repeat in its words.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let mut secrets = self.transport.proxy_secrets.clone();
+        secrets.extend(self.credentials.load().password.clone());
+        if let Some(pair) = self.current.load_full() {
+            secrets.push(pair.access.clone());
+            secrets.extend(pair.refresh.clone());
+        }
+        secrets
     }
 
     /// Forgets a pair that belongs to replaced credentials.

@@ -201,9 +201,8 @@ impl Instance {
 
     fn respond(&self, answer: Answer, outgoing: &Outgoing, pair: &Pair) -> Response {
         let error = (answer.status >= 400).then(|| {
-            let credentials = self.credentials.load();
-            let known: Vec<&Secret> =
-                std::iter::once(&pair.access).chain(&pair.refresh).chain(&credentials.password).collect();
+            let others = self.secrets();
+            let known: Vec<&Secret> = std::iter::once(&pair.access).chain(&pair.refresh).chain(&others).collect();
             response::explain(&outgoing.shown(), answer.status, &answer.headers, &answer.body, &known)
         });
         let Answer { status, headers, url, body, .. } = answer;

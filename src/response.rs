@@ -8,7 +8,6 @@ use http::{HeaderMap, header};
 use url::Url;
 
 /// An HTTP response, read whole.
-#[derive(Debug)]
 pub struct Response {
     pub status: u16,
     pub headers: HeaderMap,
@@ -16,6 +15,18 @@ pub struct Response {
     pub body: Vec<u8>,
     /// `None` below 400.
     pub error: Option<Error>,
+}
+
+impl std::fmt::Debug for Response {
+    /// S2: without the body, and without what a URL's query or a header may hold.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("path", &self.url.path())
+            .field("body_len", &self.body.len())
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What an answer of 400 and above means, with the server's own code and message.

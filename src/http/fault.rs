@@ -12,8 +12,8 @@ pub enum Fault {
     Ended(Error),
     /// No connection was made, so nothing was sent.
     Connect { dns: bool, timeout: bool, why: String },
-    /// No TLS connection was made, so no part of the request was sent.
-    Tls(String),
+    /// TLS failed. Where `connected`, the handshake was over on our side, so the request may have been sent.
+    Tls { connected: bool, why: String },
     /// The connection died before an answer began. `reused`: it was one kept alive.
     Lost { reused: bool, why: String },
     /// The connection died, or spoke nonsense, within the answer.
@@ -27,7 +27,7 @@ pub enum Fault {
 impl Fault {
     /// Whether it is certain that no byte of the request was written (T3).
     pub fn nothing_was_written(&self) -> bool {
-        matches!(self, Fault::Connect { .. } | Fault::Tls(_) | Fault::Unsendable(_))
+        matches!(self, Fault::Connect { .. } | Fault::Tls { connected: false, .. } | Fault::Unsendable(_))
     }
 
     /// R6: whether the request may be sent once more, if it does no harm twice.
@@ -53,19 +53,26 @@ impl Fault {
                 Status::TM_NETWORK,
                 format!("{what} could not connect ({why}); check the host, the port and the proxy"),
             ),
-            Fault::Tls(why) => Error::new(Status::TM_TLS, format!("{what} made no TLS connection: {why}")),
+            Fault::Tls { connected: false, why } => {
+                Error::new(Status::TM_TLS, format!("{what} made no TLS connection: {why}"))
+            }
+            Fault::Tls { why, .. } => Error::new(Status::TM_TLS, format!("{what} lost its TLS connection: {why}")),
             Fault::Lost { why, .. } => Error::new(
                 Status::TM_NETWORK,
                 format!(
                     "{what} lost its connection before an answer came ({why}); what became of the request is unknown"
                 ),
             ),
-            Fault::Broken(why) => Error::new(
-                Status::TM_NETWORK,
-                format!(
-                    "{what} got an answer that broke off or is no HTTP ({why}); try again, or check what stands between"
-                ),
-            ),
+            Fault::Broken(why) => {
+                let advice = match what.contains(" http://") {
+                    true => "try again, use https:// if the port speaks TLS, or check what stands between",
+                    false => "try again, or check what stands between",
+                };
+                Error::new(
+                    Status::TM_NETWORK,
+                    format!("{what} got an answer that broke off or is no HTTP ({why}); {advice}"),
+                )
+            }
             Fault::TooLarge(limit) => Error::new(
                 Status::TM_RESPONSE_TOO_LARGE,
                 format!("{what} got an answer of more than {limit} bytes; raise max_response_bytes, or ask for less"),
@@ -80,7 +87,7 @@ impl Fault {
         // The URL may hold user-info of a proxy or a query that is nobody's business.
         let error = error.without_url();
         if let Some(why) = tls::explain(&error) {
-            return Fault::Tls(why);
+            return Fault::Tls { connected: !error.is_connect(), why };
         }
         let why = innermost(&error);
         if error.is_builder() {
@@ -116,7 +123,11 @@ fn is_nonsense(error: &reqwest::Error) -> bool {
             return io.kind() == io::ErrorKind::InvalidData;
         }
         let text = inner.to_string();
-        if text.starts_with("invalid HTTP") || text.contains("message head is too large") {
+        if text.starts_with("invalid HTTP")
+            || text.contains("message head is too large")
+            // HTTP/2's word for a frame that makes no sense; what the other side says is "received".
+            || text.starts_with("connection error detected")
+        {
             return true;
         }
         cause = inner.source();

@@ -26,7 +26,7 @@ pub struct Lane {
     client: Client,
     /// `None` only while it is being dropped.
     runtime: Option<Runtime>,
-    /// Whether it has answered before, so that a request most likely goes over a connection kept alive.
+    /// Whether its last answer left the connection open, so that a request most likely goes over that one.
     is_kept: bool,
     idle_since: Tick,
 }
@@ -157,11 +157,11 @@ impl Lanes {
         })
     }
 
-    /// Keeps a lane for the next call, or drops it when enough are kept.
-    pub fn put(&self, mut lane: Lane) {
+    /// Keeps a lane for the next call, or drops it when enough are kept. `is_open`: its connection is, too.
+    pub fn put(&self, mut lane: Lane, is_open: bool) {
         let now = Tick::now();
         lane.idle_since = now;
-        lane.is_kept = true;
+        lane.is_kept = is_open;
         let mut lane = Some(lane);
         for slot in &self.slots {
             if let Some(mut slot) = slot.try_lock()

@@ -10,13 +10,18 @@ use crate::call::Call;
 use crate::clock::Tick;
 use crate::error::{Error, Result, Status};
 use crate::options::Options;
+use crate::secret::Secret;
 use crate::stats::Stats;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use fault::Fault;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use lane::{Lane, Lanes};
 use origin::Origins;
 use reqwest::{Client, NoProxy, Proxy, redirect::Policy};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use url::Url;
 
@@ -75,22 +80,28 @@ pub struct Exchange<'a> {
 }
 
 /// The lanes of one manager and what they are made from.
-#[derive(Debug)]
 pub struct Transport {
     pub origins: Origins,
     options: Options,
     tls: rustls::ClientConfig,
+    /// Whether a server asked for a client certificate, and none has answered since.
+    certificate_wanted: Arc<AtomicBool>,
     proxy: ProxyChoice,
+    /// What a proxy's words must not repeat.
+    pub proxy_secrets: Vec<Secret>,
     headers: HeaderMap,
     lanes: Lanes,
 }
 
 impl Transport {
     pub fn new(origins: Origins, options: &Options) -> Result<Transport> {
+        let certificate_wanted = Arc::default();
         Ok(Transport {
             origins,
-            tls: tls::client_config(options)?,
+            tls: tls::client_config(options, &certificate_wanted)?,
+            certificate_wanted,
             proxy: proxy(options)?,
+            proxy_secrets: proxy_secrets(options),
             headers: default_headers(options)?,
             lanes: Lanes::new(options.max_idle_connections.0 as usize),
             options: options.clone(),
@@ -152,9 +163,26 @@ impl Transport {
         *request.headers_mut() = outgoing.headers.clone();
         if !outgoing.body.is_empty() {
             *request.body_mut() = Some(outgoing.body.clone().into());
+        } else if matches!(outgoing.method, Method::POST | Method::PUT | Method::PATCH) {
+            // RFC 9110, 8.6; some servers and gateways answer 411 without.
+            request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let answer = lane.exchange(call, request, exchange)?;
-        self.lanes.put(lane);
+        let answer = lane.exchange(call, request, exchange).map_err(|fault| match fault {
+            // TLS 1.3 has no word for it in the handshake: the server just leaves, and its alert may be lost.
+            Fault::Lost { reused: false, .. } | Fault::Broken(_) if self.certificate_wanted.load(Ordering::Relaxed) => {
+                Fault::Tls {
+                    connected: true,
+                    why: "the server asked for a client certificate and left; check client_cert_file".to_owned(),
+                }
+            }
+            other => other,
+        })?;
+        // Read first: every thread shares it.
+        if self.certificate_wanted.load(Ordering::Relaxed) {
+            self.certificate_wanted.store(false, Ordering::Relaxed);
+        }
+        let closes = answer.header(header::CONNECTION).is_some_and(|text| text.eq_ignore_ascii_case("close"));
+        self.lanes.put(lane, !closes);
         Ok(answer)
     }
 
@@ -178,7 +206,13 @@ impl Transport {
     }
 }
 
-#[derive(Debug)]
+impl std::fmt::Debug for Transport {
+    /// Without the proxy and the headers, which hold secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transport").field("origins", &self.origins).field("lanes", &self.lanes).finish_non_exhaustive()
+    }
+}
+
 enum ProxyChoice {
     None,
     Environment,
@@ -187,7 +221,12 @@ enum ProxyChoice {
 
 fn proxy(options: &Options) -> Result<ProxyChoice> {
     let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    match options.proxy.as_deref() {
+    // The engine takes it for every name, but not for every address.
+    let is_star = |name: &&str| std::env::var(name).is_ok_and(|value| value.trim() == "*");
+    if ["NO_PROXY", "no_proxy"].iter().any(is_star) {
+        return Ok(ProxyChoice::None);
+    }
+    match options.proxy.as_ref().map(|url| url.0.as_str()) {
         Some("none") => Ok(ProxyChoice::None),
         // Where the environment names none, nothing needs to be looked up with every request.
         None if !PROXY_VARIABLES.iter().any(is_set) => Ok(ProxyChoice::None),
@@ -204,6 +243,23 @@ fn proxy(options: &Options) -> Result<ProxyChoice> {
                 )
             }),
     }
+}
+
+/// S2: the passwords of all proxies that may be used, in every form that one can be repeated in.
+fn proxy_secrets(options: &Options) -> Vec<Secret> {
+    let environment = PROXY_VARIABLES.iter().filter_map(|name| std::env::var(name).ok());
+    let urls = options.proxy.iter().map(|url| url.0.clone()).chain(environment);
+    let users = urls.filter_map(|url| Url::parse(&url).ok()).filter_map(|url| {
+        let decoded = |text: &str| {
+            url::form_urlencoded::parse(text.replace('+', "%2B").as_bytes())
+                .next()
+                .map_or_else(String::new, |(text, _)| text.into_owned())
+        };
+        let (password, username) = (url.password()?, decoded(url.username()));
+        let basic = STANDARD.encode(format!("{username}:{}", decoded(password)));
+        Some([basic, decoded(password), password.to_owned()])
+    });
+    users.flatten().filter_map(|text| Secret::new(&text)).collect()
 }
 
 const PROXY_VARIABLES: [&str; 6] = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];

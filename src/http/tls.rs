@@ -5,17 +5,38 @@ use crate::options::{MinTls, Options};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use once_cell::sync::OnceCell;
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The TLS side of every lane. Files named in the options are read here, and closed.
-pub fn client_config(options: &Options) -> Result<ClientConfig> {
+/// Shows the client's certificate, if there is one, and remembers whether a server asked for it.
+#[derive(Debug)]
+pub struct ClientCertificate {
+    inner: Arc<dyn ResolvesClientCert>,
+    wanted: Arc<AtomicBool>,
+}
+
+impl ResolvesClientCert for ClientCertificate {
+    fn resolve(&self, issuers: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.wanted.store(true, Ordering::Relaxed);
+        self.inner.resolve(issuers, schemes)
+    }
+
+    fn has_certs(&self) -> bool {
+        self.inner.has_certs()
+    }
+}
+
+/// The TLS side of every lane. Files named in the options are read here, and closed. `wanted` is set when a
+/// server asks for a client certificate.
+pub fn client_config(options: &Options, wanted: &Arc<AtomicBool>) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions: &[&rustls::SupportedProtocolVersion] = match options.min_tls {
         MinTls::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
@@ -39,17 +60,24 @@ pub fn client_config(options: &Options) -> Result<ClientConfig> {
         None => builder.with_no_client_auth(),
         Some(path) => {
             let chain = read_certificates("client_cert_file", path)?;
-            let key_path = options.client_key_file.as_ref().unwrap_or(path);
+            let (key_option, key_path) = match &options.client_key_file {
+                Some(key_path) => ("client_key_file", key_path),
+                None => ("client_cert_file", path),
+            };
             let key = PrivateKeyDer::from_pem_file(key_path)
-                .map_err(|cause| unreadable("client_key_file", key_path, "private key", &cause))?;
+                .map_err(|cause| unreadable(key_option, key_path, "private key", &cause))?;
             builder.with_client_auth_cert(chain, key).map_err(|cause| {
                 Error::new(
                     Status::TM_INVALID_OPTIONS,
-                    format!("the certificate in client_cert_file and the key in client_key_file do not go together ({cause})"),
+                    format!(
+                        "the key in {key_path}, which the option {key_option} names, does not go with the certificate in {path} ({cause}); name the key that it was issued for"
+                    ),
                 )
             })?
         }
     };
+    let inner = Arc::clone(&config.client_auth_cert_resolver);
+    config.client_auth_cert_resolver = Arc::new(ClientCertificate { inner, wanted: Arc::clone(wanted) });
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -58,6 +86,14 @@ fn read_certificates(option: &str, path: &str) -> Result<Vec<CertificateDer<'sta
     let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)
         .map_err(|cause| unreadable(option, path, "certificate", &cause))?;
+    if let Some(cause) = certificates.iter().find_map(|one| RootCertStore::empty().add(one.clone()).err()) {
+        return Err(Error::new(
+            Status::TM_INVALID_OPTIONS,
+            format!(
+                "the file {path} that the option {option} names holds what is no certificate ({cause}); it takes a PEM file"
+            ),
+        ));
+    }
     if certificates.is_empty() {
         return Err(Error::new(
             Status::TM_INVALID_OPTIONS,
@@ -104,16 +140,24 @@ impl LazyRoots {
 const NO_ROOTS: &str =
     "this machine has no certificate authorities to trust; install the package ca-certificates, or set ca_file";
 
-/// The bundle file if there is one: one file instead of the hundreds in the directory beside it.
+/// The bundle file if there is one: one file instead of the hundreds in the directory beside it. Whoever sets
+/// `SSL_CERT_FILE` or `SSL_CERT_DIR` means these and nothing else.
 fn platform_roots() -> Vec<CertificateDer<'static>> {
-    let places = openssl_probe::probe();
-    let bundle = places.cert_file.and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
-    let roots = certificates_in(&bundle);
-    if !roots.is_empty() {
+    let from_file = |file: PathBuf| certificates_in(&std::fs::read_to_string(file).unwrap_or_default());
+    let from_directory = |dir: &PathBuf| rustls_native_certs::load_certs_from_paths(None, Some(dir)).certs;
+    let (file, directories) = (std::env::var_os("SSL_CERT_FILE"), std::env::var_os("SSL_CERT_DIR"));
+    if file.is_some() || directories.is_some() {
+        let mut roots = file.map(|file| from_file(file.into())).unwrap_or_default();
+        let directories: Vec<PathBuf> = directories.iter().flat_map(std::env::split_paths).collect();
+        roots.extend(directories.iter().flat_map(from_directory));
         return roots;
     }
-    let from_directory = |dir: &PathBuf| rustls_native_certs::load_certs_from_paths(None, Some(dir)).certs;
-    places.cert_dir.iter().flat_map(from_directory).collect()
+    let places = openssl_probe::probe();
+    let roots = places.cert_file.map(from_file).unwrap_or_default();
+    match roots.is_empty() {
+        true => places.cert_dir.iter().flat_map(from_directory).collect(),
+        false => roots,
+    }
 }
 
 /// The certificates in a PEM bundle (RFC 7468); what is damaged is passed over. Ours, because the PEM readers at
@@ -187,7 +231,7 @@ pub fn explain(error: &reqwest::Error) -> Option<String> {
 fn advice(error: &rustls::Error) -> String {
     use rustls::Error as Tls;
     match error {
-        Tls::InvalidCertificate(CertificateError::UnknownIssuer) => {
+        Tls::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             "the server's certificate is from an authority that is not trusted here; name the authority's file in ca_file if it should be".to_owned()
         }
         Tls::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) => {

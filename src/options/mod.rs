@@ -12,6 +12,7 @@ pub use units::{Bytes, Count, Millis, Seconds};
 use crate::error::Result;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The bounds of what is counted in seconds and in milliseconds.
 const WEEK: u64 = 7 * 24 * 3600;
@@ -51,7 +52,7 @@ pub struct Options {
     pub user_agent: String,
     /// A proxy URL (`http://[user:password@]host:port`), or `"none"`. Unless given, the environment's
     /// (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`). `NO_PROXY` holds for both.
-    pub proxy: Option<String>,
+    pub proxy: Option<ProxyUrl>,
     /// A PEM file of certificate authorities to trust beside the platform's.
     pub ca_file: Option<String>,
     /// Trust only `ca_file`, not the platform's certificate authorities.
@@ -149,9 +150,28 @@ pub enum MinTls {
 }
 
 /// A string, or an array of them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[cfg_attr(feature = "schema", derive(serde::Serialize))]
 pub struct OneOrMany(pub Vec<String>);
+
+impl fmt::Debug for OneOrMany {
+    /// A header may be an API's key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{} values]", self.0.len())
+    }
+}
+
+/// A proxy's URL, which may hold its password.
+#[derive(Clone, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(transparent)]
+pub struct ProxyUrl(pub String);
+
+impl fmt::Debug for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[proxy]")
+    }
+}
 
 /// The JSON object given to `tm_request`. Every key is optional.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

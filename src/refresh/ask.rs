@@ -93,9 +93,16 @@ impl Renewal<'_> {
                 Err(Asked::Lost(error))
             }
             Err(Fault::Ended(error)) => Err(Asked::Ended(error)),
+            Err(Fault::TooLarge(limit)) => Err(Asked::Lost(Error::new(
+                Status::TM_RESPONSE_TOO_LARGE,
+                format!("{shown} got an answer of more than {limit} bytes; check that the host is the API's address"),
+            ))),
             Err(fault) if fault.nothing_was_written() => Err(Asked::Unsent(fault.into_error(&shown))),
             Err(fault) => Err(Asked::Lost(fault.into_error(&shown))),
-            Ok(answer) => read(endpoint, answer, known),
+            Ok(answer) => {
+                let others = instance.secrets();
+                read(endpoint, answer, &known.iter().copied().chain(&others).collect::<Vec<_>>())
+            }
         }
     }
 }
@@ -144,9 +151,17 @@ pub fn logout(instance: &Instance, call: &Call, pair: &Pair) -> Result<()> {
         .send(call, &instance.stats, &outgoing, Connection::New, &mut exchange)
         .map_err(|fault| fault.into_error(&shown))?;
     instance.stats.logouts.add_one();
-    let known: Vec<&Secret> = std::iter::once(&pair.access).chain(&pair.refresh).collect();
+    let others = instance.secrets();
+    let known: Vec<&Secret> = std::iter::once(&pair.access).chain(&pair.refresh).chain(&others).collect();
     match answer.status {
         200..300 => Ok(()),
+        401 => Err(Error::new(
+            Status::TM_UNAUTHORIZED,
+            format!(
+                "{shown} was answered 401: the token was no longer valid there; the local and the stored ones are gone"
+            ),
+        )
+        .with_http_status(401)),
         status => Err(crate::response::explain(&shown, status, &answer.headers, &answer.body, &known)),
     }
 }

@@ -25,3 +25,4 @@ mod proxy;
 mod secrets;
 mod silence;
 mod tls;
+mod torn;

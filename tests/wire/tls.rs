@@ -234,6 +234,7 @@ fn files_that_hold_no_certificate_are_named() {
             folder.file("not_der", not_der),
             folder.file("only_a_key", Authority::new().server().key),
         ] {
+            println!("{option} {path}");
             let made = try_manager("https://api.example.com", json!({option: path}));
             fails(made, Status::TM_INVALID_OPTIONS, &[option, &path]);
         }
