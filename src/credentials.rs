@@ -16,7 +16,8 @@ pub struct Credentials {
     pub password: Option<Secret>,
     /// Set when someone gave these credentials anew: the next login is tried whatever was refused before.
     forgiven: AtomicBool,
-    mark: OnceCell<String>,
+    /// In memory, and in a store that others read.
+    marks: [OnceCell<String>; 2],
 }
 
 /// As slow as a login itself: whoever reads the store must not be able to guess a password from a mark.
@@ -40,14 +41,14 @@ impl Credentials {
             username: username.to_owned(),
             password,
             forgiven: AtomicBool::new(false),
-            mark: OnceCell::new(),
+            marks: Default::default(),
         })
     }
 
     /// R5: what a record calls these credentials. In a store that others read it is a slow hash salted with
     /// the client's identity, made only when a suspension has to be noted or looked up; in memory a keyed one.
     pub fn mark(&self, client: &str, shared: bool) -> &str {
-        self.mark.get_or_init(|| {
+        self.marks[usize::from(shared)].get_or_init(|| {
             let password = self.password.as_ref().map_or(&b""[..], Secret::as_bytes);
             let text = Zeroizing::new([self.username.as_bytes(), &[0], password].concat());
             if !shared {

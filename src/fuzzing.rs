@@ -4,7 +4,7 @@ use crate::dialect::{self, AuthAnswer, Endpoint, ServerWords};
 use crate::http::origin::Origins;
 use crate::options::{Options, RequestOptions};
 use crate::secret::scrub;
-use crate::store::record::{Claim, Holding, Record};
+use crate::store::record::{Claim, Holding, Record, Spending};
 use crate::{jwt, secret::Secret};
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ fn change(record: &mut Record) {
     let now = 1_700_000_000_000;
     let claim = Claim::new();
     let holding = record.holding("client", now);
-    record.claim("client", &holding, None, &claim, Duration::from_secs(5), now);
+    record.claim("client", &holding, Spending::Nothing, &claim, Duration::from_secs(5), now);
     record.renew(&claim, Duration::from_secs(5), now);
     record.is_spent("client", None);
     record.suspend("mark", now);

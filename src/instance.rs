@@ -206,6 +206,21 @@ impl Instance {
         secrets
     }
 
+    /// Whether the pair in a record is this client's to use: neither another host's (S1) nor that of credentials
+    /// which were replaced.
+    pub fn owns(&self, record: &Record) -> bool {
+        let is_ours = record.host.as_deref().is_none_or(|host| host == self.spec.origins.host());
+        let disowned = self.disowned.load();
+        let is_disowned = disowned.as_ref().is_some_and(|pair| record.pair.access_token.as_ref() == Some(&pair.access));
+        is_ours && !is_disowned
+    }
+
+    /// R5: a 429 holds whatever becomes of the credentials.
+    pub fn carry_pause(&self, older: &Instance) {
+        let hold_until = older.memory.read().hold_until;
+        self.memory.update(|record, _| record.hold_until = hold_until);
+    }
+
     /// Forgets a pair that belongs to replaced credentials.
     pub fn disown(&self, pair: Option<Arc<Pair>>) {
         self.disowned.store(pair);

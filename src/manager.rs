@@ -118,8 +118,8 @@ impl Manager {
         instance.forget_alone();
         let mut stored = None;
         let forgotten = instance.store(&call)?.change(&call, &instance.client, &mut |record, now| {
-            stored = record.pair.access_token.clone();
-            let is_empty = stored.is_none() && record.claim.is_none();
+            stored = record.pair.access_token.clone().filter(|_| instance.owns(record));
+            let is_empty = stored.is_none() && (record.claim.is_none() || !instance.owns(record));
             if !is_empty {
                 record.bury(now);
             }
@@ -201,6 +201,11 @@ impl Manager {
                 fresh.disown(instance.current.load_full());
                 Ok(fresh)
             }
+        };
+        let successor = || {
+            let successor = successor()?;
+            successor.carry_pause(&instance);
+            Ok(successor)
         };
         if instance.spec.options.persistent {
             let shared = persistent::share(&instance.spec, &credentials, successor)?;

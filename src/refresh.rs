@@ -11,8 +11,8 @@ use crate::error::{Error, Result, Status};
 use crate::freshness::Freshness;
 use crate::instance::Instance;
 use crate::log::Level;
-use crate::secret::{Secret, random, random_place};
-use crate::store::record::{Claim, Claimed, Fingerprint, Holding, Record};
+use crate::secret::{random, random_place};
+use crate::store::record::{Claim, Claimed, Fingerprint, Holding, Record, Spending};
 use crate::store::{Loaded, StoreFault, TokenStore};
 use crate::token::{Lineage, Pair, PairParts};
 use std::cell::Cell;
@@ -24,7 +24,7 @@ mod plan;
 mod write;
 pub use ask::logout;
 use ask::{Asked, Granted};
-use plan::Plan;
+use plan::{Plan, Spend};
 
 /// What a caller needs.
 #[derive(Clone, Debug)]
@@ -44,7 +44,8 @@ pub enum Want {
 impl Want {
     /// Whether a pair is what the caller wants. `freshness` is what it is right now.
     pub fn is_met_by(&self, pair: &Pair, freshness: Freshness) -> bool {
-        let is_other = |than: &Pair| pair.access != than.access;
+        // A server may hand the same access token out again: that is another pair all the same.
+        let is_other = |than: &Pair| pair.access != than.access || pair.lineage != than.lineage;
         match self {
             Want::Usable => freshness != Freshness::Dead,
             Want::Ahead => freshness == Freshness::Good,
@@ -52,7 +53,7 @@ impl Want {
             Want::Refresh(held) => freshness != Freshness::Dead && held.as_deref().is_some_and(is_other),
             Want::Login(held) => {
                 let is_new = |held: &Arc<Pair>| held.lineage.family != pair.lineage.family;
-                pair.lineage.seq == 0 && held.as_ref().is_some_and(is_new)
+                freshness != Freshness::Dead && pair.lineage.seq == 0 && held.as_ref().is_some_and(is_new)
             }
         }
     }
@@ -73,14 +74,21 @@ impl Budget {
 
 /// Gets a new pair and serves it from then on. The caller has the gate's pass.
 pub fn renew(instance: &Instance, call: &Call, want: &Want, budget: &Budget) -> Result<Arc<Pair>> {
-    let renewal = Renewal { instance, call, credentials: instance.credentials.load_full(), want, budget };
+    let renewal = Renewal {
+        instance,
+        call,
+        credentials: instance.credentials.load_full(),
+        want,
+        budget,
+        waited: Cell::new(false),
+        seen_alive: Cell::new(false),
+    };
     let outcome = match renewal.through(instance.store(call)?, false) {
         Err(Setback::Store(fault)) => renewal.alone(fault),
         other => other,
     };
     outcome.map_err(|setback| match setback {
-        Setback::Error(error) => error,
-        Setback::Store(fault) => fault.error,
+        Setback::Error(error) | Setback::Store(StoreFault { error, .. }) => renewal.in_words_of_waiting(error),
     })
 }
 
@@ -119,6 +127,10 @@ struct Renewal<'a> {
     credentials: Arc<Credentials>,
     want: &'a Want,
     budget: &'a Budget,
+    /// Whether the call has waited for another process.
+    waited: Cell<bool>,
+    /// Whether the record has been seen without a tombstone.
+    seen_alive: Cell<bool>,
 }
 
 impl Renewal<'_> {
@@ -134,7 +146,7 @@ impl Renewal<'_> {
             let step = match self.plan(store, &loaded)? {
                 Plan::Adopt(pair) => return Ok(self.adopt(pair, private)),
                 Plan::Wait(left) => self.wait(left)?,
-                Plan::Refresh { token, holding, lineage } => self.refresh(store, private, &token, &holding, lineage)?,
+                Plan::Refresh { spend, holding } => self.refresh(store, private, &spend, &holding)?,
                 Plan::Login { holding } => self.login(store, private, &holding)?,
             };
             if let Step::Done(pair) = step {
@@ -170,15 +182,23 @@ impl Renewal<'_> {
         };
         let there = self.pair_in(loaded).is_some_and(|pair| pair.freshness(Tick::now()) == Freshness::Good);
         let mut published = false;
+        let mut outcome = Ok(());
         if !there {
             let known = self.lineage();
-            self.change(store, &mut |record, now| {
+            outcome = self.change(store, &mut |record, now| {
                 let mut pair = self.instance.stored(&private, now);
                 pair.refresh_token = self.instance.alone.read().pair.refresh_token;
                 published = record.publish_private(&self.instance.client, known, &pair, now);
+                if published {
+                    record.host = Some(self.instance.spec.origins.host().to_owned());
+                }
                 published
-            })?;
+            });
+            if matches!(&outcome, Err(Setback::Store(fault)) if !fault.maybe_written) {
+                return outcome.map(|()| false);
+            }
         }
+        // Adopted, published, or perhaps published: from now on others may send its refresh token.
         self.instance.forget_alone();
         let known_to_all = Pair::new(PairParts {
             access: private.access.clone(),
@@ -190,11 +210,12 @@ impl Renewal<'_> {
             rung: private.rung,
         })?;
         self.instance.current.store(Some(Arc::new(known_to_all)));
-        Ok(published)
+        outcome.map(|()| published)
     }
 
     fn adopt(&self, pair: Pair, private: bool) -> Arc<Pair> {
-        if let Some(current) = self.instance.current.load_full().filter(|held| held.access == pair.access) {
+        let is_it = |held: &Arc<Pair>| held.access == pair.access && held.lineage == pair.lineage;
+        if let Some(current) = self.instance.current.load_full().filter(is_it) {
             return current;
         }
         self.instance.stats.adoptions.add_one();
@@ -220,31 +241,30 @@ impl Renewal<'_> {
             .into());
         }
         let nap = Duration::from_millis(20).mul_f64(1.0 + 2.0 * random_place()).min(left);
-        match self.call.sleep(nap) {
-            Err(error) if error.status() == Status::TM_TIMEOUT => Err(Error::new(
-                Status::TM_LOCK_TIMEOUT,
-                "another process was refreshing for longer than this call could wait; try again, or raise timeout_ms",
-            )
-            .into()),
-            other => other.map(|()| Step::Again).map_err(Setback::from),
+        self.waited.set(true);
+        self.call.sleep(nap)?;
+        Ok(Step::Again)
+    }
+
+    /// A call whose time ran out after it had waited for another process says that.
+    fn in_words_of_waiting(&self, error: Error) -> Error {
+        if !self.waited.get() || error.status() != Status::TM_TIMEOUT {
+            return error;
         }
+        Error::new(
+            Status::TM_LOCK_TIMEOUT,
+            "another process was refreshing for longer than this call could wait; try again, or raise timeout_ms",
+        )
     }
 
     /// T2, T3, T4: sends the refresh token, under a claim on exactly that token.
-    fn refresh(
-        &self,
-        store: &dyn TokenStore,
-        private: bool,
-        token: &Secret,
-        holding: &Holding,
-        lineage: Lineage,
-    ) -> Stepped<Step> {
+    fn refresh(&self, store: &dyn TokenStore, private: bool, spend: &Spend, holding: &Holding) -> Stepped<Step> {
         let claim = Claim::new();
-        if !self.claim(store, holding, Some(token), &claim)? {
+        if !self.claim(store, holding, Some(spend), &claim)? {
             return Ok(Step::Again);
         }
         self.budget.refresh.set(false);
-        let granted = match self.ask_refresh(store, &claim, token) {
+        let granted = match self.ask_refresh(store, &claim, &spend.token) {
             Ok(granted) => granted,
             Err(Asked::Unsent(error)) => {
                 self.release(store, &claim, true);
@@ -275,8 +295,8 @@ impl Renewal<'_> {
             }
         };
         self.instance.stats.refreshes.add_one();
-        let next = Lineage { family: lineage.family, seq: lineage.seq + 1 };
-        self.publish(store, private, holding, granted, next, Some(token))
+        let next = Lineage { family: spend.lineage.family, seq: spend.lineage.seq + 1 };
+        self.publish(store, private, holding, granted, next, Some(spend))
     }
 
     /// T4: the refresh token was refused. If another pair came into the store meanwhile, that one counts;
@@ -326,12 +346,17 @@ impl Renewal<'_> {
         }
     }
 
-    fn claim(&self, store: &dyn TokenStore, holding: &Holding, spend: Option<&Secret>, claim: &Claim) -> Stepped<bool> {
+    fn claim(&self, store: &dyn TokenStore, holding: &Holding, spend: Option<&Spend>, claim: &Claim) -> Stepped<bool> {
         let client = &self.instance.client;
-        let spend = spend.map(|token| Fingerprint::of(client, token));
+        let token = spend.map(|spend| Fingerprint::of(client, &spend.token));
+        let spending = match (&token, spend.is_some_and(|spend| spend.is_replay)) {
+            (None, _) => Spending::Nothing,
+            (Some(token), false) => Spending::First(token),
+            (Some(token), true) => Spending::Replay(token),
+        };
         let mut claimed = Claimed::Changed;
         self.change(store, &mut |record, now| {
-            claimed = record.claim(client, holding, spend.as_ref(), claim, self.call.left(), now);
+            claimed = record.claim(client, holding, spending, claim, self.call.left(), now);
             claimed == Claimed::Yes
         })?;
         match claimed {

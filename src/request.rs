@@ -48,10 +48,7 @@ impl Instance {
             }
             let next = match send < MOST_SENDS {
                 true => self.recover(call, &pair, &budget),
-                false => {
-                    self.recovery.grow_once(PASSING);
-                    Ok(None)
-                }
+                false => Ok(self.give_up(&pair)),
             };
             pair = match next {
                 Ok(Some(next)) => next,
@@ -159,19 +156,22 @@ impl Instance {
             Rung::None => {}
             // The refresh was tried, by this call or another.
             Rung::Refreshed => budget.refresh.set(false),
-            Rung::LoggedIn if refused.give_up() => {
-                self.recovery.grow_once(PASSING);
-                return Ok(None);
-            }
+            Rung::LoggedIn if !refused.is_given_up() => return Ok(self.give_up(refused)),
             // A pause has gone by since: the server may have come to its senses.
             Rung::LoggedIn => {}
         }
         if !budget.refresh.get() && !budget.login.get() {
-            self.recovery.grow_once(PASSING);
-            return Ok(None);
+            return Ok(self.give_up(refused));
         }
         call.log(Level::Info, || format!("the server refused the token {}", refused.access.fingerprint()));
         self.obtain(call, &want, budget).map(Some)
+    }
+
+    /// R3: nothing more is tried with this pair until a pause is over.
+    fn give_up(&self, refused: &Pair) -> Option<Arc<Pair>> {
+        refused.give_up();
+        self.recovery.grow_once(PASSING);
+        None
     }
 
     /// Sends a request and follows the redirects that S1 allows.

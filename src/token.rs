@@ -138,9 +138,13 @@ impl Pair {
         self.rejected.load(Ordering::Relaxed)
     }
 
-    /// Recovery gives up on it. Says whether it is the first time.
-    pub fn give_up(&self) -> bool {
-        !self.given_up.swap(true, Ordering::Relaxed)
+    /// Recovery gives up on it, until a pause is over.
+    pub fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Relaxed)
     }
 
     /// Never below 0; `None` if unknown.

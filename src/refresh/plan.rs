@@ -5,8 +5,8 @@ use crate::clock::{Tick, unix_seconds};
 use crate::error::{Error, Result, Status};
 use crate::freshness::Lifetime;
 use crate::log::Level;
-use crate::secret::{Secret, random};
-use crate::store::record::{Holding, Record, StoredPair};
+use crate::secret::Secret;
+use crate::store::record::{Fingerprint, Holding, Record, StoredPair};
 use crate::store::{Loaded, TokenStore};
 use crate::token::{Lineage, Pair, PairParts, Rung};
 use std::sync::atomic::Ordering;
@@ -19,24 +19,33 @@ pub(super) enum Plan {
     /// Someone else is at it.
     Wait(Duration),
     Refresh {
-        token: Secret,
+        spend: Spend,
         holding: Holding,
-        lineage: Lineage,
     },
     Login {
         holding: Holding,
     },
 }
 
+/// A refresh token that may be sent, and what is known of it.
+pub(super) struct Spend {
+    pub token: Secret,
+    pub expires_at: Option<i64>,
+    pub lineage: Lineage,
+    /// It was sent before, or may have been.
+    pub is_replay: bool,
+}
+
 impl Renewal<'_> {
     pub(super) fn plan(&self, store: &dyn TokenStore, loaded: &Loaded) -> Stepped<Plan> {
         let Loaded { record, now } = loaded;
-        self.not_logged_out()?;
+        let holding = record.holding(&self.instance.client, *now);
+        self.not_logged_out(&holding)?;
         let stored = self.pair_in(loaded);
         let lineage = stored.as_ref().map(|pair| pair.lineage);
         if let Some(pair) = stored
             && self.want.is_met_by(&pair, pair.freshness(Tick::now()))
-            && !record.is_rolled_back(self.lineage())
+            && !record.is_rolled_back(&self.instance.client, self.lineage())
         {
             return Ok(Plan::Adopt(pair));
         }
@@ -46,26 +55,26 @@ impl Renewal<'_> {
         if let Some(left) = record.held_for(*now) {
             return Err(rate_limited(left).into());
         }
-        let holding = record.holding(&self.instance.client, *now);
-        if let (Some(token), Some(lineage)) = (self.spendable(loaded), lineage) {
-            return Ok(Plan::Refresh { token, holding, lineage });
+        if let Some(spend) = self.spendable(record, lineage) {
+            return Ok(Plan::Refresh { spend, holding });
         }
         self.may_login(store, record, *now)?;
         Ok(Plan::Login { holding })
     }
 
     /// The refresh token in the record, if it may be sent.
-    fn spendable(&self, loaded: &Loaded) -> Option<Secret> {
-        let Loaded { record, now: _ } = loaded;
+    fn spendable(&self, record: &Record, lineage: Option<Lineage>) -> Option<Spend> {
         if matches!(self.want, Want::Login(_)) || !self.budget.refresh.get() {
             return None;
         }
         let token = record.pair.refresh_token.clone()?;
-        let is_over = record.pair.refresh_expires_at.is_some_and(|at| at <= unix_seconds());
-        let is_spent = record.is_spent(&self.instance.client, self.lineage());
+        let expires_at = record.pair.refresh_expires_at;
+        let is_over = expires_at.is_some_and(|at| at <= unix_seconds());
+        let is_replay = record.is_spent(&self.instance.client, self.lineage());
         // T3: without a password there is nothing to lose: once, after the lease, a spent one is tried again.
         let last_chance = self.credentials.password.is_none() && record.replays == 0;
-        (!is_over && (!is_spent || last_chance)).then_some(token)
+        let may = !is_over && (!is_replay || last_chance);
+        may.then_some(Spend { token, expires_at, lineage: lineage?, is_replay })
     }
 
     pub(super) fn may_login(&self, store: &dyn TokenStore, record: &Record, now: i64) -> Result<()> {
@@ -101,9 +110,12 @@ impl Renewal<'_> {
         }
     }
 
-    /// A call never logs in after a logout that came after it began.
-    pub(super) fn not_logged_out(&self) -> Result<()> {
-        if self.instance.logouts.load(Ordering::Relaxed) == self.call.logouts {
+    /// A call never logs in after a logout that came after it began: in this process, or, by the tombstone that
+    /// it left in the store, in another.
+    fn not_logged_out(&self, holding: &Holding) -> Result<()> {
+        let is_buried = matches!(holding, Holding::Tombstone(_));
+        let was_alive = self.seen_alive.replace(self.seen_alive.get() || !is_buried);
+        if self.instance.logouts.load(Ordering::Relaxed) == self.call.logouts && !(is_buried && was_alive) {
             return Ok(());
         }
         Err(Error::new(
@@ -122,17 +134,15 @@ impl Renewal<'_> {
         let StoredPair { access_token: Some(access), .. } = &record.pair else {
             return None;
         };
-        let host = self.instance.spec.origins.host();
-        if record.host.as_deref().is_some_and(|theirs| theirs != host) {
+        if !self.instance.owns(record) {
             self.call.log(Level::Warning, || {
-                "the store holds another host's token under this client_id; give each host its own".to_owned()
+                "the store holds a token of another host or user under this client_id; give each its own".to_owned()
             });
             return None;
         }
-        if self.instance.disowned.load().as_ref().is_some_and(|disowned| disowned.access == *access) {
-            return None;
-        }
-        let lineage = record.pair.lineage().unwrap_or(Lineage { family: u128::from_le_bytes(random()), seq: 0 });
+        let client = &self.instance.client;
+        let foreign = || Lineage { family: Fingerprint::of(client, access).number(), seq: 0 };
+        let lineage = record.lineage(client).unwrap_or_else(foreign);
         let pair = Pair::new(PairParts {
             access: access.clone(),
             refresh: record.pair.refresh_token.clone(),

@@ -1,11 +1,10 @@
 //! What is written when the server has answered: a new pair, a refusal, a pause, or that nothing came of it.
 
-use super::{Granted, Renewal, Setback, Step, Stepped, Want};
+use super::{Granted, Renewal, Setback, Spend, Step, Stepped, Want};
 use crate::backoff::PASSING;
 use crate::clock::unix_seconds;
 use crate::error::Error;
 use crate::log::Level;
-use crate::secret::Secret;
 use crate::store::TokenStore;
 use crate::store::record::{Claim, Holding, Record};
 use crate::token::{Lineage, Pair, PairParts, Rung};
@@ -21,18 +20,17 @@ impl Renewal<'_> {
         holding: &Holding,
         granted: Granted,
         lineage: Lineage,
-        spent: Option<&Secret>,
+        spent: Option<&Spend>,
     ) -> Stepped<Step> {
         let Granted { grant, arrived } = granted;
-        let kept = spent.filter(|_| grant.refresh.is_none()).cloned();
-        let kept_until = kept.as_ref().and_then(|_| self.instance.current.load().as_ref()?.refresh_expires_at);
+        let kept = spent.filter(|_| grant.refresh.is_none());
         let refresh_expires_at =
             grant.refresh_lifetime.map(|left| unix_seconds().saturating_add_unsigned(left.as_secs()));
         let mut parts = PairParts {
             access: grant.access,
-            refresh: grant.refresh.or(kept),
+            refresh: kept.map(|spend| spend.token.clone()).or(grant.refresh),
             lifetime: self.instance.lifetime(arrived, grant.lifetime),
-            refresh_expires_at: refresh_expires_at.or(kept_until),
+            refresh_expires_at: refresh_expires_at.or(kept.and_then(|spend| spend.expires_at)),
             lineage,
             private,
             rung: match (self.want, lineage.seq) {

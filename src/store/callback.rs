@@ -44,6 +44,8 @@ pub struct CallbackStore {
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait for it in all. Everyone holds it for one load and one save only.
 const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(10);
+/// How often a save is tried again because somebody wrote in between who does not take the lock.
+const MOST_SAVES: u32 = 20;
 /// How long a record is kept where nobody said how long its refresh token lives.
 const WEEK: i64 = 7 * 24 * 3600;
 /// How long a record without tokens is kept: longer than any suspension, pause or tombstone in it.
@@ -119,7 +121,7 @@ impl TokenStore for CallbackStore {
     fn change(&self, call: &Call, client: &str, change: Change<'_>) -> Result<(), StoreFault> {
         let _turn = self.turn(call)?;
         let _lock = self.lock(call, client)?;
-        loop {
+        for _ in 0..MOST_SAVES {
             let (bytes, mut record) = self.read(call, client)?;
             let now = unix_millis();
             if !change(&mut record, now) {
@@ -140,6 +142,7 @@ impl TokenStore for CallbackStore {
                 Reply::No => call.go_on().map_err(|error| StoreFault { error, maybe_written: false })?,
             }
         }
+        Err(fault("the save callback of the token store answered again and again that the record had changed", false))
     }
 
     fn is_shared(&self) -> bool {

@@ -38,6 +38,13 @@ impl Fingerprint {
     }
 }
 
+impl Fingerprint {
+    /// The same, as a number.
+    pub fn number(&self) -> u128 {
+        u128::from_str_radix(&self.0, 16).unwrap_or_default()
+    }
+}
+
 /// What the record holds, by name: what a claim is on and what a write compares with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holding {
@@ -127,6 +134,17 @@ pub struct Record {
     pub rest: BTreeMap<String, serde_json::Value>,
 }
 
+/// What a claim is going to send.
+#[derive(Clone, Copy, Debug)]
+pub enum Spending<'a> {
+    /// No refresh token: a login.
+    Nothing,
+    /// A refresh token that was not spent when it was read.
+    First(&'a Fingerprint),
+    /// One that was, or may have been: once more, for want of a password (T3).
+    Replay(&'a Fingerprint),
+}
+
 /// What came of asking for a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claimed {
@@ -166,7 +184,7 @@ impl Record {
         &mut self,
         client: &str,
         read: &Holding,
-        spend: Option<&Fingerprint>,
+        spending: Spending<'_>,
         claim: &Claim,
         left: Duration,
         now: i64,
@@ -177,11 +195,17 @@ impl Record {
         if let Some(left) = self.claimed_for(now) {
             return Claimed::Busy(left);
         }
-        if let Some(token) = spend {
-            if self.spent.as_ref() == Some(token) {
+        match spending {
+            Spending::Nothing => {}
+            // Somebody else has claimed it since it was read, and may have sent it: the mark is what tells, the
+            // token in the record is still the same.
+            Spending::First(token) if self.spent.as_ref() == Some(token) => return Claimed::Changed,
+            Spending::Replay(_) if self.replays > 0 => return Claimed::Changed,
+            Spending::First(token) => self.spent = Some(token.clone()),
+            Spending::Replay(token) => {
+                self.spent = Some(token.clone());
                 self.replays += 1;
             }
-            self.spent = Some(token.clone());
         }
         self.claim = Some(Claim { nonce: claim.nonce.clone(), until: lease_until(now, left) });
         Claimed::Yes
@@ -222,7 +246,7 @@ impl Record {
         now: i64,
     ) -> bool {
         let holding = self.holding(client, now);
-        let may = holding == *claimed || holding == Holding::Nothing || self.is_rolled_back(known);
+        let may = holding == *claimed || holding == Holding::Nothing || self.is_rolled_back(client, known);
         if may {
             self.put(client, pair);
         }
@@ -234,7 +258,7 @@ impl Record {
         let older = self.pair.expires_at.zip(pair.expires_at).is_some_and(|(theirs, ours)| theirs < ours);
         let may = match self.holding(client, now) {
             Holding::Nothing => true,
-            Holding::Pair(token) => self.spent.as_ref() == Some(&token) || older || self.is_rolled_back(known),
+            Holding::Pair(token) => self.spent.as_ref() == Some(&token) || older || self.is_rolled_back(client, known),
             Holding::Tombstone(_) => false,
         };
         if may && self.claimed_for(now).is_none() {
@@ -255,17 +279,24 @@ impl Record {
     }
 
     /// The same login as `known`, but an earlier rotation of it: an old copy was put back.
-    pub fn is_rolled_back(&self, known: Option<Lineage>) -> bool {
-        match (known, self.pair.lineage()) {
+    pub fn is_rolled_back(&self, client: &str, known: Option<Lineage>) -> bool {
+        match (known, self.lineage(client)) {
             (Some(known), Some(stored)) => stored.family == known.family && stored.seq < known.seq,
             _ => false,
         }
     }
 
+    /// Where the pair stands, if our fields describe it: those that a foreign writer left behind are about the
+    /// pair before.
+    pub fn lineage(&self, client: &str) -> Option<Lineage> {
+        let token = self.token().map(|token| Fingerprint::of(client, token));
+        self.pair.lineage().filter(|_| self.described == token)
+    }
+
     /// Whether the refresh token may not be sent (T3): it was already, or nobody can tell.
     pub fn is_spent(&self, client: &str, known: Option<Lineage>) -> bool {
         let token = self.token().map(|token| Fingerprint::of(client, token));
-        self.spent.is_some() && self.spent == token || self.described != token || self.is_rolled_back(known)
+        self.spent.is_some() && self.spent == token || self.described != token || self.is_rolled_back(client, known)
     }
 
     /// Logout: the tokens go, and nothing that is in flight may bring any back.
@@ -280,12 +311,14 @@ impl Record {
     pub fn suspend(&mut self, mark: &str, now: i64) -> Duration {
         let before = self.suspensions.get(mark);
         // Long after the last refusal, the count begins anew.
-        let fails = before.filter(|s| now < s.until + REFUSED.most.as_millis() as i64).map_or(0, |s| s.fails);
-        let wait = REFUSED.wait(fails + 1);
+        let most = REFUSED.most.as_millis() as i64;
+        let fails = before.filter(|s| now < s.until.saturating_add(most)).map_or(0, |s| s.fails).saturating_add(1);
+        let wait = REFUSED.wait(fails);
         let until = now + wait.as_millis() as i64;
-        self.suspensions.insert(mark.to_owned(), Suspension { fails: fails + 1, until });
+        self.suspensions.insert(mark.to_owned(), Suspension { fails, until });
         while self.suspensions.len() > MOST_SUSPENSIONS {
-            let oldest = self.suspensions.iter().min_by_key(|(_, s)| s.until).map(|(mark, _)| mark.clone());
+            let others = self.suspensions.iter().filter(|(other, _)| *other != mark);
+            let oldest = others.min_by_key(|(_, suspension)| suspension.until).map(|(other, _)| other.clone());
             oldest.map(|mark| self.suspensions.remove(&mark));
         }
         wait

@@ -1,0 +1,16 @@
+//! The rules of freshness, recovery and rotation, and of living in other people's processes, tried from
+//! outside against the demo API. Its counters are the oracle: what arrived, how often, and what was used twice.
+
+#[path = "../../examples/demo-api/api.rs"]
+mod api;
+mod shelf;
+mod support;
+
+mod freshness;
+mod outage;
+mod patience;
+mod process;
+mod recovery;
+mod refusals;
+mod rotation;
+mod shared;

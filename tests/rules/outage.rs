@@ -1,0 +1,209 @@
+//! T5: a store that is down does not stop the service.
+
+use crate::api::DemoApi;
+use crate::shelf::{Shelf, Step, Trouble};
+use crate::support::*;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+use tokenmgr::Manager;
+use tokenmgr::error::Status;
+
+fn is_private(manager: &Manager) -> bool {
+    stats(manager)["token_is_private"] == Value::Bool(true)
+}
+
+#[test]
+fn t5_with_nothing_in_memory_it_logs_in_and_keeps_the_pair_private() {
+    for step in [Step::Load, Step::Save, Step::Lock] {
+        let (api, shelf) = (start(json!({})), Shelf::new());
+        shelf.trouble(step, Trouble::Fails, None);
+        let manager = manager_on(&api, &shelf, json!({}));
+        assert_eq!(together(8, |_| status(&manager)), [200; 8]);
+        assert!(is_private(&manager), "{step:?}");
+        assert_counters(&api, [("logins", 1)]);
+        assert!(stat(&manager, "store_failures") >= 1);
+    }
+}
+
+#[test]
+fn t5_a_private_pair_is_refreshed_by_its_owner() {
+    let (api, shelf) = (start(json!({})), Shelf::new());
+    shelf.go_away();
+    let manager = manager_on(&api, &shelf, json!({}));
+    for refreshes in 0..4 {
+        assert_eq!(status(&manager), 200);
+        assert_counters(&api, [("logins", 1), ("refreshes", refreshes)]);
+        api.control(json!({"revoke": {"what": "access"}}));
+    }
+    assert_no_reuse(&api);
+}
+
+#[test]
+fn t5_a_published_refresh_token_is_not_spent_from_memory() {
+    let (api, shelf) = (start(two_minutes()), Shelf::new());
+    let manager = finds(&api, &shelf, LATE, json!({}));
+    shelf.go_away();
+    assert_eq!(together(8, |_| status(&manager)), [200; 8]);
+    // Late in the window, or when nothing else serves, it logs in: that spends nothing shared.
+    until("it logged in", || {
+        assert_eq!(status(&manager), 200);
+        api.counter("logins") == 2
+    });
+    assert!(is_private(&manager));
+    assert_counters(&api, [("refresh_arrivals", 0)]);
+}
+
+#[test]
+fn t5_recovery_from_a_401_goes_on_without_the_store() {
+    let (api, shelf) = (start(json!({})), Shelf::new());
+    let manager = manager_on(&api, &shelf, json!({}));
+    assert_eq!(status(&manager), 200);
+    shelf.go_away();
+    api.control(json!({"revoke": {"what": "access"}}));
+    assert_eq!(together(16, |_| status(&manager)), [200; 16]);
+    assert_counters(&api, [("logins", 2), ("refresh_arrivals", 0)]);
+}
+
+#[test]
+fn t5_without_a_password_the_store_is_what_failed() {
+    let (api, shelf) = (start(json!({})), Shelf::new());
+    shelf.go_away();
+    let options = r#"{"client_id": "demo", "proxy": "none"}"#;
+    let manager = on(&shelf, Manager::new(Some(&api.url()), None, None, Some(options)).expect("a manager"));
+    assert_eq!(refusal(manager.token()), Status::TM_STORE);
+    assert_eq!(refusal(manager.set_tokens("access", None, 0, 0)), Status::TM_STORE);
+    assert_counters(&api, [("login_arrivals", 0)]);
+}
+
+/// A manager that logged in while the store was away.
+fn went_alone(api: &DemoApi, shelf: &Arc<Shelf>) -> Manager {
+    shelf.go_away();
+    let manager = manager_on(api, shelf, json!({}));
+    assert_eq!(status(&manager), 200);
+    assert!(is_private(&manager));
+    manager
+}
+
+#[test]
+fn t5_an_empty_store_that_is_back_gets_the_private_pair() {
+    let (api, shelf) = (start(json!({})), Shelf::new());
+    let manager = went_alone(&api, &shelf);
+    shelf.heal();
+    manager.refresh().expect("a refresh, under a claim");
+    assert!(!is_private(&manager));
+    assert_eq!(shelf.record()["access_token"], held(&manager).access.as_str());
+    assert_eq!(status(&manager_on(&api, &shelf, json!({}))), 200);
+    assert_counters(&api, [("logins", 1), ("refreshes", 1)]);
+    assert_no_reuse(&api);
+}
+
+#[test]
+fn s1_a_pair_that_came_home_is_this_hosts_own() {
+    let (api, there, shelf) = (start(json!({})), start(json!({})), Shelf::new());
+    let manager = went_alone(&api, &shelf);
+    shelf.heal();
+    // Published, but then refused: the record holds what was private.
+    api.control(json!({"whitelist": ["192.0.2.1"]}));
+    assert_eq!(refusal(manager.refresh()), Status::TM_FORBIDDEN);
+    assert_eq!(shelf.record()["access_token"], held(&manager).access.as_str());
+    assert_eq!(status(&manager_on(&there, &shelf, json!({}))), 200);
+    assert_counters(&there, [("logins", 1), ("api_401", 0), ("refresh_arrivals", 0)]);
+}
+
+#[test]
+fn t5_a_usable_pair_in_a_store_that_is_back_is_adopted() {
+    let (api, shelf) = (start(json!({})), Shelf::new());
+    let lonely = went_alone(&api, &shelf);
+    shelf.heal();
+    let other = manager_on(&api, &shelf, json!({}));
+    let theirs = other.token().expect("a login");
+    lonely.refresh().expect("an adoption");
+    assert_eq!(held(&lonely).access, theirs.access);
+    assert!(!is_private(&lonely));
+    assert_eq!(shelf.record()["access_token"], theirs.access.as_str());
+    assert_counters(&api, [("logins", 2), ("refresh_arrivals", 0)]);
+}
+
+#[test]
+fn t5_a_publication_whose_outcome_is_unknown_counts_as_done() {
+    let (api, shelf) = (start(json!({})), Shelf::new());
+    let lonely = went_alone(&api, &shelf);
+    shelf.heal();
+    // It is written, but the reply is lost: from now on others may send that refresh token.
+    shelf.trouble(Step::Save, Trouble::LosesReply, Some(1));
+    lonely.refresh().expect("another token");
+    api.control(json!({"revoke": {"what": "access"}}));
+    for manager in [manager_on(&api, &shelf, json!({})), lonely] {
+        assert_eq!(status(&manager), 200);
+        assert_no_reuse(&api);
+    }
+}
+
+/// Of a step's next two, the second: that is the one which stores the new pair, after the claim.
+fn fail_the_second(shelf: &Arc<Shelf>, which: Step, trouble: Trouble) {
+    let (count, shelf_itself) = (AtomicU32::new(0), Arc::downgrade(shelf));
+    shelf.watch(move |step| {
+        if step == which && count.fetch_add(1, Relaxed) == 1 {
+            shelf_itself.upgrade().expect("it lives").trouble(which, trouble, Some(1));
+        }
+    });
+}
+
+#[test]
+fn t5_a_new_pair_that_could_not_be_stored_is_private() {
+    for call in [Manager::login, Manager::refresh] {
+        let (api, shelf) = (start(json!({})), Shelf::new());
+        let manager = manager_on(&api, &shelf, json!({}));
+        manager.token().expect("a login");
+        // The claim still goes through, the lock for the new pair does not.
+        fail_the_second(&shelf, Step::Lock, Trouble::Fails);
+        call(&manager).expect("a pair");
+        assert!(is_private(&manager));
+        assert_eq!(status(&manager), 200);
+        // Whoever else shares the store finds a spent token and a claim, waits for its lease, and logs in.
+        api.control(json!({"revoke": {"what": "access"}}));
+        let other = manager_on(&api, &shelf, json!({}));
+        assert_eq!(together(8, |at| status([&manager, &other][at % 2])), [200; 8]);
+        assert_no_reuse(&api);
+    }
+}
+
+#[test]
+fn t5_a_new_pair_of_which_it_is_unknown_whether_it_was_stored_counts_as_stored() {
+    for trouble in [Trouble::LosesReply, Trouble::Fails] {
+        let (api, shelf) = (start(json!({})), Shelf::new());
+        let manager = manager_on(&api, &shelf, json!({}));
+        manager.token().expect("a login");
+        fail_the_second(&shelf, Step::Save, trouble);
+        manager.refresh().expect("a pair");
+        assert!(!is_private(&manager), "{trouble:?}");
+        api.control(json!({"revoke": {"what": "access"}}));
+        let other = manager_on(&api, &shelf, json!({}));
+        assert_eq!(together(8, |at| status([&manager, &other][at % 2])), [200; 8], "{trouble:?}");
+        assert_no_reuse(&api);
+    }
+}
+
+#[test]
+fn t5_a_store_that_comes_and_goes_never_costs_a_call_nor_a_token_twice() {
+    let (api, shelf) = (start(json!({"access_ms": 1500, "fractional_seconds": true})), Shelf::new());
+    let managers: Vec<Manager> = (0..3).map(|_| manager_on(&api, &shelf, json!({"timeout_ms": 20_000}))).collect();
+    let troubles = [Trouble::Fails, Trouble::LosesReply];
+    together(7, |at| {
+        let mut round = at;
+        while api.counter("refreshes") < 8 {
+            if at == 6 {
+                let step = [Step::Save, Step::Load, Step::Lock][round % 3];
+                shelf.trouble(step, troubles[round % 2], Some(2));
+                thread::sleep(Duration::from_millis(20));
+            } else {
+                assert_eq!(status(&managers[at % 3]), 200);
+            }
+            round += 1;
+        }
+    });
+    assert_no_reuse(&api);
+}
