@@ -33,9 +33,13 @@ all: library build/bin/tokenmgr build/bin/products build/bin/demo ## the library
 
 library: $(LIBRARY) build/lib/libtokenmgr.a
 
-# Cargo knows best what is out of date; where it changes nothing, make goes on to nothing either.
-$(TARGET)/release/libtokenmgr.so $(TARGET)/release/libtokenmgr.a &: FORCE
-	$(CARGO) build $(CARGOFLAGS) --release --lib
+# Cargo knows best what is out of date; where it changes nothing, make goes on to nothing either. One kind of library
+# at a time: made together with the others, the shared one keeps 700 KB that only they need.
+$(TARGET)/release/libtokenmgr.so: FORCE
+	$(CARGO) rustc $(CARGOFLAGS) --release --lib --crate-type cdylib
+
+$(TARGET)/release/libtokenmgr.a: FORCE
+	$(CARGO) rustc $(CARGOFLAGS) --release --lib --crate-type staticlib
 
 $(LIBRARY): $(TARGET)/release/libtokenmgr.so
 	$(INSTALL) -d build/lib
