@@ -84,6 +84,21 @@ fn f1_a_pair_that_foreign_code_stored_lives_by_its_unix_seconds() {
 }
 
 #[test]
+fn f1_a_pair_older_than_this_machines_last_start_lives_no_longer_for_that() {
+    let uptime = std::fs::read_to_string("/proc/uptime").expect("Linux");
+    let uptime: i64 = uptime.split('.').next().and_then(|seconds| seconds.parse().ok()).expect("seconds");
+    let api = start(json!({"access_ms": (uptime + 1000) * 1000}));
+    let shelf = Shelf::new();
+    manager_on(&api, &shelf, json!({})).token().expect("a login");
+    shelf.grow_older(uptime + 900);
+    // No more than 100 s are left, so it is due, whenever this machine was started.
+    let found = manager_on(&api, &shelf, json!({}));
+    found.token().expect("a pair");
+    let left = held(&found).seconds_left();
+    assert!(left.is_some_and(|left| left <= 100), "{left:?} s are left");
+}
+
+#[test]
 fn f2_a_short_lived_token_is_refreshed_in_its_last_quarter_and_not_before() {
     let api = start(json!({"access_ms": 4000, "fractional_seconds": true}));
     let manager = manager(&api, json!({}));

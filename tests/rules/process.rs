@@ -208,6 +208,24 @@ fn p_another_username_drops_the_tokens() {
 }
 
 #[test]
+fn p_another_username_does_not_find_the_old_ones_pair_in_the_store_either() {
+    for has_looked in [false, true] {
+        let (api, shelf) = (with_another_user(), Shelf::new());
+        let options = json!({"client_id": "shop"});
+        let manager = manager_on(&api, &shelf, options.clone());
+        if has_looked {
+            manager.token().expect("a login");
+        }
+        // Another process of the old user has been at it since.
+        let old = manager_on(&api, &shelf, options);
+        old.login().expect("a login");
+        manager.set_credentials(Some("other"), "other").expect("taken");
+        let got = manager.token().expect("a login");
+        assert_ne!(got.access, held(&old).access, "has looked before: {has_looked}");
+    }
+}
+
+#[test]
 fn p_a_new_password_keeps_the_tokens() {
     let api = start(json!({}));
     let manager = manager(&api, json!({}));

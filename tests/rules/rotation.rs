@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 
@@ -227,6 +228,24 @@ fn t3_without_a_password_a_lost_token_is_tried_once_more_and_no_more() {
     let arrivals = api.counter("refresh_arrivals");
     assert!(arrivals <= 2, "it was sent {arrivals} times");
     assert_counters(&api, [("login_arrivals", 1)]);
+}
+
+#[test]
+fn t3_without_a_password_the_second_try_waits_for_the_lease() {
+    let (api, shelf) = (start(json!({})), Shelf::new());
+    let pair = manager(&api, json!({})).token().expect("a login");
+    let manager = without_password(&api, &shelf);
+    let refresh = pair.refresh.as_ref().map(|token| token.as_str());
+    manager.set_tokens(pair.access.as_str(), refresh, 0, 0).expect("taken");
+    let sent = Instant::now();
+    api.control(json!({"faults": {"route": REFRESH, "do": "reset"}, "revoke": {"what": "access"}}));
+    assert_eq!(status(&manager), 401);
+    let hasty = manager.request("GET", PRODUCTS, Default::default(), Some(r#"{"timeout_ms": 1000}"#));
+    let arrivals = api.counter("refresh_arrivals");
+    // The server may still be at the first one: nobody sends it again within the lease of 5 s.
+    assert!(arrivals == 1 || sent.elapsed() > Duration::from_secs(5), "it was sent again at once: {hasty:?}");
+    until("it was tried once more", || status(&manager) == 200);
+    assert_counters(&api, [("refresh_arrivals", 2), ("refreshes", 1), ("login_arrivals", 1)]);
 }
 
 #[test]
