@@ -83,7 +83,7 @@ static void check_tokens_were_used_once(long children) {
     CHECK_BETWEEN(demo_count("logins"), 1, 1 + children); /* a child may log in, once */
 }
 
-static void both_sides_go_on(void) {
+static void p1_both_sides_go_on(void) {
     pid_t child;
     demo("{'reset':true}");
     tm_manager *tm = new_manager(NULL);
@@ -100,7 +100,7 @@ static void both_sides_go_on(void) {
 }
 
 /* A child may use the access token that it inherited; the refresh token is its parent's. */
-static void a_child_never_uses_its_parents_refresh_token(void) {
+static void p1_a_child_never_uses_its_parents_refresh_token(void) {
     demo("{'reset':true}");
     tm_manager *tm = new_manager(NULL);
     call_as_a_parent(tm, 1, 1);
@@ -117,7 +117,7 @@ static void a_child_never_uses_its_parents_refresh_token(void) {
 }
 
 /* One thread is in a login or a refresh when another forks: the child has nobody to wait for. */
-static void a_fork_may_come_at_the_worst_moment(void) {
+static void p1_a_fork_may_come_at_the_worst_moment(void) {
     pthread_t thread;
     demo("{'reset':true,'faults':{'route':'/auth/login','delay_before_ms':1000}}");
     work.tm = new_manager(NULL);
@@ -141,7 +141,7 @@ static void a_fork_may_come_at_the_worst_moment(void) {
 }
 
 /* Eight threads call, tokens expire, and the main thread forks again and again. */
-static void forks_among_threads(void) {
+static void p1_forks_among_threads(void) {
     const int children = brief ? 2 : 8;
     pthread_t threads[THREADS];
     pid_t pids[8];
@@ -167,7 +167,7 @@ static void forks_among_threads(void) {
 }
 
 /* A child forks as well, and one that only leaves must not disturb anything. */
-static void generations(void) {
+static void p1_generations(void) {
     demo("{'reset':true}");
     tm_manager *tm = new_manager(NULL);
     call_as_a_parent(tm, 1, 1);
@@ -195,10 +195,10 @@ static void generations(void) {
 
 int main(int argc, char **argv) {
     check_begin(argc, argv);
-    both_sides_go_on();
-    a_child_never_uses_its_parents_refresh_token();
-    a_fork_may_come_at_the_worst_moment();
-    forks_among_threads();
-    generations();
+    p1_both_sides_go_on();
+    p1_a_child_never_uses_its_parents_refresh_token();
+    p1_a_fork_may_come_at_the_worst_moment();
+    p1_forks_among_threads();
+    p1_generations();
     return check_end();
 }

@@ -58,7 +58,7 @@ static bool only_our_threads(int ours) {
     return threads() == ours;
 }
 
-static void loading_and_making_start_nothing(void) {
+static void p4_loading_and_making_start_nothing(void) {
     int files_before = files(), threads_before = threads();
     load();
     CHECK_INT(files(), files_before);
@@ -73,7 +73,7 @@ static void loading_and_making_start_nothing(void) {
     unload();
 }
 
-static void calls_leave_no_thread_and_free_closes_all(void) {
+static void p4_calls_leave_no_thread_and_free_closes_all(void) {
     load();
     int files_before = files(), threads_before = threads();
     tm_manager *tm = manager(api);
@@ -88,7 +88,7 @@ static void calls_leave_no_thread_and_free_closes_all(void) {
 }
 
 /* Looking up a name may take a thread; it must not stay. */
-static void looking_up_a_name_leaves_no_thread(void) {
+static void p4_looking_up_a_name_leaves_no_thread(void) {
     char host[64];
     const char *port = strrchr(api, ':');
     REQUIRE(port != NULL);
@@ -109,7 +109,7 @@ static void *one_caller(void *tm) {
     return NULL;
 }
 
-static void many_callers_leave_nothing_either(void) {
+static void p4_many_callers_leave_nothing_either(void) {
     load();
     int files_before = files(), threads_before = threads();
     tm_manager *tm = manager(api);
@@ -124,7 +124,7 @@ static void many_callers_leave_nothing_either(void) {
     unload();
 }
 
-static void comes_and_goes_a_hundred_times(void) {
+static void p2_comes_and_goes_a_hundred_times(void) {
     load(); /* once, so that what a first loading keeps for good is not counted */
     unload();
     int files_before = files(), threads_before = threads();
@@ -152,7 +152,7 @@ static void *call_then_wait(void *gate) {
     return NULL;
 }
 
-static void a_thread_may_outlive_the_library(void) {
+static void p2_a_thread_may_outlive_the_library(void) {
     pthread_barrier_t gate;
     pthread_t thread;
     load();
@@ -167,11 +167,11 @@ static void a_thread_may_outlive_the_library(void) {
 
 int main(int argc, char **argv) {
     check_begin(argc, argv);
-    loading_and_making_start_nothing();
-    calls_leave_no_thread_and_free_closes_all();
-    looking_up_a_name_leaves_no_thread();
-    many_callers_leave_nothing_either();
-    comes_and_goes_a_hundred_times();
-    a_thread_may_outlive_the_library();
+    p4_loading_and_making_start_nothing();
+    p4_calls_leave_no_thread_and_free_closes_all();
+    p4_looking_up_a_name_leaves_no_thread();
+    p4_many_callers_leave_nothing_either();
+    p2_comes_and_goes_a_hundred_times();
+    p2_a_thread_may_outlive_the_library();
     return check_end();
 }

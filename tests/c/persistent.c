@@ -20,7 +20,7 @@ static tm_manager *persistent(const char *options) {
     return new_manager_as(username, PASSWORD, options ? options : "{'persistent':true}");
 }
 
-static void equal_ones_share_a_login(void) {
+static void p3_equal_ones_share_a_login(void) {
     new_client();
     tm_manager *one = persistent(NULL), *two = persistent(NULL);
     CHECK(one != two); /* each handle is its owner's */
@@ -40,7 +40,7 @@ static void equal_ones_share_a_login(void) {
 }
 
 /* As PHP makes and drops its objects, request after request. */
-static void they_outlive_their_handles(void) {
+static void p3_they_outlive_their_handles(void) {
     new_client();
     for (int i = 0; i < 5; i++) {
         tm_manager *tm = persistent(NULL);
@@ -64,7 +64,7 @@ static void what_is_written_differently_is_the_same(void) {
     tm_free(two);
 }
 
-static void unequal_ones_share_nothing(void) {
+static void p3_unequal_ones_share_nothing(void) {
     new_client();
     tm_manager *first = persistent(NULL);
     tm_manager *other_options = persistent("{'persistent':true,'timeout_ms':5000}");
@@ -91,7 +91,7 @@ static void unequal_ones_share_nothing(void) {
 }
 
 /* Other credentials are another instance; those who stay keep theirs. */
-static void new_credentials_move_the_handle(void) {
+static void p3_new_credentials_move_the_handle(void) {
     new_client();
     demo("{'accounts':[{'username':'moved','password':'of-the-moved'}]}");
     tm_manager *stays = persistent(NULL), *moves = persistent(NULL);
@@ -226,11 +226,11 @@ static void handles_come_and_go_in_threads(void) {
 
 int main(int argc, char **argv) {
     check_begin(argc, argv);
-    equal_ones_share_a_login();
-    they_outlive_their_handles();
+    p3_equal_ones_share_a_login();
+    p3_they_outlive_their_handles();
     what_is_written_differently_is_the_same();
-    unequal_ones_share_nothing();
-    new_credentials_move_the_handle();
+    p3_unequal_ones_share_nothing();
+    p3_new_credentials_move_the_handle();
     log_callbacks_stay_with_their_handle();
     interrupts_end_the_calls_of_their_handle();
     a_cancelled_login_is_taken_over();
