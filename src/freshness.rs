@@ -62,6 +62,12 @@ impl Lifetime {
         }
     }
 
+    /// The same, of a token that was issued so many milliseconds earlier.
+    pub fn aged(&self, millis: u64) -> Lifetime {
+        let earlier = |tick: Tick| Tick(tick.0.saturating_sub(millis));
+        Lifetime { due: earlier(self.due), dead: earlier(self.dead), expires: earlier(self.expires) }
+    }
+
     pub fn is_known(&self) -> bool {
         self.expires != Tick::NEVER
     }

@@ -16,7 +16,7 @@ use crate::secret::{Secret, random_place};
 use crate::stats::Stats;
 use crate::store::TokenStore;
 use crate::store::memory::MemoryStore;
-use crate::store::record::{Record, StoredPair, u128hex};
+use crate::store::record::{Fingerprint, Record, StoredPair, u128hex};
 use crate::token::{Lineage, Pair};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::sync::Arc;
@@ -206,10 +206,21 @@ impl Instance {
         secrets
     }
 
+    fn user(&self) -> Fingerprint {
+        Fingerprint::of_user(&self.client, &self.credentials.load().username)
+    }
+
+    /// Writes down whose pair a record holds, for [`Instance::owns`].
+    pub fn sign(&self, record: &mut Record) {
+        record.host = Some(self.spec.origins.host().to_owned());
+        record.user = Some(self.user());
+    }
+
     /// Whether the pair in a record is this client's to use: neither another host's (S1) nor that of credentials
     /// which were replaced.
     pub fn owns(&self, record: &Record) -> bool {
-        let is_ours = record.host.as_deref().is_none_or(|host| host == self.spec.origins.host());
+        let is_ours = record.host.as_deref().is_none_or(|host| host == self.spec.origins.host())
+            && record.user.as_ref().is_none_or(|user| *user == self.user());
         let disowned = self.disowned.load();
         let is_disowned = disowned.as_ref().is_some_and(|pair| record.pair.access_token.as_ref() == Some(&pair.access));
         is_ours && !is_disowned

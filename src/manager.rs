@@ -173,7 +173,7 @@ impl Manager {
             .store(&call)?
             .change(&call, &instance.client, &mut |record, now| {
                 record.put(&instance.client, &instance.stored(&pair, now));
-                record.host = Some(instance.spec.origins.host().to_owned());
+                instance.sign(record);
                 true
             })
             .map_err(|fault| fault.error)?;

@@ -190,7 +190,7 @@ impl Renewal<'_> {
                 pair.refresh_token = self.instance.alone.read().pair.refresh_token;
                 published = record.publish_private(&self.instance.client, known, &pair, now);
                 if published {
-                    record.host = Some(self.instance.spec.origins.host().to_owned());
+                    self.instance.sign(record);
                 }
                 published
             });
@@ -287,6 +287,10 @@ impl Renewal<'_> {
                 // What became of the token is unknown: it stays spent, and whoever comes next logs in.
                 self.instance.stats.renewals_failed.add_one();
                 self.call.log(Level::Warning, || format!("the answer to a refresh was lost: {error}"));
+                // Without a password the one way on is to send it again, which waits for the claim to run out (T3).
+                if self.credentials.password.is_none() {
+                    return Err(error.into());
+                }
                 self.release(store, &claim, false);
                 return match self.want {
                     Want::Ahead => Err(error.into()),

@@ -165,7 +165,8 @@ impl Renewal<'_> {
         let ours = record.described.as_ref().is_some_and(|token| holding == Holding::Pair(token.clone()));
         if let (true, Some(stored_at), Some(lifetime)) = (ours, record.pair.stored_at, record.pair.lifetime_ms) {
             let age = u64::try_from(now.saturating_sub(stored_at)).unwrap_or(0);
-            return Lifetime::new(Tick(Tick::now().0.saturating_sub(age)), Duration::from_millis(lifetime), window);
+            // Counted back from now: what was stored before this machine's last start lies before its clock began.
+            return Lifetime::new(Tick::now(), Duration::from_millis(lifetime), window).aged(age);
         }
         match record.pair.expires_at.filter(|at| *at > 0) {
             None => Lifetime::UNKNOWN,

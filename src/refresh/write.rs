@@ -46,7 +46,7 @@ impl Renewal<'_> {
             let stored = self.instance.stored(&pair, now);
             published = record.publish(&self.instance.client, holding, known, &stored, now);
             if published {
-                record.host = Some(self.instance.spec.origins.host().to_owned());
+                self.instance.sign(record);
                 if lineage.seq == 0 && !record.suspensions.is_empty() {
                     record.lift(self.credentials.mark(&self.instance.client, store.is_shared()));
                 }

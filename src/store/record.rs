@@ -39,6 +39,12 @@ impl Fingerprint {
 }
 
 impl Fingerprint {
+    /// Of a username.
+    pub fn of_user(client: &str, username: &str) -> Fingerprint {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, client.as_bytes());
+        Fingerprint(crate::secret::hex(&hmac::sign(&key, username.as_bytes()).as_ref()[..16]))
+    }
+
     /// The same, as a number.
     pub fn number(&self) -> u128 {
         u128::from_str_radix(&self.0, 16).unwrap_or_default()
@@ -124,6 +130,9 @@ pub struct Record {
     pub tombstone: Option<Claim>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// Whose pair it is: the username, by its keyed hash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Fingerprint>,
     /// 429: until when nobody asks, on the store's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold_until: Option<i64>,

@@ -3,6 +3,7 @@
 use crate::shelf::{Shelf, Step, Trouble};
 use crate::support::*;
 use serde_json::{Value, json};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -181,7 +182,8 @@ fn t3_what_one_process_lost_the_next_does_not_send() {
 fn t3_a_refresh_of_which_no_byte_was_written_is_tried_again() {
     let (api, shelf) = (start(two_minutes()), Shelf::new());
     let manager = finds(&api, &shelf, DEAD, json!({}));
-    api.control(json!({"outage_ms": 700}));
+    api.control(json!({"outage_ms": 2000}));
+    until("the port is closed", || TcpStream::connect(("127.0.0.1", api.port())).is_err());
     assert_eq!(refusal(manager.token()), Status::TM_NETWORK);
     assert!(shelf.record()["spent"].is_null());
     until("the server is back", || manager.token().is_ok());
