@@ -247,6 +247,8 @@ fn r6_a_connection_that_the_server_closed_meanwhile_is_never_noticed() {
     for idle_close_ms in [0, 30] {
         let api = start(json!({"idle_close_ms": idle_close_ms}));
         let manager = manager(&api, json!({}));
+        manager.token().expect("a login");
+        assert!(api.wait_until_at_most("connections_current", 0, PATIENCE));
         for round in 1..=10 {
             assert_eq!(order(&manager, "{}").expect("an answer").status, 200);
             assert!(api.wait_until_at_most("connections_current", 0, PATIENCE));
