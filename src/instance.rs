@@ -206,21 +206,23 @@ impl Instance {
         secrets
     }
 
-    fn user(&self) -> Fingerprint {
-        Fingerprint::of_user(&self.client, &self.credentials.load().username)
+    /// `None`: whoever has no username takes what is stored, and does not change whose it is.
+    fn user(&self) -> Option<Fingerprint> {
+        let credentials = self.credentials.load();
+        (!credentials.username.is_empty()).then(|| Fingerprint::of_user(&self.client, &credentials.username))
     }
 
     /// Writes down whose pair a record holds, for [`Instance::owns`].
     pub fn sign(&self, record: &mut Record) {
         record.host = Some(self.spec.origins.host().to_owned());
-        record.user = Some(self.user());
+        record.user = self.user().or_else(|| record.user.take());
     }
 
     /// Whether the pair in a record is this client's to use: neither another host's (S1) nor that of credentials
     /// which were replaced.
     pub fn owns(&self, record: &Record) -> bool {
         let is_ours = record.host.as_deref().is_none_or(|host| host == self.spec.origins.host())
-            && record.user.as_ref().is_none_or(|user| *user == self.user());
+            && record.user.as_ref().zip(self.user()).is_none_or(|(theirs, ours)| *theirs == ours);
         let disowned = self.disowned.load();
         let is_disowned = disowned.as_ref().is_some_and(|pair| record.pair.access_token.as_ref() == Some(&pair.access));
         is_ours && !is_disowned

@@ -149,6 +149,8 @@ impl Instance {
             return Ok(Some(current));
         }
         let now = Tick::now();
+        // Read before the pause is: `give_up` begins the pause first.
+        let is_given_up = refused.is_given_up();
         if !self.recovery.is_over(now) {
             return Ok(None);
         }
@@ -156,7 +158,7 @@ impl Instance {
             Rung::None => {}
             // The refresh was tried, by this call or another.
             Rung::Refreshed => budget.refresh.set(false),
-            Rung::LoggedIn if !refused.is_given_up() => return Ok(self.give_up(refused)),
+            Rung::LoggedIn if !is_given_up => return Ok(self.give_up(refused)),
             // A pause has gone by since: the server may have come to its senses.
             Rung::LoggedIn => {}
         }
@@ -169,8 +171,8 @@ impl Instance {
 
     /// R3: nothing more is tried with this pair until a pause is over.
     fn give_up(&self, refused: &Pair) -> Option<Arc<Pair>> {
-        refused.give_up();
         self.recovery.grow_once(PASSING);
+        refused.give_up();
         None
     }
 

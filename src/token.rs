@@ -140,11 +140,11 @@ impl Pair {
 
     /// Recovery gives up on it, until a pause is over.
     pub fn give_up(&self) {
-        self.given_up.store(true, Ordering::Relaxed);
+        self.given_up.store(true, Ordering::Release);
     }
 
     pub fn is_given_up(&self) -> bool {
-        self.given_up.load(Ordering::Relaxed)
+        self.given_up.load(Ordering::Acquire)
     }
 
     /// Never below 0; `None` if unknown.

@@ -318,3 +318,20 @@ fn p_set_tokens_takes_a_pair_over_and_refreshes_it_as_its_own() {
     assert_counters(&api, [("logins", 1), ("refreshes", 1)]);
     assert_no_reuse(&api);
 }
+
+#[test]
+fn p_without_credentials_a_stored_pair_serves_whoever_stored_it() {
+    let (api, shelf) = (start(json!({})), Shelf::new());
+    let options = json!({"client_id": "shop", "proxy": "none"});
+    let named = manager_on(&api, &shelf, options.clone());
+    assert_eq!(status(&named), 200);
+    let make = || Manager::new(Some(&api.url()), Some(""), Some(""), Some(&options.to_string())).expect("a manager");
+    let nameless = on(&shelf, make());
+    assert_eq!(status(&nameless), 200);
+    // And the other way round: what it is given there serves the named one.
+    nameless.refresh().expect("a refresh");
+    api.control(json!({"revoke": {"what": "access"}}));
+    assert_eq!(status(&named), 200);
+    assert_counters(&api, [("logins", 1)]);
+    assert_no_reuse(&api);
+}
