@@ -33,16 +33,17 @@ impl Fingerprint {
     /// Of a pair: of its refresh token, or of its access token where there is no other. Keyed with the
     /// client's identity, so that it is the same for everyone who shares the record, and for nobody else.
     pub fn of(client: &str, token: &Secret) -> Fingerprint {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, client.as_bytes());
-        Fingerprint(crate::secret::hex(&hmac::sign(&key, token.as_bytes()).as_ref()[..16]))
+        Fingerprint::keyed(client, token.as_bytes())
     }
-}
 
-impl Fingerprint {
     /// Of a username.
     pub fn of_user(client: &str, username: &str) -> Fingerprint {
+        Fingerprint::keyed(client, username.as_bytes())
+    }
+
+    fn keyed(client: &str, bytes: &[u8]) -> Fingerprint {
         let key = hmac::Key::new(hmac::HMAC_SHA256, client.as_bytes());
-        Fingerprint(crate::secret::hex(&hmac::sign(&key, username.as_bytes()).as_ref()[..16]))
+        Fingerprint(crate::secret::hex(&hmac::sign(&key, bytes).as_ref()[..16]))
     }
 
     /// The same, as a number.
