@@ -64,7 +64,7 @@ fn change(record: &mut Record) {
     record.suspended_for("mark", now);
     record.hold(Duration::from_secs(1), now);
     record.held_for(now);
-    record.release(&claim, true);
+    record.release(&claim, Spending::Nothing);
     let pair = record.pair.clone();
     record.publish("client", &holding, None, &pair, now);
     record.bury(now);

@@ -260,18 +260,20 @@ impl Renewal<'_> {
     /// T2, T3, T4: sends the refresh token, under a claim on exactly that token.
     fn refresh(&self, store: &dyn TokenStore, private: bool, spend: &Spend, holding: &Holding) -> Stepped<Step> {
         let claim = Claim::new();
-        if !self.claim(store, holding, Some(spend), &claim)? {
+        let token = Fingerprint::of(&self.instance.client, &spend.token);
+        let spending = if spend.is_replay { Spending::Replay(&token) } else { Spending::First(&token) };
+        if !self.claim(store, holding, spending, &claim)? {
             return Ok(Step::Again);
         }
         self.budget.refresh.set(false);
         let granted = match self.ask_refresh(store, &claim, &spend.token) {
             Ok(granted) => granted,
             Err(Asked::Unsent(error)) => {
-                self.release(store, &claim, true);
+                self.release(store, &claim, spending);
                 return Err(error.into());
             }
             Err(Asked::RateLimited(error)) => {
-                self.hold(store, &claim, &error);
+                self.hold(store, &claim, spending, &error);
                 return Err(error.into());
             }
             Err(Asked::Rejected(error)) => {
@@ -280,7 +282,7 @@ impl Renewal<'_> {
                 return self.after_refusal(store, private, holding, &claim);
             }
             Err(Asked::Forbidden(error) | Asked::Ended(error)) => {
-                self.release(store, &claim, false);
+                self.release(store, &claim, Spending::Nothing);
                 return Err(error.into());
             }
             Err(Asked::Lost(error)) => {
@@ -291,7 +293,7 @@ impl Renewal<'_> {
                 if self.credentials.password.is_none() {
                     return Err(error.into());
                 }
-                self.release(store, &claim, false);
+                self.release(store, &claim, Spending::Nothing);
                 return match self.want {
                     Want::Ahead => Err(error.into()),
                     _ => Ok(Step::Again),
@@ -308,11 +310,11 @@ impl Renewal<'_> {
     fn after_refusal(&self, store: &dyn TokenStore, private: bool, holding: &Holding, claim: &Claim) -> Stepped<Step> {
         let loaded = self.load(store)?;
         if loaded.record.holding(&self.instance.client, loaded.now) != *holding {
-            self.release(store, claim, false);
+            self.release(store, claim, Spending::Nothing);
             return Ok(Step::Again);
         }
         if let Err(error) = self.may_login(store, &loaded.record, loaded.now) {
-            self.release(store, claim, false);
+            self.release(store, claim, Spending::Nothing);
             return Err(error.into());
         }
         self.login_under(store, private, holding, claim)
@@ -320,7 +322,7 @@ impl Renewal<'_> {
 
     fn login(&self, store: &dyn TokenStore, private: bool, holding: &Holding) -> Stepped<Step> {
         let claim = Claim::new();
-        if !self.claim(store, holding, None, &claim)? {
+        if !self.claim(store, holding, Spending::Nothing, &claim)? {
             return Ok(Step::Again);
         }
         self.login_under(store, private, holding, &claim)
@@ -339,25 +341,19 @@ impl Renewal<'_> {
                 Err(self.suspend(store, claim, error).into())
             }
             Err(Asked::RateLimited(error)) => {
-                self.hold(store, claim, &error);
+                self.hold(store, claim, Spending::Nothing, &error);
                 Err(error.into())
             }
             Err(Asked::Unsent(error) | Asked::Forbidden(error) | Asked::Lost(error) | Asked::Ended(error)) => {
                 self.instance.stats.renewals_failed.add_one();
-                self.release(store, claim, false);
+                self.release(store, claim, Spending::Nothing);
                 Err(error.into())
             }
         }
     }
 
-    fn claim(&self, store: &dyn TokenStore, holding: &Holding, spend: Option<&Spend>, claim: &Claim) -> Stepped<bool> {
+    fn claim(&self, store: &dyn TokenStore, holding: &Holding, spending: Spending<'_>, claim: &Claim) -> Stepped<bool> {
         let client = &self.instance.client;
-        let token = spend.map(|spend| Fingerprint::of(client, &spend.token));
-        let spending = match (&token, spend.is_some_and(|spend| spend.is_replay)) {
-            (None, _) => Spending::Nothing,
-            (Some(token), false) => Spending::First(token),
-            (Some(token), true) => Spending::Replay(token),
-        };
         let mut claimed = Claimed::Changed;
         self.change(store, &mut |record, now| {
             claimed = record.claim(client, holding, spending, claim, self.call.left(), now);

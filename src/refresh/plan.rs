@@ -72,7 +72,8 @@ impl Renewal<'_> {
         let is_over = expires_at.is_some_and(|at| at <= unix_seconds());
         let is_replay = record.is_spent(&self.instance.client, self.lineage());
         // T3: without a password there is nothing to lose: once, after the lease, a spent one is tried again.
-        let last_chance = self.credentials.password.is_none() && record.replays == 0;
+        let name = Fingerprint::of(&self.instance.client, &token);
+        let last_chance = self.credentials.password.is_none() && record.replays_of(&name) == 0;
         let may = !is_over && (!is_replay || last_chance);
         may.then_some(Spend { token, expires_at, lineage: lineage?, is_replay })
     }

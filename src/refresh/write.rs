@@ -6,7 +6,7 @@ use crate::clock::unix_seconds;
 use crate::error::Error;
 use crate::log::Level;
 use crate::store::TokenStore;
-use crate::store::record::{Claim, Holding, Record};
+use crate::store::record::{Claim, Holding, Record, Spending};
 use crate::token::{Lineage, Pair, PairParts, Rung};
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,24 +93,24 @@ impl Renewal<'_> {
         let mut wait = Duration::ZERO;
         self.best_effort(store, &mut |record, now| {
             wait = record.suspend(mark, now);
-            record.release(claim, false);
+            record.release(claim, Spending::Nothing);
             true
         });
         error.with_retry_after(Some(wait))
     }
 
-    /// 429: holds for everyone; the refresh token was not taken (T3).
-    pub(super) fn hold(&self, store: &dyn TokenStore, claim: &Claim, error: &Error) {
+    /// 429: holds for everyone; what was sent was not taken (T3).
+    pub(super) fn hold(&self, store: &dyn TokenStore, claim: &Claim, unseen: Spending<'_>, error: &Error) {
         let wait = error.retry_after().unwrap_or(PASSING.first);
         self.best_effort(store, &mut |record, now| {
             record.hold(wait, now);
-            record.release(claim, true);
+            record.release(claim, unseen);
             true
         });
     }
 
-    pub(super) fn release(&self, store: &dyn TokenStore, claim: &Claim, unspend: bool) {
-        self.best_effort(store, &mut |record, _| record.release(claim, unspend));
+    pub(super) fn release(&self, store: &dyn TokenStore, claim: &Claim, unseen: Spending<'_>) {
+        self.best_effort(store, &mut |record, _| record.release(claim, unseen));
     }
 
     /// A change that only makes it quicker for others: if it fails, the lease runs out.

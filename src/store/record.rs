@@ -123,7 +123,7 @@ pub struct Record {
     /// T3: the token that must never be sent again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spent: Option<Fingerprint>,
-    /// How often a spent token was sent all the same, for want of a password.
+    /// How often that token was sent all the same, for want of a password.
     pub replays: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claim: Option<Claim>,
@@ -210,12 +210,9 @@ impl Record {
             // Somebody else has claimed it since it was read, and may have sent it: the mark is what tells, the
             // token in the record is still the same.
             Spending::First(token) if self.spent.as_ref() == Some(token) => return Claimed::Changed,
-            Spending::Replay(_) if self.replays > 0 => return Claimed::Changed,
-            Spending::First(token) => self.spent = Some(token.clone()),
-            Spending::Replay(token) => {
-                self.spent = Some(token.clone());
-                self.replays += 1;
-            }
+            Spending::Replay(token) if self.replays_of(token) > 0 => return Claimed::Changed,
+            Spending::First(token) => (self.spent, self.replays) = (Some(token.clone()), 0),
+            Spending::Replay(token) => (self.spent, self.replays) = (Some(token.clone()), 1),
         }
         self.claim = Some(Claim { nonce: claim.nonce.clone(), until: lease_until(now, left) });
         Claimed::Yes
@@ -232,17 +229,25 @@ impl Record {
         }
     }
 
-    /// Gives up one's own claim. `unspend`: the request was certainly not seen (T3), so its token may be
-    /// sent another time.
-    pub fn release(&mut self, claim: &Claim, unspend: bool) -> bool {
+    /// Gives up one's own claim. `unseen` is what the server has certainly not seen of what was claimed (T3):
+    /// that token may be sent another time. Never more than the claim itself marked: a token that was spent
+    /// before stays so.
+    pub fn release(&mut self, claim: &Claim, unseen: Spending<'_>) -> bool {
         if self.claim.as_ref().is_none_or(|standing| standing.nonce != claim.nonce) {
             return false;
         }
         self.claim = None;
-        if unspend {
-            self.spent = None;
+        match unseen {
+            Spending::First(token) if self.spent.as_ref() == Some(token) => self.spent = None,
+            Spending::Replay(token) if self.spent.as_ref() == Some(token) => self.replays = 0,
+            Spending::Nothing | Spending::First(_) | Spending::Replay(_) => {}
         }
         true
+    }
+
+    /// How often this token was sent although it was spent, for want of a password.
+    pub fn replays_of(&self, token: &Fingerprint) -> u32 {
+        if self.spent.as_ref() == Some(token) { self.replays } else { 0 }
     }
 
     /// T2: writes a new pair, if the record still holds what was claimed, or nothing, or has provably been

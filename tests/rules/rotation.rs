@@ -201,6 +201,22 @@ fn t3_a_refresh_that_was_answered_429_is_tried_again() {
     assert_no_reuse(&api);
 }
 
+#[test]
+fn t3_a_login_that_was_answered_429_does_not_bring_a_spent_token_back() {
+    for lost in [json!({"do": "reset", "process": true}), json!({"status": 401})] {
+        let (api, shelf) = (start(two_minutes()), Shelf::new());
+        let manager = finds(&api, &shelf, DEAD, json!({}));
+        let mut lost = lost;
+        lost["route"] = REFRESH.into();
+        api.control(json!({"faults": [lost, {"route": "POST /auth/login", "status": 429, "retry_after": 1}]}));
+        assert_eq!(refusal(manager.token()), Status::TM_RATE_LIMITED);
+        assert!(shelf.record()["spent"].is_string(), "{}", shelf.record());
+        until("the pause is over", || manager.token().is_ok());
+        assert_counters(&api, [("logins", 2), ("refresh_arrivals", 1)]);
+        assert_no_reuse(&api);
+    }
+}
+
 fn without_password(api: &crate::api::DemoApi, shelf: &Arc<Shelf>) -> Manager {
     let options = r#"{"client_id": "demo", "proxy": "none", "refresh_jitter_seconds": 0}"#;
     on(shelf, Manager::new(Some(&api.url()), None, None, Some(options)).expect("a manager"))

@@ -119,7 +119,7 @@ fn t2_only_its_owner_renews_a_claim() {
     assert_eq!(record.claimed_for(NOW + 4000), Some(Duration::from_secs(1)));
     assert!(record.renew(&claim, LONG, NOW + 4000));
     assert_eq!(record.claimed_for(NOW + 4000), Some(LEASE));
-    assert!(record.release(&claim, false));
+    assert!(record.release(&claim, Spending::Nothing));
     assert!(!record.renew(&claim, LONG, NOW + 4000), "what was given up stays given up");
 }
 
@@ -198,7 +198,7 @@ fn t2_a_logout_leaves_a_tombstone_that_nothing_in_flight_replaces() {
     assert!(!record.publish(CLIENT, &holds("a"), known(1, 0), &pair("b", 1, 1), NOW));
     assert!(!record.publish(CLIENT, &Holding::Nothing, None, &pair("b", 1, 1), NOW));
     assert!(!record.publish_private(CLIENT, known(1, 0), &pair("b", 1, 1), NOW));
-    assert!(!record.release(&claim, true) && !record.renew(&claim, LONG, NOW));
+    assert!(!record.release(&claim, Spending::First(&print("a"))) && !record.renew(&claim, LONG, NOW));
     assert_eq!(record.pair, StoredPair::default());
 }
 
@@ -230,17 +230,17 @@ fn t2_a_tombstone_does_not_stand_for_ever() {
 fn t3_only_the_owner_gives_a_claim_up_and_spent_stays() {
     let (mut record, claim) = claimed("a");
     let before = record.clone();
-    assert!(!record.release(&Claim::new(), true) && record == before);
-    assert!(record.release(&claim, false));
+    assert!(!record.release(&Claim::new(), Spending::First(&print("a"))) && record == before);
+    assert!(record.release(&claim, Spending::Nothing));
     assert_eq!((&record.claim, &record.spent), (&None, &Some(print("a"))));
-    assert!(!record.release(&claim, true), "it is nobody's any more");
+    assert!(!record.release(&claim, Spending::First(&print("a"))), "it is nobody's any more");
     assert!(record.is_spent(CLIENT, None));
 }
 
 #[test]
 fn t3_the_owner_takes_the_mark_back_when_nothing_was_seen() {
     let (mut record, claim) = claimed("a");
-    assert!(record.release(&claim, true));
+    assert!(record.release(&claim, Spending::First(&print("a"))));
     assert!(!record.is_spent(CLIENT, None));
     assert_eq!(record, record_with("a"));
 }
@@ -251,10 +251,10 @@ fn t3_whoever_was_taken_over_can_not_take_its_mark_back() {
     let late = NOW + LEASE_MS;
     let next = Claim::new();
     assert_eq!(record.claim(CLIENT, &holds("a"), Spending::Nothing, &next, LONG, late), Claimed::Yes);
-    assert!(!record.release(&slow, true));
+    assert!(!record.release(&slow, Spending::First(&print("a"))));
     assert!(record.is_spent(CLIENT, None));
     // And whoever took over gives up the claim only.
-    assert!(record.release(&next, false));
+    assert!(record.release(&next, Spending::Nothing));
     assert!(record.is_spent(CLIENT, None));
 }
 
@@ -279,7 +279,7 @@ fn t3_a_rolled_back_pair_counts_as_spent() {
 fn t3_a_replay_is_counted_and_a_new_pair_ends_the_count() {
     let (mut record, claim) = claimed("a");
     assert_eq!(record.replays, 0);
-    record.release(&claim, false);
+    record.release(&claim, Spending::Nothing);
     assert_eq!(
         record.claim(CLIENT, &holds("a"), Spending::Replay(&print("a")), &Claim::new(), LONG, NOW),
         Claimed::Yes
@@ -287,6 +287,37 @@ fn t3_a_replay_is_counted_and_a_new_pair_ends_the_count() {
     assert_eq!(record.replays, 1);
     assert!(record.publish(CLIENT, &holds("a"), None, &pair("b", 1, 1), NOW));
     assert_eq!(record.replays, 0);
+}
+
+#[test]
+fn t3_a_token_that_was_spent_before_stays_so_whatever_comes_of_a_later_claim() {
+    let (mut record, lost) = claimed("a");
+    assert!(record.release(&lost, Spending::Nothing));
+    let login = Claim::new();
+    assert_eq!(record.claim(CLIENT, &holds("a"), Spending::Nothing, &login, LONG, NOW), Claimed::Yes);
+    assert!(record.release(&login, Spending::Nothing));
+    assert!(record.is_spent(CLIENT, None));
+    let replay = Claim::new();
+    let spending = print("a");
+    assert_eq!(record.claim(CLIENT, &holds("a"), Spending::Replay(&spending), &replay, LONG, NOW), Claimed::Yes);
+    assert!(record.release(&replay, Spending::Replay(&spending)));
+    assert!(record.is_spent(CLIENT, None) && record.replays_of(&spending) == 0, "the try was not used up");
+}
+
+#[test]
+fn t3_replays_are_counted_for_each_token() {
+    let (mut record, claim) = claimed("a");
+    record.release(&claim, Spending::Nothing);
+    assert_eq!(
+        record.claim(CLIENT, &holds("a"), Spending::Replay(&print("a")), &Claim::new(), LONG, NOW),
+        Claimed::Yes
+    );
+    record.claim = None;
+    write_as_php(&mut record, "php");
+    assert_eq!(record.replays_of(&print("php")), 0);
+    let theirs = print("php");
+    assert_eq!(record.claim(CLIENT, &holds("php"), Spending::Replay(&theirs), &Claim::new(), LONG, NOW), Claimed::Yes);
+    assert_eq!(record.replays_of(&theirs), 1);
 }
 
 #[test]

@@ -77,10 +77,10 @@ enum At {
         holding: Holding,
         pair: StoredPair,
     },
-    /// `unspend`: certainly nothing was sent.
+    /// `unseen`: the refresh token that was certainly not sent.
     Failed {
         claim: Claim,
-        unspend: bool,
+        unseen: Option<Fingerprint>,
     },
 }
 
@@ -159,8 +159,8 @@ impl World {
                 drop(claim);
                 At::Idle
             }
-            At::Failed { claim, unspend } => {
-                self.record.release(&claim, unspend);
+            At::Failed { claim, unseen } => {
+                self.record.release(&claim, unseen.as_ref().map_or(Spending::Nothing, Spending::First));
                 At::Idle
             }
         };
@@ -189,7 +189,7 @@ impl World {
     fn ask(&mut self, claim: Claim, holding: Holding, refresh: Option<(usize, Lineage)>) -> At {
         let fate = self.dice.roll(10);
         if fate == 0 {
-            return At::Failed { claim, unspend: refresh.is_some() };
+            return At::Failed { claim, unseen: refresh.map(|(token, _)| print(&token.to_string())) };
         }
         let granted = match refresh {
             None => Some((self.server.login(), self.fresh_family())),
@@ -200,11 +200,11 @@ impl World {
         };
         match granted {
             // The answer is lost.
-            Some(_) if fate == 1 => At::Failed { claim, unspend: false },
+            Some(_) if fate == 1 => At::Failed { claim, unseen: None },
             Some((number, lineage)) => At::Answered { claim, holding, pair: made(number, lineage) },
             // Refused: T4, unless the record holds another pair by now, a login under the same claim.
             None if self.record.holding(CLIENT, self.now) == holding => At::Claimed { claim, holding, refresh: None },
-            None => At::Failed { claim, unspend: false },
+            None => At::Failed { claim, unseen: None },
         }
     }
 
