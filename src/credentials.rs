@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::secret::{Secret, hex, process_key};
+use crate::store::Marks;
 use once_cell::sync::OnceCell;
 use ring::{hmac, pbkdf2};
 use std::num::NonZeroU32;
@@ -16,8 +17,8 @@ pub struct Credentials {
     pub password: Option<Secret>,
     /// Set when someone gave these credentials anew: the next login is tried whatever was refused before.
     forgiven: AtomicBool,
-    /// In memory, and in a store that others read.
-    marks: [OnceCell<String>; 2],
+    /// One for each kind of [`Marks`]. An instance has one store, so none is asked for under two keys.
+    marks: [OnceCell<String>; 3],
 }
 
 /// As slow as a login itself: whoever reads the store must not be able to guess a password from a mark.
@@ -45,19 +46,24 @@ impl Credentials {
         })
     }
 
-    /// R5: what a record calls these credentials. In a store that others read it is a slow hash salted with
-    /// the client's identity, made only when a suspension has to be noted or looked up; in memory a keyed one.
-    pub fn mark(&self, client: &str, shared: bool) -> &str {
-        self.marks[usize::from(shared)].get_or_init(|| {
+    /// R5: what a record calls these credentials. The slow hash is made only when a suspension has to be noted
+    /// or looked up.
+    pub fn mark(&self, client: &str, marks: Marks<'_>) -> &str {
+        let text = || {
             let password = self.password.as_ref().map_or(&b""[..], Secret::as_bytes);
-            let text = Zeroizing::new([self.username.as_bytes(), &[0], password].concat());
-            if !shared {
-                return hex(hmac::sign(process_key(), &text).as_ref());
-            }
-            let mut hash = [0; 32];
-            pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, client.as_bytes(), &text, &mut hash);
-            hex(&hash)
-        })
+            Zeroizing::new([self.username.as_bytes(), &[0], password].concat())
+        };
+        let keyed = |key: &hmac::Key| hex(hmac::sign(key, &text()).as_ref());
+        let [in_process, in_open, sealed] = &self.marks;
+        match marks {
+            Marks::Process => in_process.get_or_init(|| keyed(process_key())),
+            Marks::Sealed(key) => sealed.get_or_init(|| keyed(key)),
+            Marks::Open => in_open.get_or_init(|| {
+                let mut hash = [0; 32];
+                pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, client.as_bytes(), &text(), &mut hash);
+                hex(&hash)
+            }),
+        }
     }
 
     /// The same credentials, given anew by the user: lifts a suspended login.

@@ -14,9 +14,9 @@ use crate::http::origin::Origins;
 use crate::options::{Options, StoreOptions};
 use crate::secret::{Secret, random_place};
 use crate::stats::Stats;
-use crate::store::TokenStore;
 use crate::store::memory::MemoryStore;
 use crate::store::record::{Fingerprint, Record, StoredPair, u128hex};
+use crate::store::{self, TokenStore};
 use crate::token::{Lineage, Pair};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::sync::Arc;
@@ -42,6 +42,8 @@ pub struct Instance {
     pub current: ArcSwapOption<Pair>,
     pub gate: Gate,
     pub memory: MemoryStore,
+    /// The store that the options ask for, where it is not in memory.
+    lasting: Option<Arc<dyn TokenStore>>,
     /// T5: the pair of a login while the store was away, known to this process only.
     pub alone: MemoryStore,
     pub transport: Transport,
@@ -92,6 +94,11 @@ impl Pause {
 
 impl Instance {
     pub fn new(spec: Arc<Spec>, credentials: Arc<Credentials>) -> Result<Instance> {
+        let lasting = store::open(&spec.options.store)?;
+        Instance::on(lasting, spec, credentials)
+    }
+
+    fn on(lasting: Option<Arc<dyn TokenStore>>, spec: Arc<Spec>, credentials: Arc<Credentials>) -> Result<Instance> {
         Ok(Instance {
             generation: fork::generation(),
             client: spec.options.client_id.clone().unwrap_or_else(|| credentials.username.clone()),
@@ -99,6 +106,7 @@ impl Instance {
             current: ArcSwapOption::empty(),
             gate: Gate::default(),
             memory: MemoryStore::default(),
+            lasting,
             alone: MemoryStore::default(),
             transport: Transport::new(spec.origins.clone(), &spec.options)?,
             stats: Stats::default(),
@@ -113,8 +121,16 @@ impl Instance {
 
     /// The same client for another owner who must not use what `older` may still use itself: the access
     /// token comes along, the refresh token only where the store is shared and keeps it from being used twice.
-    pub fn heir(older: &Instance, credentials: Arc<Credentials>, store_is_shared: bool) -> Result<Instance> {
-        let heir = Instance::new(Arc::clone(&older.spec), credentials)?;
+    /// `hooked`: the store that is set on the handle.
+    pub fn heir(
+        older: &Instance,
+        credentials: Arc<Credentials>,
+        hooked: Option<&Arc<dyn TokenStore>>,
+    ) -> Result<Instance> {
+        // Its keys were read when the first was made; a worker may no longer be allowed to read them.
+        let lasting = older.lasting.as_ref().map(|store| store.in_child());
+        let store_is_shared = hooked.or(lasting.as_ref()).is_some_and(|store| store.is_shared());
+        let heir = Instance::on(lasting, Arc::clone(&older.spec), credentials)?;
         if let Some(pair) = older.current.load_full() {
             let pair = match store_is_shared && !pair.private {
                 true => pair,
@@ -136,7 +152,7 @@ impl Instance {
                 Status::TM_STORE,
                 "the store is \"callback\", but no callbacks were set; call tm_set_store before the first call that needs a token",
             )),
-            (None, _) => Ok(&self.memory),
+            (None, _) => Ok(self.lasting.as_deref().unwrap_or(&self.memory)),
         }
     }
 

@@ -34,6 +34,7 @@ mod response;
 mod secret;
 mod signal;
 mod stats;
+mod steps;
 mod store;
 mod token;
 

@@ -193,9 +193,9 @@ impl Manager {
         let username = username.unwrap_or(&before.username);
         let is_same_user = username == before.username;
         let credentials = Arc::new(Credentials::new(username, Some(password))?.forgiven());
-        let store_is_shared = self.hooks.load().store.as_ref().is_some_and(|store| store.is_shared());
+        let hooks = self.hooks.load();
         let successor = || match is_same_user {
-            true => Instance::heir(&instance, Arc::clone(&credentials), store_is_shared),
+            true => Instance::heir(&instance, Arc::clone(&credentials), hooks.store.as_ref()),
             false => {
                 let fresh = Instance::new(Arc::clone(&instance.spec), Arc::clone(&credentials))?;
                 fresh.disown(instance.current.load_full());
@@ -285,11 +285,11 @@ impl Manager {
         let parents_hooks = self.hooks.load_full();
         std::mem::forget(Arc::clone(&parents_hooks));
         let store = parents_hooks.store.as_ref().map(|store| store.in_child());
-        let store_is_shared = store.as_ref().is_some_and(|store| store.is_shared());
+        let hooked = store.clone();
         self.hooks.compare_and_swap(&parents_hooks, Arc::new(Hooks { store, ..Hooks::clone(&parents_hooks) }));
         let credentials = instance.credentials.load_full();
         let make = || {
-            let heir = Instance::heir(&instance, Arc::clone(&credentials), store_is_shared)?;
+            let heir = Instance::heir(&instance, Arc::clone(&credentials), hooked.as_ref())?;
             heir.stats.forks_seen.set(instance.stats.forks_seen.get() + 1);
             Ok(heir)
         };

@@ -5,20 +5,21 @@
 //! processes the claims in the store's record hold.
 
 use crate::call::Call;
-use crate::clock::Tick;
 use crate::credentials::Credentials;
 use crate::error::{Error, Result, Status};
 use crate::freshness::Freshness;
 use crate::instance::Instance;
 use crate::log::Level;
 use crate::secret::{random, random_place};
+use crate::steps::reach;
 use crate::store::record::{Claim, Claimed, Fingerprint, Holding, Record, Spending};
 use crate::store::{Loaded, StoreFault, TokenStore};
-use crate::token::{Lineage, Pair, PairParts};
+use crate::token::{Lineage, Pair};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+mod alone;
 mod ask;
 mod plan;
 mod write;
@@ -80,13 +81,16 @@ pub fn renew(instance: &Instance, call: &Call, want: &Want, budget: &Budget) -> 
         credentials: instance.credentials.load_full(),
         want,
         budget,
-        waited: Cell::new(false),
+        waits: Cell::new(0),
+        waiting_since: Cell::new(None),
+        discard_noted: Cell::new(false),
         seen_alive: Cell::new(false),
     };
     let outcome = match renewal.through(instance.store(call)?, false) {
         Err(Setback::Store(fault)) => renewal.alone(fault),
         other => other,
     };
+    renewal.note_waiting();
     outcome.map_err(|setback| match setback {
         Setback::Error(error) | Setback::Store(StoreFault { error, .. }) => renewal.in_words_of_waiting(error),
     })
@@ -118,6 +122,10 @@ impl From<StoreFault> for Setback {
     }
 }
 
+/// How soon whoever waits for another process looks again, and how seldom in the end.
+const FIRST_NAP: Duration = Duration::from_millis(20);
+const LONGEST_NAP: Duration = Duration::from_millis(250);
+
 type Stepped<T> = std::result::Result<T, Setback>;
 
 struct Renewal<'a> {
@@ -127,8 +135,11 @@ struct Renewal<'a> {
     credentials: Arc<Credentials>,
     want: &'a Want,
     budget: &'a Budget,
-    /// Whether the call has waited for another process.
-    waited: Cell<bool>,
+    /// How often the call has looked again for another process to be done.
+    waits: Cell<u32>,
+    waiting_since: Cell<Option<Instant>>,
+    /// Whether the call has said that the record can not be used.
+    discard_noted: Cell<bool>,
     /// Whether the record has been seen without a tombstone.
     seen_alive: Cell<bool>,
 }
@@ -146,71 +157,13 @@ impl Renewal<'_> {
             let step = match self.plan(store, &loaded)? {
                 Plan::Adopt(pair) => return Ok(self.adopt(pair, private)),
                 Plan::Wait(left) => self.wait(left)?,
-                Plan::Refresh { spend, holding } => self.refresh(store, private, &spend, &holding)?,
-                Plan::Login { holding } => self.login(store, private, &holding)?,
+                Plan::Refresh(spend) => self.refresh(store, private, &spend, &loaded)?,
+                Plan::Login => self.login(store, private, &loaded)?,
             };
             if let Step::Done(pair) = step {
                 return Ok(pair);
             }
         }
-    }
-
-    /// T5: the store is away. What is in memory serves; late in its window, or when nothing serves, this
-    /// process goes on alone.
-    fn alone(&self, fault: StoreFault) -> Stepped<Arc<Pair>> {
-        // The caller's own time, interrupt or callback ended it: that is no news of the store.
-        if fault.error.is_private() && (self.call.left().is_zero() || fault.error.status() != Status::TM_LOCK_TIMEOUT) {
-            return Err(fault.error.into());
-        }
-        self.call.log(Level::Warning, || format!("going on without the token store: {}", fault.error));
-        let current = self.instance.current.load_full();
-        let late = |pair: &Arc<Pair>| Tick::now() >= pair.lifetime.late(self.instance.place);
-        if matches!(self.want, Want::Ahead) && !current.as_ref().is_some_and(late) {
-            return Err(fault.into());
-        }
-        if self.credentials.password.is_none() && self.instance.alone.read() == Record::default() {
-            return Err(fault.into());
-        }
-        self.through(&self.instance.alone, true)
-    }
-
-    /// T5: the store is back. A pair that only this process knows gives way to a usable one there, or is
-    /// published over a useless one. Says whether the record has changed.
-    fn bring_home(&self, store: &dyn TokenStore, loaded: &Loaded) -> Stepped<bool> {
-        let Some(private) = self.instance.current.load_full().filter(|pair| pair.private) else {
-            return Ok(false);
-        };
-        let there = self.pair_in(loaded).is_some_and(|pair| pair.freshness(Tick::now()) == Freshness::Good);
-        let mut published = false;
-        let mut outcome = Ok(());
-        if !there {
-            let known = self.lineage();
-            outcome = self.change(store, &mut |record, now| {
-                let mut pair = self.instance.stored(&private, now);
-                pair.refresh_token = self.instance.alone.read().pair.refresh_token;
-                published = record.publish_private(&self.instance.client, known, &pair, now);
-                if published {
-                    self.instance.sign(record);
-                }
-                published
-            });
-            if matches!(&outcome, Err(Setback::Store(fault)) if !fault.maybe_written) {
-                return outcome.map(|()| false);
-            }
-        }
-        // Adopted, published, or perhaps published: from now on others may send its refresh token.
-        self.instance.forget_alone();
-        let known_to_all = Pair::new(PairParts {
-            access: private.access.clone(),
-            refresh: private.refresh.clone(),
-            lifetime: private.lifetime,
-            refresh_expires_at: private.refresh_expires_at,
-            lineage: private.lineage,
-            private: false,
-            rung: private.rung,
-        })?;
-        self.instance.current.store(Some(Arc::new(known_to_all)));
-        outcome.map(|()| published)
     }
 
     fn adopt(&self, pair: Pair, private: bool) -> Arc<Pair> {
@@ -240,15 +193,29 @@ impl Renewal<'_> {
             )
             .into());
         }
-        let nap = Duration::from_millis(20).mul_f64(1.0 + 2.0 * random_place()).min(left);
-        self.waited.set(true);
-        self.call.sleep(nap)?;
+        if self.waits.get() == 0 {
+            self.waiting_since.set(Some(Instant::now()));
+        }
+        // Most refreshes are quick; whoever waits for a slow one, with a thousand others, looks less often.
+        let nap = FIRST_NAP.mul_f64(1.5f64.powi(self.waits.get().min(16) as i32)).min(LONGEST_NAP);
+        self.waits.set(self.waits.get() + 1);
+        self.call.sleep(nap.mul_f64(0.5 + random_place()).min(left))?;
         Ok(Step::Again)
+    }
+
+    /// Notes how long the call waited for others.
+    fn note_waiting(&self) {
+        if let Some(since) = self.waiting_since.get() {
+            let waited = crate::clock::millis(since.elapsed());
+            self.instance.stats.claim_waits.add_one();
+            self.instance.stats.claim_wait_ms.add(waited);
+            self.call.log(Level::Debug, || format!("waited {waited} ms for another process's refresh or login"));
+        }
     }
 
     /// A call whose time ran out after it had waited for another process says that.
     fn in_words_of_waiting(&self, error: Error) -> Error {
-        if !self.waited.get() || error.status() != Status::TM_TIMEOUT {
+        if self.waiting_since.get().is_none() || error.status() != Status::TM_TIMEOUT {
             return error;
         }
         Error::new(
@@ -258,11 +225,12 @@ impl Renewal<'_> {
     }
 
     /// T2, T3, T4: sends the refresh token, under a claim on exactly that token.
-    fn refresh(&self, store: &dyn TokenStore, private: bool, spend: &Spend, holding: &Holding) -> Stepped<Step> {
+    fn refresh(&self, store: &dyn TokenStore, private: bool, spend: &Spend, read: &Loaded) -> Stepped<Step> {
         let claim = Claim::new();
+        let holding = read.record.holding(&self.instance.client, read.now);
         let token = Fingerprint::of(&self.instance.client, &spend.token);
         let spending = if spend.is_replay { Spending::Replay(&token) } else { Spending::First(&token) };
-        if !self.claim(store, holding, spending, &claim)? {
+        if !self.claim(store, read, spending, &claim)? {
             return Ok(Step::Again);
         }
         self.budget.refresh.set(false);
@@ -279,7 +247,7 @@ impl Renewal<'_> {
             Err(Asked::Rejected(error)) => {
                 self.instance.stats.refreshes_refused.add_one();
                 self.call.log(Level::Warning, || format!("{error}"));
-                return self.after_refusal(store, private, holding, &claim);
+                return self.after_refusal(store, private, &holding, &claim);
             }
             Err(Asked::Forbidden(error) | Asked::Ended(error)) => {
                 self.release(store, &claim, Spending::Nothing);
@@ -302,7 +270,7 @@ impl Renewal<'_> {
         };
         self.instance.stats.refreshes.add_one();
         let next = Lineage { family: spend.lineage.family, seq: spend.lineage.seq + 1 };
-        self.publish(store, private, holding, granted, next, Some(spend))
+        self.publish(store, private, &holding, granted, next, Some(spend))
     }
 
     /// T4: the refresh token was refused. If another pair came into the store meanwhile, that one counts;
@@ -320,12 +288,12 @@ impl Renewal<'_> {
         self.login_under(store, private, holding, claim)
     }
 
-    fn login(&self, store: &dyn TokenStore, private: bool, holding: &Holding) -> Stepped<Step> {
+    fn login(&self, store: &dyn TokenStore, private: bool, read: &Loaded) -> Stepped<Step> {
         let claim = Claim::new();
-        if !self.claim(store, holding, Spending::Nothing, &claim)? {
+        if !self.claim(store, read, Spending::Nothing, &claim)? {
             return Ok(Step::Again);
         }
-        self.login_under(store, private, holding, &claim)
+        self.login_under(store, private, &read.record.holding(&self.instance.client, read.now), &claim)
     }
 
     fn login_under(&self, store: &dyn TokenStore, private: bool, holding: &Holding, claim: &Claim) -> Stepped<Step> {
@@ -352,15 +320,22 @@ impl Renewal<'_> {
         }
     }
 
-    fn claim(&self, store: &dyn TokenStore, holding: &Holding, spending: Spending<'_>, claim: &Claim) -> Stepped<bool> {
+    fn claim(&self, store: &dyn TokenStore, read: &Loaded, spending: Spending<'_>, claim: &Claim) -> Stepped<bool> {
         let client = &self.instance.client;
+        let holding = read.record.holding(client, read.now);
         let mut claimed = Claimed::Changed;
         self.change(store, &mut |record, now| {
-            claimed = record.claim(client, holding, spending, claim, self.call.left(), now);
+            claimed = match record.has_refusals_since(&read.record) {
+                true => Claimed::Changed,
+                false => record.claim(client, &holding, spending, claim, self.call.left(), now),
+            };
             claimed == Claimed::Yes
         })?;
         match claimed {
-            Claimed::Yes => Ok(true),
+            Claimed::Yes => {
+                reach("claimed");
+                Ok(true)
+            }
             Claimed::Changed => Ok(false),
             Claimed::Busy(left) => self.wait(left).map(|_| false),
         }
@@ -368,7 +343,15 @@ impl Renewal<'_> {
 
     fn load(&self, store: &dyn TokenStore) -> Stepped<Loaded> {
         self.instance.stats.store_operations.add_one();
-        store.load(self.call, &self.instance.client).map_err(|fault| self.count_fault(fault))
+        let loaded = store.load(self.call, &self.instance.client).map_err(|fault| self.count_fault(fault))?;
+        if let Some(why) = &loaded.discarded
+            && !self.discard_noted.replace(true)
+        {
+            self.instance.stats.store_discards.add_one();
+            self.call.log(Level::Error, || format!("{why}; it is replaced after a login"));
+        }
+        reach("read");
+        Ok(loaded)
     }
 
     fn change(&self, store: &dyn TokenStore, change: &mut dyn FnMut(&mut Record, i64) -> bool) -> Stepped<()> {

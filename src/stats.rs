@@ -73,6 +73,12 @@ counters! {
     store_operations,
     /// Operations on the token store that failed.
     store_failures,
+    /// Times that what the token store held could not be used: damaged, sealed with another key, readable by others.
+    store_discards,
+    /// Refreshes and logins that waited for another process's.
+    claim_waits,
+    /// How long they waited in all, in milliseconds.
+    claim_wait_ms,
     /// How long the last refresh or login took, in milliseconds.
     last_renewal_ms,
     /// How often this process's line has forked since the manager was made.
@@ -86,6 +92,10 @@ pub struct Counter(AtomicU64);
 impl Counter {
     pub fn add_one(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
     }
 
     pub fn set(&self, value: u64) {

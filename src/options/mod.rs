@@ -5,8 +5,12 @@
 //! comment the documentation.
 
 mod reader;
+mod source;
+mod stores;
 mod units;
 
+pub use source::SecretSource;
+pub use stores::{FileOptions, StoreOptions};
 pub use units::{Bytes, Count, Millis, Seconds};
 
 use crate::error::Result;
@@ -96,40 +100,6 @@ impl Default for Options {
     }
 }
 
-/// Where the token pair is kept.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
-pub enum StoreOptions {
-    /// In this process's memory, shared with nobody.
-    Memory {},
-    /// In the caller's own store, given by `tm_set_store`.
-    Callback {
-        /// Tells persistent managers with unlike stores apart; required with `persistent`.
-        id: Option<String>,
-    },
-    /// Not in this build.
-    #[cfg_attr(feature = "schema", schemars(skip))]
-    File(NotBuilt),
-    /// Not in this build.
-    #[cfg_attr(feature = "schema", schemars(skip))]
-    Redis(NotBuilt),
-    /// Not in this build.
-    #[cfg_attr(feature = "schema", schemars(skip))]
-    Vault(NotBuilt),
-}
-
-/// The options of a store that this build does not have: taken as they are, then refused by name.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-pub struct NotBuilt;
-
-impl<'de> Deserialize<'de> for NotBuilt {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<NotBuilt, D::Error> {
-        serde::de::IgnoredAny::deserialize(deserializer).map(|_| NotBuilt)
-    }
-}
-
 /// What login, refresh and logout look like on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
@@ -197,22 +167,7 @@ impl Options {
     pub fn parse(json: Option<&str>) -> Result<Options> {
         let options: Options = reader::parse(json, "options")?;
         let refuse = |message: &str| Err(crate::error::Error::new(crate::error::Status::TM_INVALID_OPTIONS, message));
-        let missing = match &options.store {
-            StoreOptions::File(_) => Some("file"),
-            StoreOptions::Redis(_) => Some("redis"),
-            StoreOptions::Vault(_) => Some("vault"),
-            StoreOptions::Memory {} | StoreOptions::Callback { .. } => None,
-        };
-        if let Some(name) = missing {
-            return refuse(&format!(
-                "the store \"{name}\" is not built into this library; use \"memory\", or \"callback\" with tm_set_store"
-            ));
-        }
-        if options.persistent && options.store == (StoreOptions::Callback { id: None }) {
-            return refuse(
-                "the option store.id is missing: a persistent manager with the store \"callback\" takes a string that names the store",
-            );
-        }
+        options.store.check(options.persistent)?;
         if options.ca_only && options.ca_file.is_none() {
             return refuse("the option ca_only needs ca_file: without one no server could be trusted");
         }

@@ -11,6 +11,7 @@ use crate::http::{Answer, Connection, Exchange, Outgoing};
 use crate::instance::Instance;
 use crate::log::Level;
 use crate::secret::Secret;
+use crate::steps::reach;
 use crate::store::TokenStore;
 use crate::store::record::{Claim, RENEW_EVERY};
 use crate::token::Pair;
@@ -88,6 +89,7 @@ impl Renewal<'_> {
         };
         let instance = self.instance;
         let sent = instance.transport.send(self.call, &instance.stats, &outgoing, Connection::New, &mut exchange);
+        reach("answered");
         match sent {
             Err(Fault::Ended(error)) if error.status() == Status::TM_TIMEOUT && !self.call.left().is_zero() => {
                 Err(Asked::Lost(error))

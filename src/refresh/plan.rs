@@ -18,13 +18,8 @@ pub(super) enum Plan {
     Adopt(Pair),
     /// Someone else is at it.
     Wait(Duration),
-    Refresh {
-        spend: Spend,
-        holding: Holding,
-    },
-    Login {
-        holding: Holding,
-    },
+    Refresh(Spend),
+    Login,
 }
 
 /// A refresh token that may be sent, and what is known of it.
@@ -38,9 +33,8 @@ pub(super) struct Spend {
 
 impl Renewal<'_> {
     pub(super) fn plan(&self, store: &dyn TokenStore, loaded: &Loaded) -> Stepped<Plan> {
-        let Loaded { record, now } = loaded;
-        let holding = record.holding(&self.instance.client, *now);
-        self.not_logged_out(&holding)?;
+        let Loaded { record, now, .. } = loaded;
+        self.not_logged_out(&record.holding(&self.instance.client, *now))?;
         let stored = self.pair_in(loaded);
         let lineage = stored.as_ref().map(|pair| pair.lineage);
         if let Some(pair) = stored
@@ -56,10 +50,10 @@ impl Renewal<'_> {
             return Err(rate_limited(left).into());
         }
         if let Some(spend) = self.spendable(record, lineage) {
-            return Ok(Plan::Refresh { spend, holding });
+            return Ok(Plan::Refresh(spend));
         }
         self.may_login(store, record, *now)?;
-        Ok(Plan::Login { holding })
+        Ok(Plan::Login)
     }
 
     /// The refresh token in the record, if it may be sent.
@@ -94,7 +88,7 @@ impl Renewal<'_> {
         if record.suspensions.is_empty() || self.credentials.is_forgiven() {
             return Ok(());
         }
-        let mark = self.credentials.mark(&self.instance.client, store.is_shared());
+        let mark = self.credentials.mark(&self.instance.client, store.marks());
         match record.suspended_for(mark, now) {
             None => Ok(()),
             Some(left) => {
@@ -131,7 +125,7 @@ impl Renewal<'_> {
 
     /// The pair in the record, as this process would hold it.
     pub(super) fn pair_in(&self, loaded: &Loaded) -> Option<Pair> {
-        let Loaded { record, now } = loaded;
+        let Loaded { record, now, .. } = loaded;
         let StoredPair { access_token: Some(access), .. } = &record.pair else {
             return None;
         };

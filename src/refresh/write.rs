@@ -5,6 +5,7 @@ use crate::backoff::PASSING;
 use crate::clock::unix_seconds;
 use crate::error::Error;
 use crate::log::Level;
+use crate::steps::reach;
 use crate::store::TokenStore;
 use crate::store::record::{Claim, Holding, Record, Spending};
 use crate::token::{Lineage, Pair, PairParts, Rung};
@@ -48,11 +49,12 @@ impl Renewal<'_> {
             if published {
                 self.instance.sign(record);
                 if lineage.seq == 0 && !record.suspensions.is_empty() {
-                    record.lift(self.credentials.mark(&self.instance.client, store.is_shared()));
+                    record.lift(self.credentials.mark(&self.instance.client, store.marks()));
                 }
             }
             published
         });
+        reach("published");
         let pair = match written {
             Ok(()) if published => pair,
             // Somebody was first: theirs is the pair. The loser's family is left alone, for to log it out
@@ -89,7 +91,7 @@ impl Renewal<'_> {
     /// R5: notes that the credentials were refused, for everyone who shares the store.
     pub(super) fn suspend(&self, store: &dyn TokenStore, claim: &Claim, error: Error) -> Error {
         self.credentials.end_forgiveness();
-        let mark = self.credentials.mark(&self.instance.client, store.is_shared());
+        let mark = self.credentials.mark(&self.instance.client, store.marks());
         let mut wait = Duration::ZERO;
         self.best_effort(store, &mut |record, now| {
             wait = record.suspend(mark, now);

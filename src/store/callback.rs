@@ -6,7 +6,6 @@ use crate::call::Call;
 use crate::clock::unix_millis;
 use crate::error::{Error, Status};
 use crate::gate::{Gate, Pass};
-use crate::log::Level;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,11 +45,6 @@ const LOCK_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(10);
 /// How often a save is tried again because somebody wrote in between who does not take the lock.
 const MOST_SAVES: u32 = 20;
-/// How long a record is kept where nobody said how long its refresh token lives.
-const WEEK: i64 = 7 * 24 * 3600;
-/// How long a record without tokens is kept: longer than any suspension, pause or tombstone in it.
-const AFTER_LOGOUT: i64 = 3600;
-
 impl CallbackStore {
     pub fn new(callbacks: Arc<dyn Callbacks>) -> CallbackStore {
         CallbackStore { callbacks, turn: Gate::default() }
@@ -61,19 +55,13 @@ impl CallbackStore {
         self.turn.enter_alone(call).map_err(|error| StoreFault { error, maybe_written: false })
     }
 
-    fn read(&self, call: &Call, key: &str) -> Result<(Zeroizing<Vec<u8>>, Record), StoreFault> {
+    fn read(&self, key: &str) -> Result<(Zeroizing<Vec<u8>>, Option<Record>), StoreFault> {
         let bytes =
             self.callbacks.load(key).ok_or_else(|| fault("the load callback of the token store failed", false))?;
         if bytes.is_empty() {
-            return Ok((bytes, Record::default()));
+            return Ok((bytes, Some(Record::default())));
         }
-        let record = serde_json::from_slice(&bytes).unwrap_or_else(|_| {
-            // A login is always safe, and its pair replaces what can not be read.
-            call.log(Level::Warning, || {
-                "the token store gave something that is no record; it will be replaced after a login".to_owned()
-            });
-            Record::default()
-        });
+        let record = serde_json::from_slice(&bytes).ok();
         Ok((bytes, record))
     }
 
@@ -114,15 +102,17 @@ impl Drop for Lock<'_> {
 impl TokenStore for CallbackStore {
     fn load(&self, call: &Call, client: &str) -> Result<Loaded, StoreFault> {
         let _turn = self.turn(call)?;
-        let (_, record) = self.read(call, client)?;
-        Ok(Loaded { record, now: unix_millis() })
+        let (_, record) = self.read(client)?;
+        let discarded = record.is_none().then(|| "the token store gave something that is no record".to_owned());
+        Ok(Loaded { record: record.unwrap_or_default(), now: unix_millis(), discarded })
     }
 
     fn change(&self, call: &Call, client: &str, change: Change<'_>) -> Result<(), StoreFault> {
         let _turn = self.turn(call)?;
         let _lock = self.lock(call, client)?;
         for _ in 0..MOST_SAVES {
-            let (bytes, mut record) = self.read(call, client)?;
+            let (bytes, record) = self.read(client)?;
+            let mut record = record.unwrap_or_default();
             let now = unix_millis();
             if !change(&mut record, now) {
                 return Ok(());
@@ -133,7 +123,7 @@ impl TokenStore for CallbackStore {
                 false => Zeroizing::new(serde_json::to_vec(&record).unwrap_or_default()),
             };
             let expected = (!bytes.is_empty()).then_some(&bytes[..]);
-            match self.callbacks.save(client, &data, expected, ttl(&record, now)) {
+            match self.callbacks.save(client, &data, expected, record.ttl_seconds(now)) {
                 Reply::Done => return Ok(()),
                 Reply::Failed => {
                     return Err(fault("the save callback of the token store failed", true));
@@ -151,15 +141,6 @@ impl TokenStore for CallbackStore {
 
     fn in_child(&self) -> Arc<dyn TokenStore> {
         Arc::new(CallbackStore::new(Arc::clone(&self.callbacks)))
-    }
-}
-
-/// A record lives as long as its refresh token.
-fn ttl(record: &Record, now: i64) -> i64 {
-    match record.pair.refresh_expires_at {
-        None if record.pair.access_token.is_none() => AFTER_LOGOUT,
-        Some(at) => (at - now / 1000).clamp(60, 100 * WEEK),
-        None => WEEK,
     }
 }
 

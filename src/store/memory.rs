@@ -35,7 +35,7 @@ pub fn now() -> i64 {
 
 impl TokenStore for MemoryStore {
     fn load(&self, _: &Call, _: &str) -> Result<Loaded, StoreFault> {
-        Ok(Loaded { record: self.read(), now: now() })
+        Ok(Loaded { record: self.read(), now: now(), discarded: None })
     }
 
     fn change(&self, _: &Call, _: &str, change: Change<'_>) -> Result<(), StoreFault> {

@@ -4,12 +4,16 @@
 //! To add a store, implement [`TokenStore`] in a file of its own and name it in `options::StoreOptions`.
 
 pub mod callback;
+mod file;
 pub mod memory;
 pub mod record;
+mod seal;
 
 use crate::call::Call;
-use crate::error::Error;
+use crate::error::{Error, Result};
+use crate::options::StoreOptions;
 use record::Record;
+use ring::hmac;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -19,6 +23,9 @@ pub struct Loaded {
     pub record: Record,
     /// Milliseconds on the clock that everyone who shares the store reads.
     pub now: i64,
+    /// Why what the store held could not be used, as a sentence without its end. The record is then empty: a
+    /// login is always safe, and its pair replaces what was there.
+    pub discarded: Option<String>,
 }
 
 /// A change of a record: takes the record and the store's clock, says whether there is anything to write.
@@ -28,17 +35,42 @@ pub type Change<'a> = &'a mut dyn FnMut(&mut Record, i64) -> bool;
 /// Keeps the record of one API client.
 pub trait TokenStore: Debug + Send + Sync {
     /// Reads the record of a client; an empty one where there is none.
-    fn load(&self, call: &Call, client: &str) -> Result<Loaded, StoreFault>;
+    fn load(&self, call: &Call, client: &str) -> std::result::Result<Loaded, StoreFault>;
 
     /// Reads the record, changes it and writes it back, as one step that nothing can come between.
-    fn change(&self, call: &Call, client: &str, change: Change<'_>) -> Result<(), StoreFault>;
+    fn change(&self, call: &Call, client: &str, change: Change<'_>) -> std::result::Result<(), StoreFault>;
 
     /// Whether other processes read and write it too. If not, a forked child must not use what it inherits
     /// of it (P1).
     fn is_shared(&self) -> bool;
 
+    /// What names credentials in the record.
+    fn marks(&self) -> Marks<'_> {
+        if self.is_shared() { Marks::Open } else { Marks::Process }
+    }
+
     /// The same store for a forked child, made without touching what a thread of the parent may have held.
     fn in_child(&self) -> Arc<dyn TokenStore>;
+}
+
+/// How a record names the credentials that are suspended (R5): so that whoever reads it can guess no password.
+#[derive(Clone, Copy, Debug)]
+pub enum Marks<'a> {
+    /// Nobody else reads it.
+    Process,
+    /// It may be read: by a slow hash.
+    Open,
+    /// It is sealed: by a hash under this key.
+    Sealed(&'a hmac::Key),
+}
+
+/// The store that the options ask for, if it is one of the library's own that outlives the process.
+pub fn open(options: &StoreOptions) -> Result<Option<Arc<dyn TokenStore>>> {
+    Ok(match options {
+        StoreOptions::Memory {} | StoreOptions::Callback { .. } => None,
+        StoreOptions::File(options) => Some(Arc::new(file::FileStore::new(options)?)),
+        StoreOptions::Redis(_) | StoreOptions::Vault(_) => None,
+    })
 }
 
 /// Why a store did not do its work.

@@ -21,6 +21,10 @@ pub const RENEW_EVERY: Duration = Duration::from_millis(1500);
 /// How long a logout keeps anything that was in flight from coming back. Longer than any call may take
 /// would be a day; nobody's login or refresh takes ten minutes.
 const TOMBSTONE: Duration = Duration::from_secs(600);
+/// How long a record is kept, in seconds, where nobody said how long its refresh token lives.
+const WEEK: i64 = 7 * 24 * 3600;
+/// How long a record without tokens is kept: longer than any suspension, pause or tombstone in it.
+const AFTER_LOGOUT: i64 = 3600;
 /// How many suspended credentials a record remembers.
 const MOST_SUSPENSIONS: usize = 16;
 
@@ -123,6 +127,9 @@ pub struct Record {
     /// T3: the token that must never be sent again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spent: Option<Fingerprint>,
+    /// T3: the incarnation of the store that it was written in.
+    #[serde(rename = "inc", skip_serializing_if = "Option::is_none")]
+    pub incarnation: Option<String>,
     /// How often that token was sent all the same, for want of a password.
     pub replays: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -216,6 +223,12 @@ impl Record {
         }
         self.claim = Some(Claim { nonce: claim.nonce.clone(), until: lease_until(now, left) });
         Claimed::Yes
+    }
+
+    /// R5: whether a login was refused or a pause was asked for since this record was read. Whoever decided on what
+    /// was read then has to decide anew.
+    pub fn has_refusals_since(&self, read: &Record) -> bool {
+        self.suspensions != read.suspensions || self.hold_until != read.hold_until
     }
 
     /// Keeps one's own claim alive. Says whether it still was.
@@ -312,6 +325,28 @@ impl Record {
     pub fn is_spent(&self, client: &str, known: Option<Lineage>) -> bool {
         let token = self.token().map(|token| Fingerprint::of(client, token));
         self.spent.is_some() && self.spent == token || self.described != token || self.is_rolled_back(client, known)
+    }
+
+    /// T3: takes the record to be in this incarnation of its store from now on. One that was written in another
+    /// may lack what was written since, so its token counts as spent.
+    pub fn stand_in(&mut self, client: &str, incarnation: &str) {
+        if self.incarnation.as_deref() == Some(incarnation) {
+            return;
+        }
+        let token = self.token().map(|token| Fingerprint::of(client, token));
+        if token.is_some() && token != self.spent {
+            (self.spent, self.replays) = (token, 0);
+        }
+        self.incarnation = Some(incarnation.to_owned());
+    }
+
+    /// How long, in seconds, a store has to keep it: as long as the refresh token lives.
+    pub fn ttl_seconds(&self, now: i64) -> i64 {
+        match self.pair.refresh_expires_at {
+            None if self.pair.access_token.is_none() => AFTER_LOGOUT,
+            Some(at) => (at - now / 1000).clamp(60, 100 * WEEK),
+            None => WEEK,
+        }
     }
 
     /// Logout: the tokens go, and nothing that is in flight may bring any back.

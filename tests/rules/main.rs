@@ -3,9 +3,12 @@
 
 #[path = "../../examples/demo-api/api.rs"]
 mod api;
+#[path = "../wire/folder.rs"]
+mod folder;
 mod shelf;
 mod support;
 
+mod file;
 mod freshness;
 mod outage;
 mod patience;

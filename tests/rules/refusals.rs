@@ -1,9 +1,10 @@
 //! R4 and R5: 403, refused logins and 429.
 
 use crate::api::{Account, Config, DemoApi};
-use crate::shelf::Shelf;
+use crate::shelf::{Shelf, Step};
 use crate::support::*;
 use serde_json::json;
+use std::sync::Once;
 use std::time::{Duration, Instant};
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
@@ -194,6 +195,21 @@ fn r5_a_429_holds_for_everyone_for_its_retry_after() {
     assert_counters(&api, [("login_arrivals", 1)]);
     until("the pause is over", || manager.token().is_ok());
     assert_counters(&api, [("login_arrivals", 2), ("logins", 1)]);
+}
+
+#[test]
+fn r5_what_was_refused_between_reading_and_claiming_counts() {
+    let (api, shelf) = (start(json!({})), Shelf::new());
+    let manager = manager_on(&api, &shelf, json!({}));
+    let (once, other) = (Once::new(), shelf.clone());
+    // Another process was answered 429 after this one had read the record, and has let go of its claim.
+    shelf.watch(move |step| {
+        if step == Step::Lock {
+            once.call_once(|| other.put(json!({"hold_until": unix_ms() + 60_000}).to_string().as_bytes()));
+        }
+    });
+    assert_eq!(refusal(manager.token()), Status::TM_RATE_LIMITED);
+    assert_counters(&api, [("login_arrivals", 0)]);
 }
 
 #[test]

@@ -6,15 +6,10 @@ use crate::support::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 
 const REFRESH: &str = "POST /auth/refresh";
-
-fn unix_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64
-}
 
 /// As if a process had claimed the token in the record, sent it, and been killed.
 fn claimed_by_a_dead_process(shelf: &Shelf, for_ms: i64) {

@@ -5,7 +5,7 @@ use crate::shelf::Shelf;
 use serde_json::{Value, json};
 use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokenmgr::error::{Result, Status};
 use tokenmgr::{CallbackStore, Manager, Pair, Response};
 
@@ -42,6 +42,11 @@ pub fn manager_on(api: &DemoApi, shelf: &Arc<Shelf>, options: Value) -> Manager 
 pub fn on(shelf: &Arc<Shelf>, manager: Manager) -> Manager {
     manager.set_store(Arc::new(CallbackStore::new(shelf.clone()))).expect("a store");
     manager
+}
+
+/// The clock of a store that goes by the machine's.
+pub fn unix_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64
 }
 
 pub fn get(manager: &Manager, path: &str) -> Result<Response> {

@@ -1,0 +1,101 @@
+//! A secret in the options: as it is, or where it is kept.
+
+use crate::error::{Error, Result, Status};
+use crate::secret::Secret;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// A string, `{"env": NAME}` or `{"file": PATH}`.
+#[derive(Clone, PartialEq)]
+pub enum SecretSource {
+    Given(Secret),
+    Environment(String),
+    File(String),
+}
+
+impl SecretSource {
+    /// The secret itself, without the line end that editors put into files; `option` names it in messages.
+    pub fn read(&self, option: &str) -> Result<Secret> {
+        let refuse = |why: String| Error::new(Status::TM_INVALID_OPTIONS, format!("the option {option} {why}"));
+        let text = match self {
+            SecretSource::Given(secret) => return Ok(secret.clone()),
+            SecretSource::Environment(name) => std::env::var(name).map(Zeroizing::new).map_err(|_| {
+                refuse(format!("names the environment variable {name}, which is not set, or not UTF-8 text; set it"))
+            })?,
+            SecretSource::File(path) => std::fs::read_to_string(path).map(Zeroizing::new).map_err(|cause| {
+                refuse(format!(
+                    "names the file {path}, which could not be read ({cause}); check its path and permissions"
+                ))
+            })?,
+        };
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        Secret::new(line)
+            .filter(|secret| !secret.as_bytes().is_empty())
+            .ok_or_else(|| refuse("names a secret that is empty or holds a NUL character".to_owned()))
+    }
+}
+
+impl fmt::Debug for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<SecretSource, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Place {
+            Env(String),
+            File(String),
+        }
+        struct Sources;
+        impl<'de> Visitor<'de> for Sources {
+            type Value = SecretSource;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, {\"env\": NAME} or {\"file\": PATH}")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> std::result::Result<SecretSource, E> {
+                Secret::new(text)
+                    .map(SecretSource::Given)
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Str(""), &self))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<SecretSource, A::Error> {
+                Ok(match Place::deserialize(MapAccessDeserializer::new(map))? {
+                    Place::Env(name) => SecretSource::Environment(name),
+                    Place::File(path) => SecretSource::File(path),
+                })
+            }
+        }
+        deserializer.deserialize_any(Sources)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for SecretSource {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SecretSource".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let place = |name: &str| {
+            serde_json::json!({
+                "type": "object", "required": [name], "additionalProperties": false,
+                "properties": {name: {"type": "string"}}
+            })
+        };
+        schemars::json_schema!({ "anyOf": [{"type": "string"}, place("env"), place("file")] })
+    }
+}
+
+#[cfg(feature = "schema")]
+impl serde::Serialize for SecretSource {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_none()
+    }
+}

@@ -1,0 +1,86 @@
+//! The option `store`: where the token pair is kept.
+
+use super::SecretSource;
+use crate::error::{Error, Result, Status};
+use serde::Deserialize;
+
+/// Where the token pair is kept.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
+pub enum StoreOptions {
+    /// In this process's memory, shared with nobody.
+    Memory {},
+    /// In the caller's own store, given by `tm_set_store`.
+    Callback {
+        /// Tells persistent managers with unlike stores apart; required with `persistent`.
+        id: Option<String>,
+    },
+    /// In one encrypted file, shared by the processes of one machine.
+    File(FileOptions),
+    /// Not in this build.
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    Redis(NotBuilt),
+    /// Not in this build.
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    Vault(NotBuilt),
+}
+
+/// The store in one file.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(deny_unknown_fields)]
+pub struct FileOptions {
+    /// The file; a file for each `client_id`. Its folder must exist, on a local file system; `PATH.lock` and
+    /// `PATH.tmp` stand beside it.
+    pub path: String,
+    /// The key that it is sealed with, from `tm_generate_key` or `tokenmgr key`: a string, `{"env": NAME}` or
+    /// `{"file": PATH}`.
+    pub key: Option<SecretSource>,
+    /// Keys that it may still be sealed with, while keys are replaced.
+    #[serde(default)]
+    pub old_keys: Vec<SecretSource>,
+    /// Keeps the tokens readable in the file, in place of `key`.
+    #[serde(default)]
+    pub plaintext: bool,
+}
+
+/// The options of a store that this build does not have: taken as they are, then refused by name.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+pub struct NotBuilt;
+
+impl<'de> Deserialize<'de> for NotBuilt {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<NotBuilt, D::Error> {
+        serde::de::IgnoredAny::deserialize(deserializer).map(|_| NotBuilt)
+    }
+}
+
+impl StoreOptions {
+    /// What no single option can tell: whether they make sense together.
+    pub(super) fn check(&self, persistent: bool) -> Result<()> {
+        let refuse = |message: &str| Err(Error::new(Status::TM_INVALID_OPTIONS, message));
+        let missing = |name: &str| {
+            refuse(&format!(
+                "the store \"{name}\" is not built into this library; use \"memory\", or \"callback\" with tm_set_store"
+            ))
+        };
+        match self {
+            StoreOptions::Callback { id: None } if persistent => refuse(
+                "the option store.id is missing: a persistent manager with the store \"callback\" takes a string that names the store",
+            ),
+            StoreOptions::File(FileOptions { key: None, plaintext: false, .. }) => refuse(
+                "the option store.key is missing: make one with tm_generate_key or tokenmgr key, or ask for \"plaintext\": true",
+            ),
+            StoreOptions::File(FileOptions { key: Some(_), plaintext: true, .. }) => {
+                refuse("the options store.key and store.plaintext exclude each other; leave one out")
+            }
+            StoreOptions::File(FileOptions { path, .. }) if path.is_empty() || path.ends_with('/') => {
+                refuse("the option store.path names no file; give the path of a file")
+            }
+            StoreOptions::Redis(_) => missing("redis"),
+            StoreOptions::Vault(_) => missing("vault"),
+            StoreOptions::Memory {} | StoreOptions::Callback { .. } | StoreOptions::File(_) => Ok(()),
+        }
+    }
+}
