@@ -321,6 +321,60 @@ fn t3_replays_are_counted_for_each_token() {
 }
 
 #[test]
+fn t3_a_record_of_another_incarnation_of_the_store_counts_as_spent_until_a_new_pair_is_written() {
+    let mut record = record_with("a");
+    record.stand_in(CLIENT, "first");
+    assert!(record.is_spent(CLIENT, None), "nobody knows where it was written");
+    record.put(CLIENT, &pair("b", 1, 1));
+    assert!(!record.is_spent(CLIENT, None));
+    record.stand_in(CLIENT, "first");
+    assert!(!record.is_spent(CLIENT, None));
+    record.stand_in(CLIENT, "second");
+    assert!(record.is_spent(CLIENT, None));
+    // Whoever writes something else meanwhile does not make it good again.
+    let claim = Claim::new();
+    assert_eq!(record.claim(CLIENT, &holds("b"), Spending::Nothing, &claim, LONG, NOW), Claimed::Yes);
+    record.release(&claim, Spending::Nothing);
+    record.stand_in(CLIENT, "second");
+    assert!(record.is_spent(CLIENT, None));
+}
+
+#[test]
+fn t3_standing_in_another_incarnation_gives_no_further_replay_of_a_spent_token() {
+    let (mut record, _) = claimed("a");
+    record.replays = 1;
+    record.stand_in(CLIENT, "second");
+    assert_eq!(record.replays_of(&print("a")), 1);
+}
+
+#[test]
+fn r5_a_refusal_or_a_pause_since_reading_is_noticed() {
+    let read = record_with("a");
+    let mut record = read.clone();
+    record.put(CLIENT, &pair("b", 1, 1));
+    assert!(!record.has_refusals_since(&read));
+    record.suspend("mark", NOW);
+    assert!(record.has_refusals_since(&read));
+    let mut record = read.clone();
+    record.hold(LONG, NOW);
+    assert!(record.has_refusals_since(&read));
+}
+
+#[test]
+fn a_record_is_kept_as_long_as_its_refresh_token_lives() {
+    let now = 1_000_000_000;
+    let with = |refresh_expires_at| {
+        let mut record = Record::default();
+        record.put(CLIENT, &StoredPair { refresh_expires_at, ..pair("a", 1, 0) });
+        record.ttl_seconds(now)
+    };
+    assert_eq!(with(Some(1_000_000 + 86_400)), 86_400);
+    assert_eq!(with(Some(5)), 60, "never gone before anyone can read it");
+    assert_eq!(with(None), 7 * 86_400);
+    assert_eq!(Record::default().ttl_seconds(now), 3600, "longer than any suspension in it");
+}
+
+#[test]
 fn t5_a_private_pair_goes_over_nothing_spent_rolled_back_or_older() {
     let ours = StoredPair { expires_at: Some(3_000), ..pair("ours", 5, 4) };
     let with = |record: Record| {

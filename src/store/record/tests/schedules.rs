@@ -98,6 +98,9 @@ const AT_REST: Process = Process { at: At::Idle, held: None, is_private: false, 
 
 struct World {
     record: Record,
+    /// What a replica has of it, and which server this is by now.
+    replica: Record,
+    incarnation: String,
     now: i64,
     server: Server,
     processes: Vec<Process>,
@@ -109,7 +112,16 @@ impl World {
     fn new(schedule: u64) -> World {
         let dice = Dice(schedule);
         let processes = vec![AT_REST; 3];
-        World { record: Record::default(), now: NOW, server: Server::default(), processes, dice, families: 0 }
+        World {
+            record: Record::default(),
+            replica: Record::default(),
+            incarnation: "first".to_owned(),
+            now: NOW,
+            server: Server::default(),
+            processes,
+            dice,
+            families: 0,
+        }
     }
 
     fn fresh_family(&mut self) -> Lineage {
@@ -119,6 +131,7 @@ impl World {
 
     /// Runs a change of the record, and looks at what it overwrote.
     fn write(&mut self, change: impl FnOnce(&mut Record, i64) -> bool) -> bool {
+        self.record.stand_in(CLIENT, &self.incarnation);
         // A spent pair is of no more use to anyone, whether it was sent or not (T3).
         let is_spent = |before: &usize| self.record.spent == Some(print(&before.to_string()));
         let before = number(&self.record.pair).filter(|before| !is_spent(before));
@@ -139,6 +152,7 @@ impl World {
             At::Idle => self.read(who, known),
             At::Read { holding, refresh } => {
                 let (claim, now) = (Claim::new(), self.now);
+                self.record.stand_in(CLIENT, &self.incarnation);
                 let spend = refresh.as_ref().map(|(token, _)| print(&token.to_string()));
                 match self.record.claim(
                     CLIENT,
@@ -160,6 +174,7 @@ impl World {
                 At::Idle
             }
             At::Failed { claim, unseen } => {
+                self.record.stand_in(CLIENT, &self.incarnation);
                 self.record.release(&claim, unseen.as_ref().map_or(Spending::Nothing, Spending::First));
                 At::Idle
             }
@@ -170,7 +185,8 @@ impl World {
     }
 
     fn read(&mut self, who: usize, known: Option<Lineage>) -> At {
-        let record = &self.record;
+        let mut record = self.record.clone();
+        record.stand_in(CLIENT, &self.incarnation);
         let holding = record.holding(CLIENT, self.now);
         let wants_another = self.dice.roll(2) == 0;
         if !wants_another && !record.is_rolled_back(CLIENT, known) && record.pair.access_token.is_some() {
@@ -242,7 +258,15 @@ impl World {
 
     /// What happens beside the processes.
     fn happen(&mut self) {
-        match self.dice.roll(12) {
+        match self.dice.roll(16) {
+            12 | 13 => self.replica = self.record.clone(),
+            14 => {
+                // The server fails, and a replica that lacks the last writes takes its place.
+                self.record = self.replica.clone();
+                self.incarnation = self.dice.roll(u64::MAX).to_string();
+                // A tombstone may be among what was lost.
+                self.processes.iter_mut().for_each(|process| process.is_cut = false);
+            }
             0 => {
                 // A crash, and a new process in its place.
                 let who = self.dice.roll(3) as usize;
