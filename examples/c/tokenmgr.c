@@ -24,6 +24,7 @@ static const struct command commands[] = {
     {"jwt", "qc", 0, 1, run_jwt},
     {"status", "j", 0, 0, run_status},
     {"logout", "", 0, 0, run_logout},
+    {"key", "", 0, 0, run_key},
 };
 
 static const char short_options[] = ":hVvqd:H:io:f";

@@ -46,6 +46,7 @@ int run_request(const struct options *options, char **args);
 int run_jwt(const struct options *options, char **args);
 int run_status(const struct options *options, char **args);
 int run_logout(const struct options *options, char **args);
+int run_key(const struct options *options, char **args);
 
 /* help.c: prints the page of one command, or of the whole where it is NULL. */
 void print_help(const char *command);
@@ -59,6 +60,11 @@ int report_and_free(tm_error *error);
 int complain(int code, const char *format, ...);
 /* Where a signal ended the call, the process has to die of that signal, or a shell's loop around it would go on. */
 void die_if_signalled(void);
+
+/* state.c: the options of TOKENMGR_OPTIONS, with a store of the user's own where they name none, so that one command
+ * finds what the one before it got. Where that can not be, it says so on stderr, and the tokens stay in memory. */
+struct buffer;
+void add_options(struct buffer *into);
 
 /* buffer.c: bytes that grow. Out of memory ends the process with EXIT_INTERNAL. */
 struct buffer {

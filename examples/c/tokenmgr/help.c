@@ -15,6 +15,7 @@ static const char general[] =
     "  status               say for how long the token is good, and what it took\n"
     "  login                log in now, whatever token is held\n"
     "  logout               revoke the tokens at the server and forget them\n"
+    "  key                  print a new key for an encrypted token store\n"
     "  jwt [TOKEN]          show what a token says and whether it has expired; offline\n"
     "\n"
     "Options\n"
@@ -29,8 +30,8 @@ static const char general[] =
     "  TOKENMGR_PASSWORD    or TOKENMGR_PASSWORD_FILE, a file that holds it\n"
     "  TOKENMGR_OPTIONS     the library's options, as one JSON object\n"
     "\n"
-    "Tokens live in the memory of one process unless TOKENMGR_OPTIONS names a store that\n"
-    "processes share: without one, every command that needs a token logs in for itself.\n"
+    "Tokens are kept from one command to the next, encrypted, in $XDG_STATE_HOME/tokenmgr\n"
+    "(~/.local/state/tokenmgr), unless TOKENMGR_OPTIONS names another store.\n"
     "\n"
     "Exit codes\n"
     "   0  done                                1  jwt --check: the token has expired\n"
@@ -95,28 +96,36 @@ static const char status[] =
     "Usage: tokenmgr status [--json]\n"
     "\n"
     "Gets a token the way a call would, logging in if it must, and says for how long it\n"
-    "is good and what it took. With the memory store every process begins empty, so\n"
-    "that this logs in.\n"
+    "is good and what it took.\n"
     "\n"
     "      --json            print the statistics only, as JSON\n";
 
 static const char login[] =
     "Usage: tokenmgr login\n"
     "\n"
-    "Logs in now, whatever token is held, and puts the new tokens into the store. With\n"
-    "the memory store this is a test of the credentials.\n";
+    "Logs in now, whatever token is held, and puts the new tokens into the store.\n";
 
 static const char logout[] =
     "Usage: tokenmgr logout\n"
     "\n"
     "Revokes the tokens at the server, every token of the account, and takes them out of\n"
-    "the store. Nothing held, as ever with the memory store: nothing is sent.\n";
+    "the store. Where nothing is held, nothing is sent.\n";
+
+static const char key[] =
+    "Usage: tokenmgr key\n"
+    "\n"
+    "Prints a new random key of 256 bits, in base64, for the option store.key. Nothing is\n"
+    "sent, and nothing is kept.\n"
+    "\n"
+    "Example\n"
+    "  (umask 077 && tokenmgr key > /etc/shop/tokens.key)\n";
 
 void print_help(const char *command) {
     static const struct {
         const char *name, *page;
     } pages[] = {
         {"request", request}, {"token", token}, {"jwt", jwt}, {"status", status}, {"login", login}, {"logout", logout},
+        {"key", key},
     };
     for (size_t i = 0; command && i < sizeof pages / sizeof *pages; i++) {
         if (strcmp(pages[i].name, command) == 0) {

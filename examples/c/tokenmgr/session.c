@@ -35,7 +35,10 @@ static void catch_signal(int number) {
 
 tm_manager *open_manager(const struct options *options, int *code) {
     tm_error *err = NULL;
-    tm_manager *tm = tm_new(NULL, NULL, NULL, getenv("TOKENMGR_OPTIONS"), &err);
+    struct buffer json = buffer_new();
+    add_options(&json);
+    tm_manager *tm = tm_new(NULL, NULL, NULL, json.data, &err);
+    buffer_free(&json);
     if (!tm) {
         *code = report_and_free(err);
         return NULL;

@@ -102,6 +102,17 @@ int run_status(const struct options *options, char **args) {
     return code;
 }
 
+int run_key(const struct options *options, char **args) {
+    (void)options;
+    (void)args;
+    tm_error *err = NULL;
+    char *key = tm_generate_key(&err);
+    if (!key) return report_and_free(err);
+    int code = print_line(key);
+    tm_string_free(key);
+    return code;
+}
+
 static void say_expiry(const char *token) {
     if (tm_jwt_is_expired(token)) {
         fputs("expired, or without an expiry\n", stderr);
