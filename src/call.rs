@@ -1,6 +1,7 @@
 //! One call of one caller: its time limit, its callbacks, its log lines. Every wait in the library goes
 //! through here, so that each obeys its own caller.
 
+use crate::credentials::Credentials;
 use crate::error::{Error, Result, Status};
 use crate::log::Level;
 use crate::store::TokenStore;
@@ -41,6 +42,8 @@ pub struct Call {
     pub hooks: Arc<Hooks>,
     /// The manager's count of logouts when the call began: a call never logs in after a later one.
     pub logouts: u64,
+    /// Those that it logs in with, whatever they are replaced by meanwhile.
+    pub credentials: Arc<Credentials>,
     timeout: Duration,
     deadline: Instant,
     /// Lines wait here until no lock is held and no runtime is entered.
@@ -50,11 +53,12 @@ pub struct Call {
 }
 
 impl Call {
-    pub fn begin(hooks: Arc<Hooks>, timeout: Duration, logouts: u64) -> Call {
+    pub fn begin(hooks: Arc<Hooks>, timeout: Duration, logouts: u64, credentials: Arc<Credentials>) -> Call {
         let marker = 0u8;
         Call {
             hooks,
             logouts,
+            credentials,
             timeout,
             deadline: Instant::now() + timeout,
             lines: RefCell::new(Vec::new()),

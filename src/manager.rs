@@ -271,7 +271,8 @@ impl Manager {
         let instance = self.instance()?;
         let timeout = timeout.unwrap_or_else(|| instance.spec.options.timeout_ms.duration());
         let logouts = instance.logouts.load(Ordering::Relaxed);
-        Ok((instance, Call::begin(self.hooks.load_full(), timeout, logouts)))
+        let credentials = instance.credentials.load_full();
+        Ok((instance, Call::begin(self.hooks.load_full(), timeout, logouts, credentials)))
     }
 
     /// This process's instance: in a forked child, the first call makes it from what the parent had published.

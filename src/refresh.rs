@@ -5,7 +5,6 @@
 //! processes the claims in the store's record hold.
 
 use crate::call::Call;
-use crate::credentials::Credentials;
 use crate::error::{Error, Result, Status};
 use crate::freshness::Freshness;
 use crate::instance::Instance;
@@ -78,7 +77,6 @@ pub fn renew(instance: &Instance, call: &Call, want: &Want, budget: &Budget) -> 
     let renewal = Renewal {
         instance,
         call,
-        credentials: instance.credentials.load_full(),
         want,
         budget,
         waits: Cell::new(0),
@@ -131,8 +129,6 @@ type Stepped<T> = std::result::Result<T, Setback>;
 struct Renewal<'a> {
     instance: &'a Instance,
     call: &'a Call,
-    /// Those that the call began with.
-    credentials: Arc<Credentials>,
     want: &'a Want,
     budget: &'a Budget,
     /// How often the call has looked again for another process to be done.
@@ -258,7 +254,7 @@ impl Renewal<'_> {
                 self.instance.stats.renewals_failed.add_one();
                 self.call.log(Level::Warning, || format!("the answer to a refresh was lost: {error}"));
                 // Without a password the one way on is to send it again, which waits for the claim to run out (T3).
-                if self.credentials.password.is_none() {
+                if self.call.credentials.password.is_none() {
                     return Err(error.into());
                 }
                 self.release(store, &claim, Spending::Nothing);

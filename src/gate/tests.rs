@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::call::Hooks;
+use crate::credentials::Credentials;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -13,8 +14,12 @@ use shuttle::thread;
 #[cfg(not(feature = "shuttle"))]
 use std::thread;
 
+fn nobody() -> Arc<Credentials> {
+    Arc::new(Credentials::new("", None).expect("no credentials are fine"))
+}
+
 fn call() -> Call {
-    Call::begin(Arc::new(Hooks::default()), Duration::from_secs(60), 0)
+    Call::begin(Arc::new(Hooks::default()), Duration::from_secs(60), 0, nobody())
 }
 
 /// The process as far as it matters here: the token in use, and what the server has seen.
@@ -150,7 +155,7 @@ mod waits {
 
     fn interrupted() -> Call {
         let hooks = Hooks { interrupt: Some(Arc::new(|| true)), ..Hooks::default() };
-        Call::begin(Arc::new(hooks), Duration::from_secs(60), 0)
+        Call::begin(Arc::new(hooks), Duration::from_secs(60), 0, nobody())
     }
 
     #[test]
@@ -171,7 +176,7 @@ mod waits {
         let pass = gate.try_enter(&call).unwrap();
         let waiter = Arc::clone(&gate);
         let ended = thread::spawn(move || {
-            let call = Call::begin(Arc::new(Hooks::default()), Duration::from_millis(1), 0);
+            let call = Call::begin(Arc::new(Hooks::default()), Duration::from_millis(1), 0, nobody());
             waiter.enter(&call).map(|_| ()).unwrap_err().status()
         });
         assert_eq!(ended.join().unwrap(), Status::TM_TIMEOUT);
@@ -181,7 +186,7 @@ mod waits {
     #[test]
     fn a_holder_that_never_comes_back_is_passed_over_when_its_time_is_over() {
         let gate = Gate::default();
-        let short = Call::begin(Arc::new(Hooks::default()), Duration::from_millis(1), 0);
+        let short = Call::begin(Arc::new(Hooks::default()), Duration::from_millis(1), 0, nobody());
         std::mem::forget(gate.try_enter(&short).unwrap());
         thread::scope(|scope| {
             scope.spawn(|| assert!(gate.enter(&call()).is_ok()));

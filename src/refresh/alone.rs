@@ -24,7 +24,7 @@ impl Renewal<'_> {
         if matches!(self.want, Want::Ahead) && !current.as_ref().is_some_and(late) {
             return Err(fault.into());
         }
-        if self.credentials.password.is_none() && self.instance.alone.read() == Record::default() {
+        if self.call.credentials.password.is_none() && self.instance.alone.read() == Record::default() {
             return Err(fault.into());
         }
         self.through(&self.instance.alone, true)

@@ -53,7 +53,7 @@ impl Renewal<'_> {
     }
 
     pub(super) fn ask_login(&self, store: &dyn TokenStore, claim: &Claim) -> std::result::Result<Granted, Asked> {
-        let Credentials { username, password, .. } = &*self.credentials;
+        let Credentials { username, password, .. } = &*self.call.credentials;
         let Some(password) = password else {
             return Err(Asked::Unsent(Error::new(Status::TM_LOGIN_REJECTED, "there is no password to log in with")));
         };

@@ -67,13 +67,13 @@ impl Renewal<'_> {
         let is_replay = record.is_spent(&self.instance.client, self.lineage());
         // T3: without a password there is nothing to lose: once, after the lease, a spent one is tried again.
         let name = Fingerprint::of(&self.instance.client, &token);
-        let last_chance = self.credentials.password.is_none() && record.replays_of(&name) == 0;
+        let last_chance = self.call.credentials.password.is_none() && record.replays_of(&name) == 0;
         let may = !is_over && (!is_replay || last_chance);
         may.then_some(Spend { token, expires_at, lineage: lineage?, is_replay })
     }
 
     pub(super) fn may_login(&self, store: &dyn TokenStore, record: &Record, now: i64) -> Result<()> {
-        if self.credentials.password.is_none() {
+        if self.call.credentials.password.is_none() {
             return Err(Error::new(
                 Status::TM_LOGIN_REJECTED,
                 "only a login could help, and there is no password; give one with tm_set_credentials, or tokens with tm_set_tokens",
@@ -85,10 +85,10 @@ impl Renewal<'_> {
                 "the server refused what the call's one refresh and one login gave; see whether the account may do this",
             ));
         }
-        if record.suspensions.is_empty() || self.credentials.is_forgiven() {
+        if record.suspensions.is_empty() || self.call.credentials.is_forgiven() {
             return Ok(());
         }
-        let mark = self.credentials.mark(&self.instance.client, store.marks());
+        let mark = self.call.credentials.mark(&self.instance.client, store.marks());
         match record.suspended_for(mark, now) {
             None => Ok(()),
             Some(left) => {

@@ -49,7 +49,7 @@ impl Renewal<'_> {
             if published {
                 self.instance.sign(record);
                 if lineage.seq == 0 && !record.suspensions.is_empty() {
-                    record.lift(self.credentials.mark(&self.instance.client, store.marks()));
+                    record.lift(self.call.credentials.mark(&self.instance.client, store.marks()));
                 }
             }
             published
@@ -90,8 +90,8 @@ impl Renewal<'_> {
 
     /// R5: notes that the credentials were refused, for everyone who shares the store.
     pub(super) fn suspend(&self, store: &dyn TokenStore, claim: &Claim, error: Error) -> Error {
-        self.credentials.end_forgiveness();
-        let mark = self.credentials.mark(&self.instance.client, store.marks());
+        self.call.credentials.end_forgiveness();
+        let mark = self.call.credentials.mark(&self.instance.client, store.marks());
         let mut wait = Duration::ZERO;
         self.best_effort(store, &mut |record, now| {
             wait = record.suspend(mark, now);

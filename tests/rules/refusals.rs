@@ -5,6 +5,7 @@ use crate::shelf::{Shelf, Step};
 use crate::support::*;
 use serde_json::json;
 use std::sync::Once;
+use std::thread;
 use std::time::{Duration, Instant};
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
@@ -149,6 +150,25 @@ fn r5_a_corrected_password_works_at_once() {
     manager.set_credentials(None, PASSWORD).expect("taken");
     assert_eq!(status(&manager), 200);
     assert_counters(&api, [("login_arrivals", 2), ("logins", 1)]);
+}
+
+#[test]
+fn r5_a_call_logs_in_with_the_credentials_that_it_began_with() {
+    let api = start(json!({}));
+    let manager = manager(&api, json!({}));
+    manager.token().expect("a login");
+    api.control(json!({"faults": [
+        {"route": "GET /api/v1/products", "status": 401, "delay_after_ms": 600},
+        {"route": "POST /auth/refresh", "status": 401}
+    ]}));
+    thread::scope(|scope| {
+        let call = scope.spawn(|| status(&manager));
+        assert!(api.wait_until("api_arrivals", 1, PATIENCE));
+        manager.set_credentials(None, "wrong").expect("credentials");
+        assert_eq!(call.join().expect("no panic"), 200);
+    });
+    assert_counters(&api, [("logins", 2), ("logins_refused", 0)]);
+    assert_eq!(refusal(manager.login()), Status::TM_LOGIN_REJECTED);
 }
 
 #[test]
