@@ -79,6 +79,11 @@ impl Pause {
         self.until.store(Tick::now().after(wait).0, Ordering::Relaxed);
     }
 
+    /// A short pause after something that was no failure.
+    pub fn rest(&self, wait: std::time::Duration) {
+        self.until.store(Tick::now().after(wait).0, Ordering::Relaxed);
+    }
+
     /// The same, unless another caller has begun the pause already.
     pub fn grow_once(&self, backoff: Backoff) {
         if self.is_over(Tick::now()) {
@@ -207,6 +212,7 @@ impl Instance {
                 self.ahead.grow(PASSING, None);
             }
             Ok(_) => self.ahead.end(),
+            Err(error) if is_elsewhere(error) => self.ahead.rest(error.retry_after().unwrap_or_default()),
             Err(error) => self.ahead.grow(PASSING, error.retry_after()),
         }
     }
@@ -259,6 +265,11 @@ impl Instance {
     pub fn forget_alone(&self) {
         self.alone.update(|record, _| *record = Record::default());
     }
+}
+
+/// Whether a refresh ahead of expiry ended because another process is at it: nothing failed.
+pub fn is_elsewhere(error: &Error) -> bool {
+    error.status() == Status::TM_LOCK_TIMEOUT && error.retry_after().is_some()
 }
 
 fn is_later(a: Lineage, b: Lineage) -> bool {

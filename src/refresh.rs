@@ -123,6 +123,8 @@ impl From<StoreFault> for Setback {
 /// How soon whoever waits for another process looks again, and how seldom in the end.
 const FIRST_NAP: Duration = Duration::from_millis(20);
 const LONGEST_NAP: Duration = Duration::from_millis(250);
+/// How soon a process that has a good token looks for the one that another process is getting.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 type Stepped<T> = std::result::Result<T, Setback>;
 
@@ -187,6 +189,7 @@ impl Renewal<'_> {
                 Status::TM_LOCK_TIMEOUT,
                 "another process is refreshing; its token will be taken over",
             )
+            .with_retry_after(Some(LOOK_AGAIN.mul_f64(0.5 + random_place()).min(left)))
             .into());
         }
         if self.waits.get() == 0 {

@@ -8,7 +8,7 @@ use crate::freshness::Freshness;
 use crate::gate::Entry;
 use crate::http::fault::Fault;
 use crate::http::{Answer, Connection, Exchange, Outgoing, redirect, set_headers};
-use crate::instance::Instance;
+use crate::instance::{Instance, is_elsewhere};
 use crate::log::Level;
 use crate::options::RequestOptions;
 use crate::refresh::{self, Budget, Want};
@@ -102,7 +102,8 @@ impl Instance {
             Err(error) if error.status() == Status::TM_CANCELLED => Err(error),
             Err(error) => {
                 // Whoever has begun to wait meanwhile has a dead token, and tries for itself.
-                call.log(Level::Warning, || {
+                let level = if is_elsewhere(&error) { Level::Debug } else { Level::Warning };
+                call.log(level, || {
                     format!("the token was not refreshed ahead of its expiry and goes on being used: {error}")
                 });
                 Ok(held)

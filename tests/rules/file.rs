@@ -49,22 +49,6 @@ impl Store {
     }
 }
 
-/// What a manager says, in order.
-fn listen(manager: &Manager) -> std::sync::Arc<std::sync::Mutex<Vec<(Level, String)>>> {
-    let lines = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let heard = lines.clone();
-    manager
-        .set_hooks(move |hooks| {
-            let heard = heard.clone();
-            hooks.log = Some((
-                Level::Debug,
-                std::sync::Arc::new(move |level, line: &str| heard.lock().unwrap().push((level, line.to_owned()))),
-            ));
-        })
-        .expect("hooks");
-    lines
-}
-
 #[test]
 fn s3_the_file_is_its_owners_sealed_and_whole() {
     let (api, store) = (start(json!({})), Store::new());

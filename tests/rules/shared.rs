@@ -6,8 +6,8 @@ use crate::support::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::thread;
-use tokenmgr::Manager;
 use tokenmgr::error::Status;
+use tokenmgr::{Level, Manager};
 
 const REFRESH: &str = "POST /auth/refresh";
 
@@ -41,6 +41,22 @@ fn t2_who_has_a_token_that_is_good_does_not_wait_for_it() {
     }
     assert!(unix_ms() < until);
     assert_counters(&api, [("login_arrivals", 1), ("refresh_arrivals", 0)]);
+}
+
+#[test]
+fn t2_that_another_process_is_refreshing_is_no_failure_of_ours() {
+    let (api, shelf) = (start(two_minutes()), Shelf::new());
+    let manager = finds(&api, &shelf, DUE, json!({}));
+    let lines = listen(&manager);
+    claimed_by_a_dead_process(&shelf, 4000);
+    let looked = stat(&manager, "store_operations");
+    // It looks for the other's pair again and again, and not less often each time.
+    until("it has looked ten times", || {
+        assert_eq!(status(&manager), 200);
+        stat(&manager, "store_operations") >= looked + 10
+    });
+    let lines = lines.lock().expect("no panic");
+    assert!(lines.iter().all(|(level, _)| *level >= Level::Info), "{lines:?}");
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use crate::api::{Config, DemoApi};
 use crate::shelf::Shelf;
 use serde_json::{Value, json};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokenmgr::error::{Result, Status};
-use tokenmgr::{CallbackStore, Manager, Pair, Response};
+use tokenmgr::{CallbackStore, Level, Manager, Pair, Response};
 
 /// More than anything here should ever take: only a failure waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -87,6 +87,22 @@ pub fn assert_counters<const N: usize>(api: &DemoApi, expected: [(&str, u64); N]
 pub fn assert_no_reuse(api: &DemoApi) {
     assert_eq!(api.counter("reuse"), 0, "all: {}", api.counters());
     assert!(api.counter("max_arrivals_of_one_refresh_token") <= 1, "all: {}", api.counters());
+}
+
+/// What a manager says, in order.
+pub fn listen(manager: &Manager) -> Arc<Mutex<Vec<(Level, String)>>> {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let heard = lines.clone();
+    manager
+        .set_hooks(move |hooks| {
+            let heard = heard.clone();
+            hooks.log = Some((
+                Level::Debug,
+                Arc::new(move |level, line: &str| heard.lock().unwrap().push((level, line.to_owned()))),
+            ));
+        })
+        .expect("hooks");
+    lines
 }
 
 #[track_caller]
