@@ -125,10 +125,10 @@ impl Manager {
             }
             !is_empty
         });
-        let pair = match (held, stored) {
-            (Some(held), _) => Some(held),
-            (None, Some(access)) => Some(Arc::new(given_pair(access, None, Lifetime::UNKNOWN, None)?)),
-            (None, None) => None,
+        // What is held may be older than what another process has put into the store since.
+        let pair = match stored.filter(|_| !held.as_ref().is_some_and(|held| held.private)) {
+            Some(access) => Some(Arc::new(given_pair(access, None, Lifetime::UNKNOWN, None)?)),
+            None => held,
         };
         let revoked = match &pair {
             Some(pair) => refresh::logout(&instance, &call, pair),

@@ -213,6 +213,20 @@ fn s1_a_logout_does_not_send_another_hosts_token_nor_forget_it() {
 }
 
 #[test]
+fn a_logout_revokes_what_the_store_holds_by_now() {
+    let (api, shelf) = (start(json!({})), Shelf::new());
+    let (first, second) = (manager_on(&api, &shelf, json!({})), manager_on(&api, &shelf, json!({})));
+    first.token().expect("a login");
+    api.control(json!({"revoke": {"what": "all"}}));
+    let newer = second.login().and_then(|()| second.token()).expect("another login");
+    first.logout().expect("a logout");
+    assert_counters(&api, [("logouts", 1), ("logouts_refused", 0)]);
+    let own_client = manager(&api, json!({}));
+    own_client.set_tokens(newer.access.as_str(), None, 0, 0).expect("a token");
+    assert_eq!((status(&own_client), api.counter("api_401")), (200, 1), "the newer token still works");
+}
+
+#[test]
 fn t2_a_logout_leaves_a_tombstone_that_nothing_in_flight_replaces() {
     let (api, shelf) = (start(two_minutes()), Shelf::new());
     let other = manager_on(&api, &shelf, json!({}));
