@@ -5,10 +5,12 @@
 //! comment the documentation.
 
 mod reader;
+mod redis;
 mod source;
 mod stores;
 mod units;
 
+pub use redis::{RedisOptions, SentinelOptions, Urls};
 pub use source::SecretSource;
 pub use stores::{FileOptions, StoreOptions};
 pub use units::{Bytes, Count, Millis, Seconds};

@@ -1,6 +1,6 @@
 //! The option `store`: where the token pair is kept.
 
-use super::SecretSource;
+use super::{RedisOptions, SecretSource};
 use crate::error::{Error, Result, Status};
 use serde::Deserialize;
 
@@ -18,9 +18,8 @@ pub enum StoreOptions {
     },
     /// In one encrypted file, shared by the processes of one machine.
     File(FileOptions),
-    /// Not in this build.
-    #[cfg_attr(feature = "schema", schemars(skip))]
-    Redis(NotBuilt),
+    /// In a hash in Redis, shared by the processes of many machines.
+    Redis(Box<RedisOptions>),
     /// Not in this build.
     #[cfg_attr(feature = "schema", schemars(skip))]
     Vault(NotBuilt),
@@ -78,7 +77,7 @@ impl StoreOptions {
             StoreOptions::File(FileOptions { path, .. }) if path.is_empty() || path.ends_with('/') => {
                 refuse("the option store.path names no file; give the path of a file")
             }
-            StoreOptions::Redis(_) => missing("redis"),
+            StoreOptions::Redis(options) => options.check(),
             StoreOptions::Vault(_) => missing("vault"),
             StoreOptions::Memory {} | StoreOptions::Callback { .. } | StoreOptions::File(_) => Ok(()),
         }

@@ -7,6 +7,7 @@ pub mod callback;
 mod file;
 pub mod memory;
 pub mod record;
+mod redis;
 mod seal;
 
 use crate::call::Call;
@@ -69,7 +70,8 @@ pub fn open(options: &StoreOptions) -> Result<Option<Arc<dyn TokenStore>>> {
     Ok(match options {
         StoreOptions::Memory {} | StoreOptions::Callback { .. } => None,
         StoreOptions::File(options) => Some(Arc::new(file::FileStore::new(options)?)),
-        StoreOptions::Redis(_) | StoreOptions::Vault(_) => None,
+        StoreOptions::Redis(options) => Some(Arc::new(redis::RedisStore::new(options)?)),
+        StoreOptions::Vault(_) => None,
     })
 }
 
