@@ -32,7 +32,8 @@ impl Redis {
     pub fn listening(folder: Folder, port: &str, arguments: &[&str], entry: &[&str]) -> Redis {
         let program = Program::start("redis-server", "redis-server", &folder, |free| {
             let free = free.to_string();
-            let fixed = ["--bind", "127.0.0.1", "--save", "", "--dir", &folder.path("")];
+            let fixed =
+                ["--bind", "127.0.0.1", "--save", "", "--repl-diskless-sync-delay", "0", "--dir", &folder.path("")];
             let all = [port, &free].into_iter().chain(fixed).chain(arguments.iter().copied());
             all.map(str::to_owned).collect()
         });
