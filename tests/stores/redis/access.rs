@@ -1,11 +1,10 @@
 //! Getting in: passwords, ACL users, databases, TLS.
 
-use super::server::{KEY, Redis, options};
+use super::server::{KEY, Redis, listen, options, says};
 use crate::folder::Folder;
 use crate::pki::Authority;
 use crate::support::*;
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
 use tokenmgr::error::Status;
 use tokenmgr::{Level, Manager};
 
@@ -24,19 +23,6 @@ fn user(redis: &Redis, commands: &[&str]) {
 
 fn as_user(redis: &Redis, more: Value) -> Value {
     options(json!({"url": format!("redis://shop:shop-password@127.0.0.1:{}", redis.port())}), more)
-}
-
-fn listen(manager: &Manager) -> Arc<Mutex<Vec<(Level, String)>>> {
-    let lines = Arc::<Mutex<Vec<(Level, String)>>>::default();
-    let heard = lines.clone();
-    manager
-        .set_hooks(move |hooks| {
-            let heard = heard.clone();
-            let write = move |level: Level, line: &str| heard.lock().unwrap().push((level, line.to_owned()));
-            hooks.log = Some((Level::Debug, Arc::new(write)));
-        })
-        .expect("hooks");
-    lines
 }
 
 /// One login, one refresh, and no fault, by two managers in turn.
@@ -69,7 +55,7 @@ fn a_password_with_odd_characters_in_the_url_or_beside_it() {
 #[test]
 fn s2_a_refused_password_is_said_and_not_shown() {
     let redis = Redis::listening(Folder::new(), "--port", &["--requirepass", ODD], &["-a", ODD]);
-    for (url, says) in [
+    for (url, why) in [
         (format!("redis://127.0.0.1:{}", redis.port()), "NOAUTH"),
         (format!("redis://us%20er:hidden-9Xw1@127.0.0.1:{}", redis.port()), "WRONGPASS"),
         (format!("redis://:hidden-9Xw1@127.0.0.1:{}", redis.port()), "WRONGPASS"),
@@ -80,7 +66,7 @@ fn s2_a_refused_password_is_said_and_not_shown() {
         // T5: it goes on alone.
         assert_eq!(status(&first), 200);
         let all = format!("{:?}", lines.lock().unwrap());
-        assert!(all.contains(says) && all.contains(&format!("127.0.0.1:{}", redis.port())), "{all}");
+        assert!(all.contains(why) && all.contains(&format!("127.0.0.1:{}", redis.port())), "{all}");
         assert!(!all.contains("hidden-9Xw1") && !all.contains("us er") && !all.contains("us%20er"), "{all}");
     }
 }
@@ -101,8 +87,7 @@ fn an_acl_user_that_may_touch_its_own_keys_only() {
         if *missing == "+hdel" {
             first.refresh().expect("a pair");
         }
-        let all = format!("{:?}", lines.lock().unwrap());
-        assert!(all.contains("NOPERM") && all.contains(missing), "{missing}: {all}");
+        says(&lines, &["NOPERM", missing]);
         assert_no_reuse(&api);
     }
 }
@@ -148,8 +133,7 @@ fn t3_with_wait_replicas_a_claim_counts_when_they_have_it() {
     let lines = listen(&first);
     assert_eq!(status(&first), 200);
     first.refresh().expect("a pair");
-    let all = format!("{:?}", lines.lock().unwrap());
-    assert!(all.contains("0 of the 1 replicas"), "{all}");
+    says(&lines, &["0 of the 1 replicas"]);
     replica.signal("CONT");
     assert_no_reuse(&api);
 }
@@ -185,7 +169,7 @@ fn the_database_may_stand_in_the_url_or_beside_it() {
     let first = manager(&api, options(url("/99"), json!({})));
     let lines = listen(&first);
     assert_eq!(status(&first), 200);
-    assert!(format!("{:?}", lines.lock().unwrap()).contains("out of range"));
+    says(&lines, &["out of range"]);
 }
 
 #[test]
@@ -206,7 +190,7 @@ fn tls_with_an_authority_and_a_clients_certificate() {
     let redis = Redis::listening(Folder::new(), "--tls-port", &arguments, &entry);
     let with = |more: Value| options(json!({"url": format!("rediss://127.0.0.1:{}", redis.port())}), more);
     works(|| with(json!({"ca_file": ca, "client_cert_file": certificate, "client_key_file": client_key})));
-    for (more, says) in [
+    for (more, why) in [
         (json!({"client_cert_file": certificate, "client_key_file": client_key}), "not trusted"),
         (json!({"ca_file": ca, "ca_only": true}), "client_cert_file"),
     ] {
@@ -214,8 +198,7 @@ fn tls_with_an_authority_and_a_clients_certificate() {
         let first = manager(&api, with(more));
         let lines = listen(&first);
         assert_eq!(status(&first), 200);
-        let all = format!("{:?}", lines.lock().unwrap());
-        assert!(all.contains(says), "{says}: {all}");
+        says(&lines, &[why]);
     }
     let api = start(json!({}));
     let text = with(json!({"ca_file": "/no/such/file"})).to_string();
@@ -226,7 +209,7 @@ fn tls_with_an_authority_and_a_clients_certificate() {
 #[test]
 fn options_that_make_no_sense_together_are_refused() {
     let api = start(json!({}));
-    for (store, says) in [
+    for (store, why) in [
         (json!({}), "store.url is missing"),
         (json!({"url": []}), "store.url is missing"),
         (json!({"url": 7}), "store"),
@@ -243,7 +226,7 @@ fn options_that_make_no_sense_together_are_refused() {
         (json!({"url": "redis://a", "urll": 1}), "url"),
     ] {
         let text = options(store, json!({})).to_string();
-        let error = Manager::new(Some(&api.url()), Some(USER), Some(PASSWORD), Some(&text)).expect_err(says);
-        assert!(error.status() == Status::TM_INVALID_OPTIONS && error.message().contains(says), "{says}: {error}");
+        let error = Manager::new(Some(&api.url()), Some(USER), Some(PASSWORD), Some(&text)).expect_err(why);
+        assert!(error.status() == Status::TM_INVALID_OPTIONS && error.message().contains(why), "{why}: {error}");
     }
 }

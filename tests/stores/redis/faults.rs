@@ -2,7 +2,7 @@
 //! refresh token is sent twice.
 
 use super::proxy::{Cut, Proxy};
-use super::server::{KEY, Redis, options};
+use super::server::{KEY, Redis, listen, options, says};
 use crate::support::*;
 use serde_json::json;
 use std::thread;
@@ -177,27 +177,12 @@ fn t5_out_of_memory_it_takes_no_claim_and_recovers() {
     assert_eq!(status(&first), 200);
     assert_counters(&api, [("logins", 2), ("refresh_arrivals", 0)]);
     assert_eq!(stats(&first)["token_is_private"], true);
-    let lines = lines.lock().unwrap().join("\n");
-    assert!(lines.contains("OOM") && lines.contains("maxmemory") && lines.contains("127.0.0.1:"), "{lines}");
+    says(&lines, &["OOM", "maxmemory", "127.0.0.1:"]);
     redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
     assert_eq!(redis.hash(), before, "half a record was written");
     first.refresh().expect("a pair");
     assert_eq!(stats(&first)["token_is_private"], false);
     assert_no_reuse(&api);
-}
-
-/// Everything a manager says.
-fn listen(manager: &Manager) -> std::sync::Arc<std::sync::Mutex<Vec<String>>> {
-    let lines = std::sync::Arc::<std::sync::Mutex<Vec<String>>>::default();
-    let heard = lines.clone();
-    manager
-        .set_hooks(move |hooks| {
-            let heard = heard.clone();
-            let write = move |_: tokenmgr::Level, line: &str| heard.lock().unwrap().push(line.to_owned());
-            hooks.log = Some((tokenmgr::Level::Debug, std::sync::Arc::new(write)));
-        })
-        .expect("hooks");
-    lines
 }
 
 #[test]
@@ -247,6 +232,6 @@ fn something_else_under_the_key_is_left_alone_and_said() {
     let first = manager(&api, redis.options(json!({})));
     let lines = listen(&first);
     assert_eq!(status(&first), 200);
-    assert!(lines.lock().unwrap().iter().any(|line| line.contains("WRONGTYPE") && line.contains("store.prefix")));
+    says(&lines, &["WRONGTYPE", "store.prefix"]);
     assert_eq!(redis.cli(&["GET", KEY]), "theirs");
 }
