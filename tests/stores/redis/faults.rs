@@ -5,6 +5,7 @@ use super::proxy::{Cut, Proxy};
 use super::server::{KEY, Redis, listen, options, says};
 use crate::support::*;
 use serde_json::json;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokenmgr::Manager;
@@ -234,4 +235,52 @@ fn something_else_under_the_key_is_left_alone_and_said() {
     assert_eq!(status(&first), 200);
     says(&lines, &["WRONGTYPE", "store.prefix"]);
     assert_eq!(redis.cli(&["GET", KEY]), "theirs");
+}
+
+/// A refresh, and what is done to the server between reading the record and writing the claim. `write`: what the write
+/// is known by.
+fn before_the_claim(write: &str, user: &str, meddle: impl FnOnce(&Redis) + Send + 'static) -> crate::api::DemoApi {
+    let (api, redis) = (start(json!({})), Redis::with(&["--enable-debug-command", "yes"]));
+    let proxy = Proxy::to(redis.port());
+    redis.cli(&["ACL", "SETUSER", "scriptless", "on", ">x", "~*", "+@all", "-eval"]);
+    let through = options(json!({"url": format!("redis://{user}127.0.0.1:{}", proxy.port)}), json!({}));
+    let first = manager(&api, through);
+    first.token().expect("a login");
+    let redis = Arc::new(Mutex::new(redis));
+    let meddled = redis.clone();
+    proxy.before(write, move || meddle(&meddled.lock().unwrap()));
+    first.refresh().expect("a pair");
+    assert!(proxy.has_meddled(), "no command held {write}");
+    assert_no_reuse(&api);
+    api
+}
+
+/// How the two ways to write are known, and who goes which way.
+const WAYS: [(&str, &str); 2] = [("local at = 3", ""), ("EXEC", "scriptless:x@")];
+
+#[test]
+fn t2_a_claim_counts_only_in_the_incarnation_that_was_read() {
+    for (write, user) in WAYS {
+        let api = before_the_claim(write, user, |redis| {
+            redis.cli(&["DEBUG", "CHANGE-REPL-ID"]);
+        });
+        assert_counters(&api, [("logins", 2), ("refresh_arrivals", 0)]);
+    }
+}
+
+#[test]
+fn t2_a_claim_counts_only_on_exactly_what_was_read() {
+    for (write, user) in WAYS {
+        // Anything else in the hash, even of others, is a reason to look again; it costs nothing.
+        let api = before_the_claim(write, user, |redis| {
+            redis.cli(&["HSET", KEY, "theirs", "x"]);
+        });
+        assert_counters(&api, [("logins", 1), ("refreshes", 1)]);
+        // Another has claimed it, and is gone.
+        let api = before_the_claim(write, user, |redis| {
+            let spent = redis.hash()["for"].clone();
+            redis.cli(&["HSET", KEY, "spent", &spent]);
+        });
+        assert_counters(&api, [("logins", 2), ("refresh_arrivals", 0)]);
+    }
 }

@@ -24,7 +24,11 @@ struct Orders {
     cut: Mutex<Option<Cut>>,
     stalled: AtomicBool,
     seen: AtomicU32,
+    /// What is done before a command that holds this text is passed on, once.
+    meddler: Mutex<Option<(String, Meddler)>>,
 }
+
+type Meddler = Box<dyn FnOnce() + Send>;
 
 pub struct Proxy {
     pub port: u16,
@@ -56,6 +60,16 @@ impl Proxy {
     /// Whether it has been cut.
     pub fn has_cut(&self) -> bool {
         self.orders.left.load(SeqCst) == 0
+    }
+
+    /// Does something once, just before a command that holds this text is passed on.
+    pub fn before(&self, text: &str, meddle: impl FnOnce() + Send + 'static) {
+        *self.orders.meddler.lock().unwrap() = Some((text.to_owned(), Box::new(meddle)));
+    }
+
+    /// Whether that was done.
+    pub fn has_meddled(&self) -> bool {
+        self.orders.meddler.lock().unwrap().is_none()
     }
 
     /// From now on nothing passes, and no connection is closed.
@@ -98,6 +112,11 @@ fn serve(mut client: TcpStream, orders: &Arc<Orders>) {
             break;
         }
         orders.seen.fetch_add(1, SeqCst);
+        let holds = |text: &str| buffer[..length].windows(text.len()).any(|window| window == text.as_bytes());
+        let meddler = orders.meddler.lock().unwrap().take_if(|(text, _)| holds(text));
+        if let Some((_, meddle)) = meddler {
+            meddle();
+        }
         let is_last = orders.left.load(SeqCst) > 0 && orders.left.fetch_sub(1, SeqCst) == 1;
         let cut = is_last.then(|| *orders.cut.lock().unwrap()).flatten();
         if cut == Some(Cut::Before) {
