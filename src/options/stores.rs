@@ -22,7 +22,7 @@ pub enum StoreOptions {
     #[cfg_attr(feature = "schema", schemars(skip))]
     Redis(NotBuilt),
     /// In HashiCorp Vault or OpenBao, in a KV version 2 secrets engine.
-    Vault(VaultOptions),
+    Vault(Box<VaultOptions>),
 }
 
 /// The store in one file.

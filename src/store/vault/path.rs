@@ -49,7 +49,7 @@ mod tests {
     fn options(more: &str) -> VaultOptions {
         let json = format!(r#"{{"store": {{"type": "vault", "url": "https://vault", "token": "t" {more}}}}}"#);
         match Options::parse(Some(&json)).unwrap().store {
-            StoreOptions::Vault(options) => options,
+            StoreOptions::Vault(options) => *options,
             other => panic!("{other:?}"),
         }
     }
