@@ -205,7 +205,10 @@ impl TokenStore for VaultStore {
             stamp(&mut record, version + 1, clock);
             reach("vault-read");
             match self.write(call, client, record, version)? {
-                Write::Done => return Ok(()),
+                Write::Done => {
+                    reach("vault-written");
+                    return Ok(());
+                }
                 Write::Conflict => {
                     let pause = nap.mul_f64(0.5 + random_place());
                     call.sleep(pause).map_err(|error| StoreFault { error, maybe_written: false })?;

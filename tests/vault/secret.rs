@@ -132,6 +132,18 @@ fn t3_a_pair_that_others_wrote_is_served_and_its_refresh_token_not_sent() {
     assert_counters(&api, [("logins", 2), ("refresh_arrivals", 0)]);
 }
 
+#[test]
+fn an_engine_that_keeps_one_version_and_insists_on_cas_is_enough() {
+    let (api, bao) = (start(json!({})), Bao::start());
+    bao.must("POST", "secret/config", json!({"max_versions": 1, "cas_required": true}));
+    let manager = bao.manager(&api);
+    for _ in 0..3 {
+        manager.refresh().expect("a login, then refreshes");
+    }
+    assert_eq!(status(&bao.manager(&api)), 200);
+    assert_counters(&api, [("logins", 1), ("refreshes", 2)]);
+}
+
 /// Puts something in the record's place, and sees that the next process says so, and logs in.
 fn is_discarded(says: &str, more: Value, content: Value) {
     let (api, bao) = (start(json!({})), Bao::start());

@@ -32,8 +32,8 @@ fn s1_a_vault_behind_tls_is_trusted_by_its_authority_only_and_may_ask_for_a_cert
     assert_counters(&api, [("logins", 1), ("refreshes", 1)]);
     assert_eq!((stat(&trusted, "store_failures"), stat(&shown, "store_failures")), (0, 0));
     for (store, says) in [
-        (json!({ "url": url }), "got no TLS connection"),
-        (json!({"url": strict, "ca_file": ca}), "client_cert_file"),
+        (json!({ "url": url }), "name the authority's file in store.ca_file"),
+        (json!({"url": strict, "ca_file": ca}), "store.client_cert_file"),
         (json!({"url": bao.url().replace("http:", "https:"), "ca_file": ca}), "got no TLS connection"),
     ] {
         let manager = bao.manager_with(&api, store);

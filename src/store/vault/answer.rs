@@ -67,7 +67,7 @@ impl Reply<'_> {
 
     /// Whether the path is known, and only holds nothing.
     pub fn is_empty(&self) -> bool {
-        self.status == 404 && self.words().is_empty()
+        self.status == 404 && self.body.errors.as_ref().is_some_and(Vec::is_empty)
     }
 
     /// Whether the request was refused before anything was done.
@@ -92,7 +92,7 @@ impl Reply<'_> {
                 format!("{shown} found no such namespace{said}; check store.namespace")
             }
             404 => format!(
-                "{shown} found nothing mounted there{said}; check store.mount, or mount a KV version 2 secrets engine"
+                "{shown} found nothing mounted there{said}; check store.url and store.mount, or mount a KV version 2 secrets engine"
             ),
             429 => format!("{shown} was refused (429): a quota of the Vault is used up; try again later, or raise it"),
             472 | 473 => format!(
@@ -161,6 +161,7 @@ mod tests {
         let conflict = r#"{"errors":["check-and-set parameter did not match the current version"]}"#;
         assert!(reply(400, conflict).is_conflict() && !reply(400, "{}").is_conflict());
         assert!(reply(404, r#"{"errors":[]}"#).is_empty() && !reply(404, r#"{"errors":["no handler"]}"#).is_empty());
+        assert!(!reply(404, "{}").is_empty(), "not a Vault's answer");
         assert!(reply(403, "{}").did_nothing() && !reply(500, "{}").did_nothing());
         assert!(reply(503, r#"{"errors":["Vault is sealed"]}"#).did_nothing() && !reply(503, "{}").did_nothing());
         assert!(!reply(204, "{}").did_nothing());

@@ -173,7 +173,8 @@ impl Server {
                 format!("{shown} could not connect ({why}); check store.url and that the Vault runs"),
             ),
             Fault::Tls { why, .. } => {
-                Error::new(Status::TM_STORE, format!("{shown} got no TLS connection: {why} (of the store's options)"))
+                let why = why.replace("ca_file", "store.ca_file").replace("client_cert_file", "store.client_cert_file");
+                Error::new(Status::TM_STORE, format!("{shown} got no TLS connection: {why}"))
             }
             Fault::TooLarge(limit) => Error::new(
                 Status::TM_STORE,

@@ -4,6 +4,7 @@
 use super::answer::Auth;
 use super::path::in_url;
 use super::server::{Answered, Request, Server};
+use super::to_json;
 use crate::backoff::{Backoff, PASSING, REFUSED};
 use crate::call::Call;
 use crate::clock::Tick;
@@ -17,7 +18,7 @@ use crate::secret::Secret;
 use crate::store::StoreFault;
 use arc_swap::ArcSwapOption;
 use http::Method;
-use serde_json::json;
+use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -79,8 +80,12 @@ impl VaultToken {
         self.life.is_some_and(|life| Tick::now() >= life.due)
     }
 
+    fn lives(&self) -> bool {
+        self.life.is_none_or(|life| Tick::now() < life.ends)
+    }
+
     fn is_renewable(&self) -> bool {
-        self.life.is_some_and(|life| life.renewable && Tick::now() < life.ends)
+        self.lives() && self.life.is_some_and(|life| life.renewable)
     }
 }
 
@@ -194,18 +199,20 @@ impl Tokens {
                 return Ok(self.install(VaultToken::new(token.secret.clone(), *lease_duration, *renewable)));
             }
         }
-        match &self.source {
-            Source::AppRole { .. } => return self.begin(call, server),
-            Source::Given(source) => {
-                if read(source, "store.token")? != token.secret {
-                    return self.begin(call, server);
-                }
+        let is_replaced = match &self.source {
+            Source::AppRole { .. } => true,
+            Source::Given(source) => read(source, "store.token")? != token.secret,
+        };
+        if is_replaced {
+            match self.begin(call, server) {
+                Err(_) if token.lives() => {}
+                outcome => return outcome,
             }
         }
         self.renewal.grow(RENEWAL, None);
         call.log(Level::Warning, || {
             let left = token.life.map_or(0, |life| Tick::now().until(life.ends).as_secs());
-            format!("the Vault token runs out in {left} s and can not be renewed; put another in its place")
+            format!("the Vault token runs out in {left} s and could be neither renewed nor replaced; see what the Vault allows it")
         });
         Ok(token)
     }
@@ -244,12 +251,18 @@ impl Tokens {
         }
         let role_id = read(role_id, "store.role_id")?;
         let secret_id = secret_id.map(|source| read(source, "store.secret_id")).transpose()?;
-        let body = json!({"role_id": role_id.as_str(), "secret_id": secret_id.as_ref().map(Secret::as_str)});
+        #[derive(Serialize)]
+        struct Login<'a> {
+            role_id: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            secret_id: Option<&'a str>,
+        }
+        let login = Login { role_id: role_id.as_str(), secret_id: secret_id.as_ref().map(Secret::as_str) };
         let request = Request {
             method: Method::POST,
             path,
             token: None,
-            body: Zeroizing::new(body.to_string().into_bytes()),
+            body: to_json(&login),
             // A secret that is good for a number of logins is not to lose one to a connection that had died.
             connection: Connection::New,
         };
