@@ -87,3 +87,36 @@ fn t2_a_claim_holds_between_machines_whose_clocks_differ() {
         assert_no_reuse(&api);
     }
 }
+
+/// Kills the owner of a refresh at each step, and stops it there for longer than a lease.
+#[cfg(feature = "steps")]
+#[test]
+fn t3_an_owner_that_is_killed_or_stopped_at_any_step_costs_a_login_at_the_most() {
+    let steps = ["read", "vault-read", "vault-written", "claimed", "answered", "published"];
+    let all = steps.iter().flat_map(|step| [("kill", step), ("stop", step)]);
+    let ways: Vec<(&str, &&str)> = all.collect();
+    together(ways.len(), |at| {
+        let (end, step) = ways[at];
+        let (api, bao) = (start(json!({})), Bao::start());
+        let manager = bao.manager(&api);
+        assert_eq!(status(&manager), 200);
+        let order = order(&api, &bao, &["refresh"]);
+        let order_step = format!("TOKENMGR_STEP={step}:{end}");
+        let mut owner = child::begin(&["env", &order_step], &order);
+        match end {
+            "kill" => assert!(!owner.wait().expect("a child of ours").success(), "{step}"),
+            _ => until("it is stopped", || child::is_stopped(&owner)),
+        }
+        api.control(json!({"revoke": {"what": "access"}}));
+        let begun = Instant::now();
+        assert_eq!(status(&manager), 200, "{end} {step}");
+        assert!(begun.elapsed() < Duration::from_secs(8), "{end} {step}: {:?}", begun.elapsed());
+        if end == "stop" {
+            child::go_on(&owner);
+            assert!(owner.wait().expect("a child of ours").success(), "{step}");
+        }
+        assert_eq!(status(&bao.manager(&api)), 200, "{end} {step}");
+        assert!(api.counter("logins") <= 3, "{end} {step}: {}", api.counters());
+        assert_no_reuse(&api);
+    });
+}

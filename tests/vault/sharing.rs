@@ -41,6 +41,15 @@ fn t2_many_with_an_empty_store_are_one_login_and_with_a_dead_token_one_refresh()
 }
 
 #[test]
+fn t2_two_hundred_that_start_at_once_are_one_login() {
+    let (api, bao) = (start(json!({})), Bao::start());
+    let all: Vec<Manager> = (0..200).map(|_| bao.manager(&api)).collect();
+    assert_eq!(together(200, |at| status(&all[at])), [200; 200]);
+    assert_counters(&api, [("logins", 1)]);
+    assert_eq!(all.iter().map(|manager| stat(manager, "store_failures")).sum::<u64>(), 0);
+}
+
+#[test]
 fn r2_a_401_that_hits_many_processes_is_one_refresh() {
     let (api, bao) = (start(json!({})), Bao::start());
     let all: Vec<Manager> = (0..12).map(|_| bao.manager(&api)).collect();
