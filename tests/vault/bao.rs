@@ -30,17 +30,21 @@ impl Bao {
         Bao::with(|_| "storage \"inmem\" {}".to_owned())
     }
 
-    /// What it keeps outlives a restart.
+    /// What it keeps outlives a restart, and others can join it.
     pub fn lasting() -> Bao {
-        Bao::with(|folder| {
-            std::fs::create_dir(folder.path("data")).expect("a folder in ours");
-            format!(
-                "storage \"raft\" {{ path = \"{}\"\n node_id = \"one\"\n performance_multiplier = 1 }}\n\
-                 cluster_addr = \"http://127.0.0.1:{}\"",
-                folder.path("data"),
-                free_port()
-            )
-        })
+        Bao::with(raft)
+    }
+
+    /// Another node of the same cluster.
+    pub fn joining(first: &Bao) -> Bao {
+        let folder = Folder::new();
+        let (child, port) = launch(&folder, &raft(&folder));
+        let bao = Bao { child, port, key: first.key.clone(), root: first.root.clone(), folder };
+        bao.must("POST", "sys/storage/raft/join", json!({"leader_api_addr": first.url()}));
+        bao.must("PUT", "sys/unseal", json!({"key": bao.key}));
+        until("it serves as a standby", || bao.ask("GET", "sys/health?standbyok=true", Value::Null).0 == 200);
+        until("it forwards", || bao.ask("GET", "secret/config", Value::Null).0 == 200);
+        bao
     }
 
     /// With these lines of configuration, a storage among them.
@@ -187,13 +191,23 @@ impl Drop for Bao {
     }
 }
 
+/// Storage that is a cluster of its own, or a part of one.
+fn raft(folder: &Folder) -> String {
+    fs::create_dir(folder.path("data")).expect("a folder in ours");
+    format!(
+        "storage \"raft\" {{ path = \"{}\"\n performance_multiplier = 1\n autopilot_reconcile_interval = \"300ms\"\n autopilot_update_interval = \"300ms\" }}",
+        folder.path("data")
+    )
+}
+
 /// Starts it on a port that was free just now; another program may be quicker to take it, so that a few are tried.
 fn launch(folder: &Folder, lines: &str) -> (Child, u16) {
     for _ in 0..5 {
-        let port = free_port();
+        let (port, nodes) = (free_port(), free_port());
         let config = format!(
-            "listener \"tcp\" {{ address = \"127.0.0.1:{port}\"\n tls_disable = true }}\n\
-             api_addr = \"http://127.0.0.1:{port}\"\n{lines}\n"
+            "listener \"tcp\" {{ address = \"127.0.0.1:{port}\"\n cluster_address = \"127.0.0.1:{nodes}\"\n\
+             tls_disable = true }}\napi_addr = \"http://127.0.0.1:{port}\"\n\
+             cluster_addr = \"https://127.0.0.1:{nodes}\"\n{lines}\n"
         );
         folder.file("config.hcl", config);
         let mut child = spawn(folder);

@@ -81,6 +81,41 @@ fn t5_a_vault_that_was_restarted_keeps_the_pair_and_a_kept_connection_is_no_hind
     assert_counters(&api, [("logins", 1), ("refreshes", 1)]);
 }
 
+#[test]
+fn t5_a_cluster_whose_active_node_is_killed_is_away_until_another_is_active() {
+    let (api, mut first) = (start(json!({})), Bao::lasting());
+    // Else a node has no vote for its first ten seconds.
+    let soon = json!({"server_stabilization_time": "100ms"});
+    first.must("POST", "sys/storage/raft/autopilot/configuration", soon);
+    let (second, third) = (Bao::joining(&first), Bao::joining(&first));
+    until("all vote", || {
+        let servers = first.must("GET", "sys/storage/raft/configuration", Value::Null);
+        let servers = servers["data"]["config"]["servers"].as_array().expect("a list").clone();
+        servers.len() == 3 && servers.iter().all(|server| server["voter"] == true)
+    });
+    // Both ask a standby, which forwards.
+    let managers = [second.manager(&api), third.manager(&api)];
+    assert_eq!((status(&managers[0]), status(&managers[1])), (200, 200));
+    managers[0].refresh().expect("a refresh");
+    assert_counters(&api, [("logins", 1), ("refreshes", 1)]);
+    first.stop();
+    let lines = listen(&managers[0]);
+    api.control(json!({"revoke": {"what": "access"}}));
+    assert_eq!((status(&managers[0]), status(&managers[1])), (200, 200));
+    until("another node is active", || second.ask("GET", "secret/config", Value::Null).0 == 200);
+    managers[0].refresh().expect("a pair");
+    managers[1].refresh().expect("a pair");
+    assert_eq!(
+        (&stats(&managers[0])["token_is_private"], &stats(&managers[1])["token_is_private"]),
+        (&json!(false), &json!(false))
+    );
+    let before = api.counter("logins");
+    assert_eq!((status(&second.manager(&api)), status(&third.manager(&api))), (200, 200));
+    assert_counters(&api, [("logins", before)]);
+    assert!(before <= 3, "{}: {lines:?}", api.counters());
+    assert_no_reuse(&api);
+}
+
 /// A manager whose requests to the Vault go through a cutter, and that holds a pair.
 fn through_cutter(api: &crate::api::DemoApi, bao: &Bao, cutter: &Cutter) -> Manager {
     let manager = bao.manager_with(api, json!({"url": cutter.url()}));
