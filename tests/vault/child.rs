@@ -9,7 +9,7 @@ const ORDER: &str = "TOKENMGR_VAULT_ORDER";
 const REPORT: &str = "the report: ";
 
 /// Has a process of its own make a manager of `order`'s `host`, `username`, `password` and `options`, and do each
-/// of its `steps`: `get`, `refresh` or `fork` (to do the steps after it in a child, and there alone).
+/// of its `steps`: `get` or `refresh`.
 /// `before`: a program, with its arguments, that it is run under.
 pub fn begin(before: &[&str], order: &Value) -> Child {
     let this = std::env::current_exe().expect("this program's own path");
@@ -62,28 +62,10 @@ fn carries_out_an_order() {
         let outcome = match step.as_str().expect("a name") {
             "get" => manager.request("GET", PRODUCTS, Default::default(), None).map(|answer| answer.status.to_string()),
             "refresh" => manager.refresh().map(|()| "refreshed".to_owned()),
-            "fork" => {
-                // SAFETY: this process has this one thread and the test harness's, which holds no lock that is
-                // needed here while it waits. Both sides go on with what the library says survives a fork.
-                let child = unsafe { libc::fork() };
-                if child > 0 {
-                    let mut status = 0;
-                    // SAFETY: `status` is valid for the call, and the child is ours.
-                    unsafe { libc::waitpid(child, &mut status, 0) };
-                    assert_eq!(status, 0, "the child failed");
-                    ends.push("forked".to_owned());
-                    break;
-                }
-                Ok("is the child".to_owned())
-            }
             other => panic!("no step {other}"),
         };
         ends.push(outcome.unwrap_or_else(|error| format!("{:?}: {error}", error.status())));
     }
     let stats: Value = serde_json::from_str(&manager.stats_json().expect("figures")).expect("JSON");
     println!("\n{REPORT}{}", serde_json::json!({ "ends": ends, "stats": stats }));
-    if ends.iter().any(|end| end == "is the child") {
-        // SAFETY: the child must not run what its parent's test harness has registered for the end.
-        unsafe { libc::_exit(0) };
-    }
 }

@@ -4,7 +4,7 @@ use crate::support::PATIENCE;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::thread;
 
 pub struct Cutter {
@@ -19,6 +19,7 @@ struct Plan {
     /// Whether the write itself is lost, not only its answer.
     whole: AtomicBool,
     over: AtomicBool,
+    connections: AtomicUsize,
 }
 
 impl Cutter {
@@ -32,6 +33,7 @@ impl Cutter {
                 if of_thread.over.load(Ordering::SeqCst) {
                     return;
                 }
+                of_thread.connections.fetch_add(1, Ordering::SeqCst);
                 let plan = Arc::clone(&of_thread);
                 thread::spawn(move || carry(&client, to, &plan));
             }
@@ -41,6 +43,11 @@ impl Cutter {
 
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// How many were made so far.
+    pub fn connections(&self) -> usize {
+        self.plan.connections.load(Ordering::SeqCst)
     }
 
     /// The `nth` write from now on, counted from 1, is done, and its connection cut before the answer.

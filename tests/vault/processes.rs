@@ -3,8 +3,10 @@
 use crate::api::DemoApi;
 use crate::bao::Bao;
 use crate::child;
+use crate::cutter::Cutter;
 use crate::support::*;
 use serde_json::{Value, json};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 fn order(api: &DemoApi, bao: &Bao, steps: &[&str]) -> Value {
@@ -36,9 +38,17 @@ fn a_killed_owner_of_a_claim_costs_the_others_one_lease_and_no_refresh_token_is_
 #[test]
 fn p1_a_forked_child_shares_the_vault_over_connections_of_its_own() {
     let (api, bao) = (start(json!({})), Bao::start());
-    let report = child::run(&[], &order(&api, &bao, &["get", "fork", "refresh", "get"]));
-    assert_eq!(report["ends"], json!(["200", "is the child", "refreshed", "200"]), "{report}");
-    assert_eq!(report["stats"]["store_failures"], 0, "{report}");
+    let cutter = Cutter::start(bao.port());
+    let mut order = order(&api, &bao, &[]);
+    order["options"]["store"]["url"] = cutter.url().into();
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vault/fork.py");
+    let library = std::env::current_exe().expect("this program's own path").with_file_name("libtokenmgr.so");
+    let output = Command::new("python3").arg(program).arg(library).arg(order.to_string()).output();
+    let output = output.expect("python3: run scripts/setup test");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    let failures = &report["stats"]["store_failures"];
+    assert_eq!(json!([report["refreshed"], report["status"], failures]), json!([0, 200, 0]), "{report}");
+    assert_eq!(cutter.connections(), 2, "one of the parent's and one of the child's");
     assert_counters(&api, [("logins", 1), ("refreshes", 1)]);
     assert_eq!(status(&bao.manager(&api)), 200);
     assert_counters(&api, [("logins", 1)]);
