@@ -72,6 +72,13 @@ enum Content {
     Plain(Box<Record>),
 }
 
+/// What came of a write.
+enum Write {
+    Done,
+    /// The secret has another version than was read.
+    Conflict,
+}
+
 impl VaultStore {
     /// Reads the keys, the certificates and the credentials; the Vault itself is first asked when a token is needed.
     pub fn new(options: &VaultOptions) -> Result<VaultStore> {
@@ -87,8 +94,8 @@ impl VaultStore {
     fn ask(&self, call: &Call, method: Method, path: &str, body: &[u8], kept: Connection) -> Outcome<Answered> {
         let request = |token: &Secret| {
             let body = Zeroizing::new(body.to_vec());
-            let request = Request { method: method.clone(), path, token: Some(token), body, connection: kept };
-            self.server.ask(call, request)
+            let (method, token, known) = (method.clone(), Some(token), Vec::new());
+            self.server.ask(call, Request { method, path, token, body, known, connection: kept })
         };
         let token = self.tokens.current(call, &self.server)?;
         let answered = request(&token.secret)?;
@@ -121,8 +128,8 @@ impl VaultStore {
             }),
             // Deleted or destroyed: the next write has to name the version all the same.
             (404, Some(gone)) => Ok(nothing(gone.version, None)),
-            (404, None) if answered.reply(&[]).is_empty() => Ok(nothing(0, None)),
-            _ => Err(StoreFault { error: answered.reply(&[]).error(), maybe_written: false }),
+            (404, None) if answered.reply().is_empty() => Ok(nothing(0, None)),
+            _ => Err(StoreFault { error: answered.reply().error(), maybe_written: false }),
         }
     }
 
@@ -151,16 +158,7 @@ impl VaultStore {
             }
         }
     }
-}
 
-/// What came of a write.
-enum Write {
-    Done,
-    /// The secret has another version than was read.
-    Conflict,
-}
-
-impl VaultStore {
     /// Writes the version after `version`, or finds that there is one.
     fn write(&self, call: &Call, client: &str, record: Record, version: u64) -> Outcome<Write> {
         #[derive(Serialize)]
@@ -180,7 +178,7 @@ impl VaultStore {
         let kept = Connection::Kept { repeatable: false };
         let answered = self.ask(call, Method::POST, &self.url_path(client), &body, kept)?;
         let written = answered.body.data.as_ref().and_then(|data| data.version);
-        let reply = answered.reply(&[]);
+        let reply = answered.reply();
         match (answered.status, written) {
             (200, Some(written)) if written == version + 1 => Ok(Write::Done),
             _ if reply.is_conflict() => Ok(Write::Conflict),

@@ -46,6 +46,29 @@ fn t5_a_sealed_vault() {
 }
 
 #[test]
+fn t1_a_vault_that_is_sealed_in_the_middle_of_a_refresh_costs_a_login_at_the_most() {
+    let (api, bao) = (start(json!({})), Bao::start());
+    let (first, second) = (bao.manager(&api), bao.manager(&api));
+    assert_eq!((status(&first), status(&second)), (200, 200));
+    api.control(json!({"faults": {"route": "POST /auth/refresh", "delay_before_ms": 700}}));
+    std::thread::scope(|scope| {
+        let refresh = scope.spawn(|| first.refresh());
+        assert!(api.wait_until("refresh_arrivals", 1, PATIENCE));
+        bao.seal();
+        refresh.join().expect("no panic").expect("a refresh");
+    });
+    // The Vault has certainly not written it, so that it is this process's own.
+    assert_eq!(stats(&first)["token_is_private"], true);
+    bao.unseal();
+    first.refresh().expect("a pair");
+    assert_eq!(stats(&first)["token_is_private"], false);
+    second.refresh().expect("a refresh, or a pair taken over");
+    assert_eq!((status(&second), status(&bao.manager(&api))), (200, 200));
+    assert!(api.counter("logins") <= 2, "{}", api.counters());
+    assert_no_reuse(&api);
+}
+
+#[test]
 fn t5_a_stopped_vault() {
     rides_out(Bao::lasting(), "could not connect", Bao::stop, Bao::restart);
 }

@@ -56,7 +56,7 @@ pub struct Reply<'a> {
     pub status: u16,
     pub body: &'a Body,
     /// Secrets that the Vault may repeat in its words.
-    pub known: &'a [&'a Secret],
+    pub known: &'a [Secret],
 }
 
 impl Reply<'_> {
@@ -113,7 +113,8 @@ impl Reply<'_> {
     }
 
     fn words(&self) -> String {
-        scrub(&self.body.errors.as_deref().unwrap_or_default().join("; "), self.known)
+        let known: Vec<&Secret> = self.known.iter().collect();
+        scrub(&self.body.errors.as_deref().unwrap_or_default().join("; "), &known)
     }
 }
 
@@ -152,7 +153,7 @@ mod tests {
     fn s2_its_words_are_shown_without_secrets() {
         let token = Secret::new("s.hunter2hunter2").unwrap();
         let body = serde_json::from_str(r#"{"errors":["bad token s.hunter2hunter2"]}"#).unwrap();
-        let reply = Reply { shown: "x", status: 500, body: &body, known: &[&token] };
+        let reply = Reply { shown: "x", status: 500, body: &body, known: &[token] };
         assert!(!reply.error().message().contains("hunter2"));
     }
 

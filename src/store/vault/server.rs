@@ -43,6 +43,8 @@ pub struct Request<'a> {
     pub token: Option<&'a Secret>,
     /// JSON. Nothing where there is none.
     pub body: Zeroizing<Vec<u8>>,
+    /// Secrets in the body that the Vault may repeat in its words.
+    pub known: Vec<Secret>,
     pub connection: Connection,
 }
 
@@ -54,6 +56,7 @@ pub struct Answered {
     /// The body's text, for what stands in the secret itself.
     pub text: Zeroizing<Vec<u8>>,
     pub clock: Clock,
+    known: Vec<Secret>,
 }
 
 /// The Vault's clock when it answered.
@@ -78,9 +81,9 @@ impl Clock {
 }
 
 impl Answered {
-    /// The answer as a refusal is told from; `known`: secrets that it may repeat.
-    pub fn reply<'a>(&'a self, known: &'a [&'a Secret]) -> Reply<'a> {
-        Reply { shown: &self.shown, status: self.status, body: &self.body, known }
+    /// The answer, as what went wrong is told from it.
+    pub fn reply(&self) -> Reply<'_> {
+        Reply { shown: &self.shown, status: self.status, body: &self.body, known: &self.known }
     }
 }
 
@@ -132,6 +135,7 @@ impl Server {
     pub fn ask(&self, call: &Call, request: Request<'_>) -> std::result::Result<Answered, StoreFault> {
         let unsent = |error: Error| StoreFault { error, maybe_written: false };
         let transport = self.transport().map_err(|error| unsent(Error::new(Status::TM_STORE, error.message())))?;
+        let known = request.token.cloned().into_iter().chain(request.known).collect();
         let mut headers = self.headers.clone();
         if let Some(token) = request.token {
             headers.insert(TOKEN, header_value(token).map_err(unsent)?);
@@ -154,7 +158,7 @@ impl Server {
         let (status, text) = (answer.status, Zeroizing::new(answer.body));
         // What is no JSON has no words of the Vault in it; its status says enough.
         let body = serde_json::from_slice(&text).unwrap_or_default();
-        Ok(Answered { shown, status, body, text, clock })
+        Ok(Answered { shown, status, body, text, clock, known })
     }
 
     fn fault(&self, call: &Call, shown: &str, fault: Fault) -> StoreFault {

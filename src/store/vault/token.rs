@@ -223,7 +223,7 @@ impl Tokens {
         match (answered.status, &answered.body.data) {
             (200, Some(data)) => Ok(VaultToken::new(secret, data.ttl.unwrap_or(0), data.renewable.unwrap_or(false))),
             (403 | 404, _) => Ok(VaultToken { secret, life: None }),
-            _ => Err(unwritten(answered.reply(&[&secret]).error())),
+            _ => Err(unwritten(answered.reply().error())),
         }
     }
 
@@ -231,7 +231,7 @@ impl Tokens {
         let body = Zeroizing::new(if method == Method::POST { b"{}".to_vec() } else { Vec::new() });
         // Renewing twice does no harm.
         let connection = Connection::Kept { repeatable: true };
-        let request = Request { method, path, token: Some(token), body, connection };
+        let request = Request { method, path, token: Some(token), body, known: Vec::new(), connection };
         server.ask(call, request).map_err(|fault| unwritten(fault.error))
     }
 
@@ -263,11 +263,11 @@ impl Tokens {
             path,
             token: None,
             body: to_json(&login),
+            known: [&role_id].into_iter().chain(&secret_id).cloned().collect(),
             // A secret that is good for a number of logins is not to lose one to a connection that had died.
             connection: Connection::New,
         };
         let answered = server.ask(call, request).map_err(|fault| unwritten(fault.error))?;
-        let known: Vec<&Secret> = [&role_id].into_iter().chain(&secret_id).collect();
         match (answered.status, &answered.body.auth) {
             (200, Some(Auth { client_token: Some(token), lease_duration, renewable })) => {
                 self.login.end();
@@ -284,7 +284,7 @@ impl Tokens {
                     ),
                 )))
             }
-            _ => Err(unwritten(answered.reply(&known).error())),
+            _ => Err(unwritten(answered.reply().error())),
         }
     }
 }
