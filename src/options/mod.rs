@@ -8,10 +8,12 @@ mod reader;
 mod source;
 mod stores;
 mod units;
+mod vault;
 
 pub use source::SecretSource;
 pub use stores::{FileOptions, StoreOptions};
 pub use units::{Bytes, Count, Millis, Seconds};
+pub use vault::VaultOptions;
 
 use crate::error::Result;
 use serde::Deserialize;

@@ -1,6 +1,6 @@
 //! The option `store`: where the token pair is kept.
 
-use super::SecretSource;
+use super::{SecretSource, VaultOptions};
 use crate::error::{Error, Result, Status};
 use serde::Deserialize;
 
@@ -21,9 +21,8 @@ pub enum StoreOptions {
     /// Not in this build.
     #[cfg_attr(feature = "schema", schemars(skip))]
     Redis(NotBuilt),
-    /// Not in this build.
-    #[cfg_attr(feature = "schema", schemars(skip))]
-    Vault(NotBuilt),
+    /// In HashiCorp Vault or OpenBao, in a KV version 2 secrets engine.
+    Vault(Box<VaultOptions>),
 }
 
 /// The store in one file.
@@ -79,7 +78,7 @@ impl StoreOptions {
                 refuse("the option store.path names no file; give the path of a file")
             }
             StoreOptions::Redis(_) => missing("redis"),
-            StoreOptions::Vault(_) => missing("vault"),
+            StoreOptions::Vault(options) => options.check(),
             StoreOptions::Memory {} | StoreOptions::Callback { .. } | StoreOptions::File(_) => Ok(()),
         }
     }

@@ -8,6 +8,7 @@ mod file;
 pub mod memory;
 pub mod record;
 mod seal;
+mod vault;
 
 use crate::call::Call;
 use crate::error::{Error, Result};
@@ -69,7 +70,8 @@ pub fn open(options: &StoreOptions) -> Result<Option<Arc<dyn TokenStore>>> {
     Ok(match options {
         StoreOptions::Memory {} | StoreOptions::Callback { .. } => None,
         StoreOptions::File(options) => Some(Arc::new(file::FileStore::new(options)?)),
-        StoreOptions::Redis(_) | StoreOptions::Vault(_) => None,
+        StoreOptions::Vault(options) => Some(Arc::new(vault::VaultStore::new(options)?)),
+        StoreOptions::Redis(_) => None,
     })
 }
 
