@@ -4,7 +4,7 @@ pub mod fault;
 pub mod lane;
 pub mod origin;
 pub mod redirect;
-mod tls;
+pub mod tls;
 
 use crate::call::Call;
 use crate::clock::Tick;

@@ -228,7 +228,7 @@ pub fn explain(error: &reqwest::Error) -> Option<String> {
     None
 }
 
-fn advice(error: &rustls::Error) -> String {
+pub fn advice(error: &rustls::Error) -> String {
     use rustls::Error as Tls;
     match error {
         Tls::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {

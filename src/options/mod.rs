@@ -5,11 +5,13 @@
 //! comment the documentation.
 
 mod reader;
+mod redis;
 mod source;
 mod stores;
 mod units;
 mod vault;
 
+pub use redis::{RedisOptions, SentinelOptions, Urls};
 pub use source::SecretSource;
 pub use stores::{FileOptions, StoreOptions};
 pub use units::{Bytes, Count, Millis, Seconds};

@@ -1,6 +1,6 @@
 //! The option `store`: where the token pair is kept.
 
-use super::{SecretSource, VaultOptions};
+use super::{RedisOptions, SecretSource, VaultOptions};
 use crate::error::{Error, Result, Status};
 use serde::Deserialize;
 
@@ -18,9 +18,8 @@ pub enum StoreOptions {
     },
     /// In one encrypted file, shared by the processes of one machine.
     File(FileOptions),
-    /// Not in this build.
-    #[cfg_attr(feature = "schema", schemars(skip))]
-    Redis(NotBuilt),
+    /// In a hash in Redis, shared by the processes of many machines.
+    Redis(Box<RedisOptions>),
     /// In HashiCorp Vault or OpenBao, in a KV version 2 secrets engine.
     Vault(Box<VaultOptions>),
 }
@@ -44,26 +43,10 @@ pub struct FileOptions {
     pub plaintext: bool,
 }
 
-/// The options of a store that this build does not have: taken as they are, then refused by name.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-pub struct NotBuilt;
-
-impl<'de> Deserialize<'de> for NotBuilt {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<NotBuilt, D::Error> {
-        serde::de::IgnoredAny::deserialize(deserializer).map(|_| NotBuilt)
-    }
-}
-
 impl StoreOptions {
     /// What no single option can tell: whether they make sense together.
     pub(super) fn check(&self, persistent: bool) -> Result<()> {
         let refuse = |message: &str| Err(Error::new(Status::TM_INVALID_OPTIONS, message));
-        let missing = |name: &str| {
-            refuse(&format!(
-                "the store \"{name}\" is not built into this library; use \"memory\", or \"callback\" with tm_set_store"
-            ))
-        };
         match self {
             StoreOptions::Callback { id: None } if persistent => refuse(
                 "the option store.id is missing: a persistent manager with the store \"callback\" takes a string that names the store",
@@ -77,7 +60,7 @@ impl StoreOptions {
             StoreOptions::File(FileOptions { path, .. }) if path.is_empty() || path.ends_with('/') => {
                 refuse("the option store.path names no file; give the path of a file")
             }
-            StoreOptions::Redis(_) => missing("redis"),
+            StoreOptions::Redis(options) => options.check(),
             StoreOptions::Vault(options) => options.check(),
             StoreOptions::Memory {} | StoreOptions::Callback { .. } | StoreOptions::File(_) => Ok(()),
         }

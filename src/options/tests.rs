@@ -88,7 +88,7 @@ fn options_that_need_each_other_say_so() {
     assert!(message(r#"{"ca_only":true}"#).contains("needs ca_file"));
     assert!(message(r#"{"client_key_file":"k"}"#).contains("needs client_cert_file"));
     assert!(message(r#"{"persistent":true,"store":{"type":"callback"}}"#).contains("store.id is missing"));
-    assert!(message(r#"{"store":{"type":"redis","url":"x"}}"#).contains("\"redis\" is not built"));
+    assert!(message(r#"{"store":{"type":"redis"}}"#).contains("store.url is missing"));
 }
 
 #[test]

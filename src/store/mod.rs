@@ -7,6 +7,7 @@ pub mod callback;
 mod file;
 pub mod memory;
 pub mod record;
+mod redis;
 mod seal;
 mod vault;
 
@@ -70,8 +71,8 @@ pub fn open(options: &StoreOptions) -> Result<Option<Arc<dyn TokenStore>>> {
     Ok(match options {
         StoreOptions::Memory {} | StoreOptions::Callback { .. } => None,
         StoreOptions::File(options) => Some(Arc::new(file::FileStore::new(options)?)),
+        StoreOptions::Redis(options) => Some(Arc::new(redis::RedisStore::new(options)?)),
         StoreOptions::Vault(options) => Some(Arc::new(vault::VaultStore::new(options)?)),
-        StoreOptions::Redis(_) => None,
     })
 }
 

@@ -2,13 +2,17 @@
 
 use crate::client::PATIENCE;
 use crate::folder::Folder;
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub struct Program {
     child: Child,
+    /// What it was started as, to be started again.
+    command: Vec<OsString>,
+    log: PathBuf,
     pub port: u16,
 }
 
@@ -19,23 +23,39 @@ impl Program {
         let path = find(name, package);
         for _ in 0..5 {
             let port = free_port();
-            let log = std::fs::File::create(folder.path("output")).expect("a file in a folder of ours");
-            // It dies with the test's thread, should that not come to its end.
-            let child = Command::new(find("setpriv", "util-linux"))
-                .args(["--pdeathsig", "KILL"])
-                .arg(&path)
-                .args(arguments(port))
-                .stdin(Stdio::null())
-                .stdout(log.try_clone().expect("a second handle of a file"))
-                .stderr(log)
-                .spawn()
-                .expect("it was found");
-            let mut program = Program { child, port };
+            let log = PathBuf::from(folder.path("output"));
+            let command: Vec<OsString> = [path.clone().into_os_string()]
+                .into_iter()
+                .chain(arguments(port).into_iter().map(Into::into))
+                .collect();
+            let mut program = Program { child: spawn(&command, &log), command, log, port };
             if program.comes_up() {
                 return program;
             }
         }
         panic!("{name} did not start: {}", folder.read("output"));
+    }
+
+    /// Ends it as kill -9 does, and waits until it is gone.
+    #[allow(dead_code)] // not every target that has this module does it
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it as before, on the same port.
+    #[allow(dead_code)]
+    pub fn restart(&mut self) {
+        self.kill();
+        self.child = spawn(&self.command, &self.log);
+        assert!(self.comes_up(), "it did not start again: {}", std::fs::read_to_string(&self.log).unwrap_or_default());
+    }
+
+    /// Sends a signal by its name, such as STOP.
+    #[allow(dead_code)]
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill").success(), "{name} could not be sent");
     }
 
     fn comes_up(&mut self) -> bool {
@@ -59,6 +79,19 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn spawn(command: &[OsString], log: &Path) -> Child {
+    let log = std::fs::File::create(log).expect("a file in a folder of ours");
+    // It dies with the test's thread, should that not come to its end.
+    Command::new(find("setpriv", "util-linux"))
+        .args(["--pdeathsig", "KILL"])
+        .args(command)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a second handle of a file"))
+        .stderr(log)
+        .spawn()
+        .expect("it was found")
 }
 
 /// Servers are often only on root's path.

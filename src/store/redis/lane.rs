@@ -1,0 +1,264 @@
+//! A runtime on the caller's own thread, the connection that it drives, and finding the server to connect to.
+
+use super::address::{Access, Address, Server, Servers, listed};
+use super::link::{Dialing, Link};
+use super::trouble::Trouble;
+use crate::call::{Call, SLICE};
+use crate::error::{Error, Result, Status};
+use crate::signal::NoSigpipe;
+use redis::{Cmd, Value, cmd};
+use rustls::ClientConfig;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Runtime};
+
+/// How often in a row a Cluster may send a command on.
+const MOST_REDIRECTIONS: u32 = 5;
+
+/// One runtime and the connection that it drives. One operation has it at a time; no thread runs between two.
+#[derive(Debug)]
+pub struct Lane {
+    /// `None` only while it is being dropped.
+    runtime: Option<Runtime>,
+    pub line: Line,
+}
+
+/// The connection, and what is known of where to connect to.
+#[derive(Debug, Default)]
+pub struct Line {
+    link: Option<Link>,
+    /// Whether the link comes from an earlier operation, so that the server may have closed it since.
+    is_kept: bool,
+    /// A Cluster's nodes, as far as they were met.
+    met: Vec<Server>,
+}
+
+impl Lane {
+    pub fn new() -> Result<Lane> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            // Name look-ups need a thread; it must not outlive the call (P4).
+            .thread_keep_alive(Duration::ZERO)
+            .build()
+            .map_err(|cause| {
+                Error::new(
+                    Status::TM_STORE,
+                    format!("no connection to Redis could be prepared ({cause}); check the limit of open files"),
+                )
+            })?;
+        Ok(Lane { runtime: Some(runtime), line: Line::default() })
+    }
+
+    /// Does some work on the line, in slices, between which the caller's callbacks are served: outside of the runtime,
+    /// and with no lock held.
+    pub fn drive<'a, F, W>(&'a mut self, call: &Call, work: W) -> std::result::Result<F::Output, Error>
+    where
+        F: Future,
+        W: FnOnce(&'a mut Line) -> F,
+    {
+        let Lane { runtime: Some(runtime), line } = self else {
+            return Err(Error::new(Status::TM_STORE, "the connection to Redis is closed"));
+        };
+        let mut work = pin!(work(line));
+        loop {
+            let deadline = call.deadline();
+            let end = if call.is_watched() { deadline.min(Instant::now() + SLICE) } else { deadline };
+            let no_sigpipe = NoSigpipe::new();
+            let slice = runtime.block_on(async { tokio::time::timeout_at(end.into(), work.as_mut()).await });
+            drop(no_sigpipe);
+            match slice {
+                Ok(output) => return Ok(output),
+                Err(_) => call.go_on()?,
+            }
+        }
+    }
+
+    /// Keeps the connection for the next operation.
+    pub fn keep(&mut self) {
+        self.line.is_kept = self.line.link.is_some();
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        // A plain drop would wait for a name look-up that is stuck.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// What a line needs to connect.
+#[derive(Debug)]
+pub struct Route<'a> {
+    pub address: &'a Address,
+    pub tls: Option<&'a Arc<ClientConfig>>,
+    pub limit: Duration,
+}
+
+impl Line {
+    pub fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
+    /// Whom the line is connected to, for messages.
+    pub fn server(&self) -> Option<&Server> {
+        self.link.as_ref().map(|link| &link.server)
+    }
+
+    pub fn hang_up(&mut self) {
+        self.link = None;
+        self.is_kept = false;
+    }
+
+    /// The connection as it is, or a new one.
+    pub async fn link(&mut self, route: &Route<'_>) -> std::result::Result<&mut Link, Trouble> {
+        if self.link.is_none() {
+            self.link = Some(self.connect(route).await?);
+        }
+        // It is `Some`: it was, or was made so.
+        let link = self.link.as_mut().ok_or_else(|| Trouble::Unreached("there is no connection".to_owned()))?;
+        link.set_limit(route.limit);
+        Ok(link)
+    }
+
+    /// Sends one command to where its key is. A server that answers `MOVED` or `ASK` has not run it: so to send it to
+    /// the node that it names is not to send it twice.
+    pub async fn ask(&mut self, route: &Route<'_>, command: &Cmd) -> std::result::Result<Value, Trouble> {
+        for _ in 0..MOST_REDIRECTIONS {
+            let link = self.link(route).await?;
+            let refused = match link.ask(command).await {
+                Err(Trouble::Refused { server, code, detail }) if matches!(&*code, "MOVED" | "ASK") => {
+                    (server, code, detail)
+                }
+                other => return other,
+            };
+            let (server, code, detail) = refused;
+            let node = detail.split(' ').nth(1).and_then(|node| server.redirected(node));
+            let (Servers::Cluster(_), Some(node)) = (&route.address.servers, node) else {
+                return Err(Trouble::Refused { server, code, detail });
+            };
+            if code == "ASK" {
+                // The key is on its way to that node; until the slot is, only this one command goes there: the next is
+                // answered MOVED.
+                let mut there = Link::open(&node, &route.address.access, &route.dialing()).await?;
+                there.ask(&cmd("ASKING")).await?;
+                return self.link.insert(there).ask(command).await;
+            }
+            self.hang_up();
+            self.link = Some(Link::open(&node, &route.address.access, &route.dialing()).await?);
+            if !self.met.contains(&node) {
+                self.met.insert(0, node);
+            }
+        }
+        Err(Trouble::Unreached(
+            "the nodes of the Cluster send each other's requests round; see CLUSTER NODES".to_owned(),
+        ))
+    }
+
+    async fn connect(&mut self, route: &Route<'_>) -> std::result::Result<Link, Trouble> {
+        match &route.address.servers {
+            Servers::One(server) => Link::open(server, &route.address.access, &route.dialing()).await,
+            Servers::Sentinel { master, nodes } => {
+                let server = ask_sentinels(master, nodes, &route.dialing()).await?;
+                Link::open(&server, &route.address.access, &route.dialing()).await
+            }
+            Servers::Cluster(nodes) => self.connect_to_any(nodes, route).await,
+        }
+    }
+
+    /// A Cluster's node, whichever answers first: it knows where the key is.
+    async fn connect_to_any(&mut self, nodes: &[Server], route: &Route<'_>) -> std::result::Result<Link, Trouble> {
+        let mut candidates = self.met.clone();
+        candidates.extend(nodes.iter().filter(|node| !self.met.contains(node)).cloned());
+        let mut last = None;
+        for node in &candidates {
+            match Link::open(node, &route.address.access, &route.dialing()).await {
+                Ok(mut link) => {
+                    self.meet(&mut link).await;
+                    return Ok(link);
+                }
+                Err(trouble) => last = Some(trouble),
+            }
+        }
+        Err(last.unwrap_or_else(|| Trouble::Unreached("the option store.url names no node".to_owned())))
+    }
+
+    /// Learns of the other nodes, for the day when those in the options are gone. Whoever may not ask does without.
+    async fn meet(&mut self, link: &mut Link) {
+        if self.met.len() > 1 {
+            return;
+        }
+        if let Ok(Value::Array(ranges)) = link.ask(cmd("CLUSTER").arg("SLOTS")).await {
+            let found = ranges.into_iter().flat_map(|range| nodes_in(range, &link.server));
+            for node in found.collect::<Vec<_>>() {
+                if !self.met.contains(&node) {
+                    self.met.push(node);
+                }
+            }
+        }
+    }
+}
+
+impl<'a> Route<'a> {
+    fn dialing(&self) -> Dialing<'a> {
+        Dialing { tls: self.tls, limit: self.limit }
+    }
+}
+
+/// The nodes of one range in the answer to CLUSTER SLOTS: `first, last, [host, port, …]…`.
+fn nodes_in(range: Value, from: &Server) -> Vec<Server> {
+    let Value::Array(parts) = range else {
+        return Vec::new();
+    };
+    let node = |part: Value| match part {
+        Value::Array(node) => match &node[..] {
+            [Value::BulkString(host), Value::Int(port), ..] => {
+                from.redirected(&format!("{}:{port}", String::from_utf8_lossy(host)))
+            }
+            [Value::Nil, Value::Int(port), ..] => from.redirected(&format!(":{port}")),
+            _ => None,
+        },
+        _ => None,
+    };
+    parts.into_iter().skip(2).filter_map(node).collect()
+}
+
+/// Which server the Sentinels take for the master: the first that knows is believed.
+async fn ask_sentinels(
+    master: &str,
+    nodes: &[(Server, Access)],
+    dialing: &Dialing<'_>,
+) -> std::result::Result<Server, Trouble> {
+    let mut last = None;
+    for (node, access) in nodes {
+        let answer = async {
+            let mut link = Link::open(node, access, dialing).await?;
+            link.ask(cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(master)).await
+        };
+        match answer.await {
+            Ok(Value::Array(parts)) => match &parts[..] {
+                [Value::BulkString(host), Value::BulkString(port)] => {
+                    let (host, port) = (String::from_utf8_lossy(host), String::from_utf8_lossy(port));
+                    match port.parse() {
+                        Ok(port) => return Ok(Server { host: host.into_owned(), port }),
+                        Err(_) => last = Some(Trouble::Senseless(node.clone())),
+                    }
+                }
+                _ => last = Some(Trouble::Senseless(node.clone())),
+            },
+            Ok(Value::Nil) => {
+                last = Some(Trouble::Unreached(format!(
+                    "the Sentinel at {node} watches nothing of the name in store.sentinel.master; correct that"
+                )));
+            }
+            Ok(_) => last = Some(Trouble::Senseless(node.clone())),
+            Err(trouble) => last = Some(trouble),
+        }
+    }
+    Err(last.unwrap_or_else(|| {
+        Trouble::Unreached(format!("no Sentinel of {} answers", listed(nodes.iter().map(|(node, _)| node))))
+    }))
+}

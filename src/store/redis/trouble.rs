@@ -1,0 +1,156 @@
+//! What can go wrong with Redis, in words: which operation, on which server, and what to do. Never a value, and never
+//! what a URL holds beside host and port.
+
+use super::address::Server;
+use crate::error::{Error, Status};
+use crate::secret::scrub;
+use crate::store::StoreFault;
+use redis::{ErrorKind, RedisError};
+use std::time::Duration;
+
+/// Why a command brought no answer that can be used.
+#[derive(Debug)]
+pub enum Trouble {
+    /// There is no connection: nothing was sent.
+    Unreached(String),
+    /// No answer within the time, or the connection broke: what became of the command is unknown.
+    Lost { why: String, timed_out: bool },
+    /// The server answered with an error.
+    Refused { server: Server, code: String, detail: String },
+    /// Redis did not have it on as many replicas as was asked for.
+    Unreplicated { server: Server, wanted: u64, got: i64 },
+    /// It answered something else than Redis does.
+    Senseless(Server),
+    /// The record can not be kept here.
+    Unusable(String),
+}
+
+impl Trouble {
+    pub fn timed_out(what: &str, server: &Server, limit: Duration) -> Trouble {
+        Trouble::Lost { why: format!("{server} did not {what} within {} ms", limit.as_millis()), timed_out: true }
+    }
+
+    /// What the client library says of a command.
+    pub fn of(error: &RedisError, server: &Server) -> Trouble {
+        match error.code() {
+            Some(code) => Trouble::Refused {
+                server: server.clone(),
+                code: code.to_owned(),
+                detail: error.detail().unwrap_or_default().to_owned(),
+            },
+            // A transaction that was aborted, or a nested error: its words are the first server error's.
+            None => match error.clone().into_server_errors().as_deref() {
+                Some([(_, first), ..]) => Trouble::Refused {
+                    server: server.clone(),
+                    code: first.code().to_owned(),
+                    detail: first.details().unwrap_or_default().to_owned(),
+                },
+                _ if matches!(error.kind(), ErrorKind::Parse | ErrorKind::UnexpectedReturnType) => {
+                    Trouble::Senseless(server.clone())
+                }
+                _ => Trouble::Lost { why: format!("the connection to {server} broke ({error})"), timed_out: false },
+            },
+        }
+    }
+
+    fn code(&self) -> &str {
+        match self {
+            Trouble::Refused { code, .. } => code,
+            _ => "",
+        }
+    }
+
+    /// Whether the user, or this server, may run no scripts.
+    pub fn refuses_scripts(&self) -> bool {
+        match self {
+            Trouble::Refused { code, detail, .. } => {
+                let detail = detail.to_ascii_lowercase();
+                (code == "NOPERM" && detail.contains("'eval'"))
+                    || (code == "ERR" && detail.contains("unknown command") && detail.contains("eval"))
+            }
+            _ => false,
+        }
+    }
+
+    pub fn is_not_permitted(&self) -> bool {
+        self.code() == "NOPERM"
+    }
+
+    /// Whether the server does not take writes, so that another may be the one to ask.
+    pub fn is_demoted(&self) -> bool {
+        matches!(self.code(), "READONLY" | "MASTERDOWN" | "LOADING")
+    }
+
+    /// Whether something else than a refusal of all of it may have happened: the codes named here come before anything
+    /// is written.
+    fn may_have_written(&self) -> bool {
+        match self {
+            Trouble::Unreached(_) | Trouble::Unusable(_) => false,
+            Trouble::Lost { .. } | Trouble::Unreplicated { .. } | Trouble::Senseless(_) => true,
+            Trouble::Refused { code, .. } => !matches!(
+                code.as_str(),
+                "OOM"
+                    | "READONLY"
+                    | "LOADING"
+                    | "MASTERDOWN"
+                    | "CLUSTERDOWN"
+                    | "NOAUTH"
+                    | "WRONGTYPE"
+                    | "MISCONF"
+                    | "NOREPLICAS"
+                    | "MOVED"
+                    | "ASK"
+                    | "TRYAGAIN"
+                    | "BUSY"
+                    | "EXECABORT"
+            ),
+        }
+    }
+
+    /// As the store reports it. `operation`: what failed; `writing`: whether a write was on its way.
+    pub fn into_fault(self, operation: &str, writing: bool) -> StoreFault {
+        let maybe_written = writing && self.may_have_written();
+        let error = Error::new(Status::TM_STORE, format!("{operation} failed: {}", self.sentence()));
+        StoreFault { error, maybe_written }
+    }
+
+    fn sentence(self) -> String {
+        match self {
+            Trouble::Unreached(why) | Trouble::Unusable(why) => why,
+            Trouble::Lost { why, .. } => format!("{why}; see whether it is overloaded or stopped"),
+            Trouble::Unreplicated { server, wanted, got } => format!(
+                "{server} had the write on {got} of the {wanted} replicas that wait_replicas asks for; see its replicas"
+            ),
+            Trouble::Senseless(server) => {
+                format!("{server} answered what is no Redis answer; check the URL's port and scheme")
+            }
+            Trouble::Refused { server, code, detail } => refused(&server, &code, &detail),
+        }
+    }
+}
+
+fn refused(server: &Server, code: &str, detail: &str) -> String {
+    let advice = match code {
+        "NOAUTH" => "it asks for a password; give one in store.url or store.password",
+        "WRONGPASS" => {
+            "it does not know this user and password; correct store.url, or store.username and store.password"
+        }
+        "NOPERM" => {
+            "the ACL user may not do this; it needs ~PREFIX* for the keys, and +eval +time +info +hgetall +hset +hdel +expire"
+        }
+        "OOM" => "it is out of memory; raise its maxmemory, or let it evict something else",
+        "READONLY" => "it is a replica, which takes no writes; name the master, or use store.sentinel",
+        "LOADING" => "it is still loading its data; it recovers by itself",
+        "MASTERDOWN" => "it is a replica that has lost its master; a failover mends it",
+        "CLUSTERDOWN" => "the Cluster has no master for this key; a failover mends it, or CLUSTER INFO tells more",
+        "MISCONF" | "NOREPLICAS" => "it takes no writes as it is now; see its log",
+        "MOVED" | "ASK" => "it is a Cluster's node; set \"cluster\": true in the option store",
+        "WRONGTYPE" => "the record's key holds something that is no hash; remove it, or choose another store.prefix",
+        "BUSY" => "it is busy with a script that does not end; see SCRIPT KILL",
+        _ => "see what it says and its log",
+    };
+    // Its words about an unknown command or a wrong call repeat what was sent.
+    let repeats = detail.contains("with args") || detail.is_empty();
+    let words = if repeats { String::new() } else { format!(" {}", scrub(detail, &[])) };
+    format!("{server} answered {code}{words}; {advice}")
+}

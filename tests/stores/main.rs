@@ -1,0 +1,22 @@
+//! The stores of many machines, against real servers of a test's own. A process here is a manager of its own; the demo
+//! API's counters are the oracle, as in tests/rules.
+
+#[path = "../../examples/demo-api/api.rs"]
+mod api;
+#[path = "../wire/folder.rs"]
+mod folder;
+#[path = "../wire/pki.rs"]
+mod pki;
+#[path = "../wire/program.rs"]
+mod program;
+#[path = "../rules/shelf.rs"]
+mod shelf;
+#[path = "../rules/support.rs"]
+mod support;
+
+/// What tests/wire/program.rs takes from its neighbour there.
+mod client {
+    pub use crate::support::PATIENCE;
+}
+
+mod redis;

@@ -1,0 +1,4 @@
+//! The store in Redis.
+
+mod plain;
+mod server;
