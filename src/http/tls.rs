@@ -206,12 +206,17 @@ impl ServerCertVerifier for LazyRoots {
     }
 }
 
-/// If TLS is why a request failed: what is wrong, and what to do about it.
-pub fn explain(error: &reqwest::Error) -> Option<String> {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+/// If TLS is why something failed: what is wrong, and what to do about it.
+pub fn explain(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut cause = Some(error);
     while let Some(inner) = cause {
         if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
             return Some(advice(tls));
+        }
+        // The Redis client's errors are kept in one of these, which hides itself.
+        if let Some(shared) = inner.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>() {
+            cause = Some(&**shared);
+            continue;
         }
         // An io::Error hides what it carries from source().
         if let Some(io) = inner.downcast_ref::<std::io::Error>()
@@ -228,7 +233,7 @@ pub fn explain(error: &reqwest::Error) -> Option<String> {
     None
 }
 
-pub fn advice(error: &rustls::Error) -> String {
+fn advice(error: &rustls::Error) -> String {
     use rustls::Error as Tls;
     match error {
         Tls::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {

@@ -19,10 +19,10 @@ pub struct RedisOptions {
     pub username: Option<String>,
     /// The password, where the URL has none: a string, `{"env": NAME}` or `{"file": PATH}`.
     pub password: Option<SecretSource>,
-    /// The database's number, where the URL names none.
-    #[serde(default = "none")]
+    /// The database's number, where the URL names none; 0 unless given.
+    #[serde(default = "none::<65_535>")]
     pub database: Count<0, 65_535>,
-    /// What stands before the `client_id` in the key of the hash.
+    /// What stands before the `client_id` in the key of the hash; `api_tokens:` unless given.
     #[serde(default = "prefix")]
     pub prefix: String,
     /// Seals every value with this key, from `tm_generate_key` or `tokenmgr key`: a string, `{"env": NAME}` or
@@ -31,14 +31,16 @@ pub struct RedisOptions {
     /// Keys that values may still be sealed with, while keys are replaced.
     #[serde(default)]
     pub old_keys: Vec<SecretSource>,
-    /// How long connecting may take, and each command; never more than half of what is left of the call.
+    /// How long connecting may take, and each command; 1000 unless given, and never more than half of what is left of
+    /// the call.
     #[serde(default = "timeout")]
     pub timeout_ms: Millis<1, 600_000>,
     /// How many replicas must have each write before it counts (`WAIT`). Set it to the number of replicas where the
     /// user may not ask for `INFO replication`: without either, every stored refresh token counts as used.
-    #[serde(default = "none")]
+    #[serde(default = "none::<100>")]
     pub wait_replicas: Count<0, 100>,
-    /// Finds the server by Sentinel, in place of `url`.
+    /// Finds the server by Sentinel, in place of `url`: `{"master": NAME, "nodes": URLS}`, with `nodes` as `url` has them,
+    /// each with its own user and password; port 26379 unless given.
     pub sentinel: Option<SentinelOptions>,
     /// Whether `url` names nodes of a Cluster.
     #[serde(default)]

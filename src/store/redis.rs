@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::log::Level;
 use crate::options::RedisOptions;
 use crate::secret::{hex, random};
-use address::{Address, Servers};
+use address::{Address, Server, Servers};
 use lane::{Lane, Line, Route};
 use parking_lot::Mutex;
 use redis::{Value, cmd};
@@ -44,6 +44,8 @@ pub struct RedisStore {
     tls: std::result::Result<Option<Arc<ClientConfig>>, Error>,
     /// The lane of the last operation. Its lock is only tried, never waited for: whoever comes second makes a lane.
     lane: Mutex<Option<Lane>>,
+    /// A Cluster's nodes, as far as they were met. Nothing waits or calls out under its lock.
+    met: Mutex<Vec<Server>>,
     /// The server refused scripts: changes go by WATCH and MULTI.
     without_scripts: AtomicBool,
     /// It was said that the user may not ask for the replication ID.
@@ -82,6 +84,7 @@ impl RedisStore {
             tls: setup.address.tls(&setup.options),
             setup,
             lane: Mutex::new(None),
+            met: Mutex::default(),
             without_scripts: AtomicBool::new(false),
             warned: AtomicBool::new(false),
         }
@@ -140,7 +143,7 @@ struct Visit<'a> {
 impl Visit<'_> {
     fn route<'a>(store: &'a RedisStore, limit: Duration) -> Route<'a> {
         let tls = store.tls.as_ref().ok().and_then(Option::as_ref);
-        Route { address: &store.setup.address, tls, limit }
+        Route { address: &store.setup.address, tls, limit, met: &store.met }
     }
 
     /// Reads the record. `watch`: it is going to be changed.

@@ -5,12 +5,15 @@
 mod api;
 #[path = "../wire/folder.rs"]
 mod folder;
+#[allow(dead_code)]
 #[path = "../wire/pki.rs"]
 mod pki;
 #[path = "../wire/program.rs"]
 mod program;
+#[allow(dead_code)]
 #[path = "../rules/shelf.rs"]
 mod shelf;
+#[allow(dead_code)]
 #[path = "../rules/support.rs"]
 mod support;
 

@@ -1,4 +1,11 @@
-//! The store in Redis.
+//! The store in Redis: servers alone, behind Sentinel and in a Cluster, and everything that can happen to them.
 
+mod access;
+mod cluster;
+mod faults;
+mod fork;
+mod php;
 mod plain;
+mod proxy;
+mod sentinel;
 mod server;

@@ -6,6 +6,7 @@ use super::trouble::Trouble;
 use crate::call::{Call, SLICE};
 use crate::error::{Error, Result, Status};
 use crate::signal::NoSigpipe;
+use parking_lot::Mutex;
 use redis::{Cmd, Value, cmd};
 use rustls::ClientConfig;
 use std::future::Future;
@@ -16,6 +17,9 @@ use tokio::runtime::{Builder, Runtime};
 
 /// How often in a row a Cluster may send a command on.
 const MOST_REDIRECTIONS: u32 = 5;
+
+/// How many of a Cluster's nodes are remembered.
+const MOST_NODES: usize = 64;
 
 /// One runtime and the connection that it drives. One operation has it at a time; no thread runs between two.
 #[derive(Debug)]
@@ -31,8 +35,6 @@ pub struct Line {
     link: Option<Link>,
     /// Whether the link comes from an earlier operation, so that the server may have closed it since.
     is_kept: bool,
-    /// A Cluster's nodes, as far as they were met.
-    met: Vec<Server>,
 }
 
 impl Lane {
@@ -96,6 +98,8 @@ pub struct Route<'a> {
     pub address: &'a Address,
     pub tls: Option<&'a Arc<ClientConfig>>,
     pub limit: Duration,
+    /// A Cluster's nodes, as far as they were met; the last that had the key first.
+    pub met: &'a Mutex<Vec<Server>>,
 }
 
 impl Line {
@@ -116,7 +120,7 @@ impl Line {
     /// The connection as it is, or a new one.
     pub async fn link(&mut self, route: &Route<'_>) -> std::result::Result<&mut Link, Trouble> {
         if self.link.is_none() {
-            self.link = Some(self.connect(route).await?);
+            self.link = Some(Line::connect(route).await?);
         }
         // It is `Some`: it was, or was made so.
         let link = self.link.as_mut().ok_or_else(|| Trouble::Unreached("there is no connection".to_owned()))?;
@@ -149,35 +153,36 @@ impl Line {
             }
             self.hang_up();
             self.link = Some(Link::open(&node, &route.address.access, &route.dialing()).await?);
-            if !self.met.contains(&node) {
-                self.met.insert(0, node);
-            }
+            let mut met = route.met.lock();
+            met.retain(|one| *one != node);
+            met.insert(0, node);
         }
         Err(Trouble::Unreached(
             "the nodes of the Cluster send each other's requests round; see CLUSTER NODES".to_owned(),
         ))
     }
 
-    async fn connect(&mut self, route: &Route<'_>) -> std::result::Result<Link, Trouble> {
+    async fn connect(route: &Route<'_>) -> std::result::Result<Link, Trouble> {
         match &route.address.servers {
             Servers::One(server) => Link::open(server, &route.address.access, &route.dialing()).await,
             Servers::Sentinel { master, nodes } => {
                 let server = ask_sentinels(master, nodes, &route.dialing()).await?;
                 Link::open(&server, &route.address.access, &route.dialing()).await
             }
-            Servers::Cluster(nodes) => self.connect_to_any(nodes, route).await,
+            Servers::Cluster(nodes) => Line::connect_to_any(nodes, route).await,
         }
     }
 
     /// A Cluster's node, whichever answers first: it knows where the key is.
-    async fn connect_to_any(&mut self, nodes: &[Server], route: &Route<'_>) -> std::result::Result<Link, Trouble> {
-        let mut candidates = self.met.clone();
-        candidates.extend(nodes.iter().filter(|node| !self.met.contains(node)).cloned());
+    async fn connect_to_any(nodes: &[Server], route: &Route<'_>) -> std::result::Result<Link, Trouble> {
+        let mut candidates = route.met.lock().clone();
+        let others: Vec<Server> = nodes.iter().filter(|node| !candidates.contains(node)).cloned().collect();
+        candidates.extend(others);
         let mut last = None;
         for node in &candidates {
             match Link::open(node, &route.address.access, &route.dialing()).await {
                 Ok(mut link) => {
-                    self.meet(&mut link).await;
+                    meet(&mut link, route.met).await;
                     return Ok(link);
                 }
                 Err(trouble) => last = Some(trouble),
@@ -185,18 +190,15 @@ impl Line {
         }
         Err(last.unwrap_or_else(|| Trouble::Unreached("the option store.url names no node".to_owned())))
     }
+}
 
-    /// Learns of the other nodes, for the day when those in the options are gone. Whoever may not ask does without.
-    async fn meet(&mut self, link: &mut Link) {
-        if self.met.len() > 1 {
-            return;
-        }
-        if let Ok(Value::Array(ranges)) = link.ask(cmd("CLUSTER").arg("SLOTS")).await {
-            let found = ranges.into_iter().flat_map(|range| nodes_in(range, &link.server));
-            for node in found.collect::<Vec<_>>() {
-                if !self.met.contains(&node) {
-                    self.met.push(node);
-                }
+/// Learns of the other nodes, for the day when those in the options are gone. Whoever may not ask does without.
+async fn meet(link: &mut Link, met: &Mutex<Vec<Server>>) {
+    if let Ok(Value::Array(ranges)) = link.ask(cmd("CLUSTER").arg("SLOTS")).await {
+        let mut met = met.lock();
+        for node in ranges.into_iter().flat_map(|range| nodes_in(range, &link.server)) {
+            if !met.contains(&node) && met.len() < MOST_NODES {
+                met.push(node);
             }
         }
     }

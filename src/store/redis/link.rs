@@ -2,6 +2,7 @@
 
 use super::address::{Access, Server};
 use super::trouble::Trouble;
+use crate::http::tls;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, Value, cmd};
 use rustls::ClientConfig;
@@ -64,10 +65,8 @@ impl Link {
             .map_err(|_| unreached("its host is no name that a certificate can have; correct it".to_owned()))?;
         let config = dialing.tls.ok_or_else(|| unreached("it was not prepared".to_owned()))?;
         let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await;
-        let stream = stream.map_err(|cause| {
-            let tls = cause.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-            unreached(tls.map_or_else(|| format!("{cause}; see its log"), crate::http::tls::advice))
-        })?;
+        let stream = stream
+            .map_err(|cause| unreached(tls::explain(&cause).unwrap_or_else(|| format!("{cause}; see its log"))))?;
         Link::greet(server, access, dialing, stream).await
     }
 

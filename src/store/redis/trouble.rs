@@ -3,6 +3,7 @@
 
 use super::address::Server;
 use crate::error::{Error, Status};
+use crate::http::tls;
 use crate::secret::scrub;
 use crate::store::StoreFault;
 use redis::{ErrorKind, RedisError};
@@ -33,23 +34,20 @@ impl Trouble {
     /// What the client library says of a command.
     pub fn of(error: &RedisError, server: &Server) -> Trouble {
         match error.code() {
-            Some(code) => Trouble::Refused {
-                server: server.clone(),
-                code: code.to_owned(),
-                detail: error.detail().unwrap_or_default().to_owned(),
-            },
-            // A transaction that was aborted, or a nested error: its words are the first server error's.
-            None => match error.clone().into_server_errors().as_deref() {
-                Some([(_, first), ..]) => Trouble::Refused {
-                    server: server.clone(),
-                    code: first.code().to_owned(),
-                    detail: first.details().unwrap_or_default().to_owned(),
-                },
-                _ if matches!(error.kind(), ErrorKind::Parse | ErrorKind::UnexpectedReturnType) => {
-                    Trouble::Senseless(server.clone())
-                }
-                _ => Trouble::Lost { why: format!("the connection to {server} broke ({error})"), timed_out: false },
-            },
+            Some(code) => {
+                let detail = error.detail().unwrap_or_default().to_owned();
+                // What Redis 7.0 says of a command inside of a script.
+                let within = code == "ERR" && detail.contains("user executing the script can't");
+                let code = if within { "NOPERM" } else { code }.to_owned();
+                Trouble::Refused { server: server.clone(), code, detail }
+            }
+            None if matches!(error.kind(), ErrorKind::Parse | ErrorKind::UnexpectedReturnType) => {
+                Trouble::Senseless(server.clone())
+            }
+            None => {
+                let cause = tls::explain(error).unwrap_or_else(|| error.to_string());
+                Trouble::Lost { why: format!("the connection to {server} broke: {cause}"), timed_out: false }
+            }
         }
     }
 
@@ -117,7 +115,10 @@ impl Trouble {
     fn sentence(self) -> String {
         match self {
             Trouble::Unreached(why) | Trouble::Unusable(why) => why,
-            Trouble::Lost { why, .. } => format!("{why}; see whether it is overloaded or stopped"),
+            Trouble::Lost { why, timed_out } => match timed_out {
+                true => format!("{why}; see whether it is overloaded or stopped"),
+                false => why,
+            },
             Trouble::Unreplicated { server, wanted, got } => format!(
                 "{server} had the write on {got} of the {wanted} replicas that wait_replicas asks for; see its replicas"
             ),

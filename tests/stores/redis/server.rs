@@ -4,8 +4,11 @@ use crate::folder::Folder;
 use crate::program::Program;
 use crate::support::until;
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
+use tokenmgr::{Level, Manager};
 
 /// The key of the record that managers of these tests share.
 pub const KEY: &str = "api_tokens:demo";
@@ -16,6 +19,8 @@ pub struct Redis {
     pub folder: Folder,
     /// What redis-cli needs to get in as one who may do everything.
     entry: Vec<String>,
+    /// How often redis-cli has connected, and its starter.
+    asked: Cell<u32>,
 }
 
 impl Redis {
@@ -32,11 +37,13 @@ impl Redis {
     pub fn listening(folder: Folder, port: &str, arguments: &[&str], entry: &[&str]) -> Redis {
         let program = Program::start("redis-server", "redis-server", &folder, |free| {
             let free = free.to_string();
-            let fixed = ["--bind", "127.0.0.1", "--save", "", "--dir", &folder.path("")];
+            let fixed =
+                ["--bind", "127.0.0.1", "--save", "", "--repl-diskless-sync-delay", "0", "--dir", &folder.path("")];
             let all = [port, &free].into_iter().chain(fixed).chain(arguments.iter().copied());
             all.map(str::to_owned).collect()
         });
-        let redis = Redis { program, folder, entry: entry.iter().map(|&word| word.to_owned()).collect() };
+        let entry = entry.iter().map(|&word| word.to_owned()).collect();
+        let redis = Redis { program, folder, entry, asked: Cell::new(1) };
         until("redis-server answers", || redis.try_cli(&["PING"]).contains("PONG"));
         redis
     }
@@ -62,7 +69,13 @@ impl Redis {
         said
     }
 
+    /// How many connections to it were the test's own.
+    pub fn asked(&self) -> u32 {
+        self.asked.get()
+    }
+
     pub fn try_cli(&self, command: &[&str]) -> String {
+        self.asked.set(self.asked.get() + 1);
         let output = Command::new("redis-cli")
             .args(["-p", &self.port().to_string(), "--no-auth-warning"])
             .args(&self.entry)
@@ -79,12 +92,6 @@ impl Redis {
         lines.chunks(2).map(|pair| (pair[0].to_owned(), pair.get(1).unwrap_or(&"").to_string())).collect()
     }
 
-    /// As if the pair had been stored so many seconds earlier.
-    pub fn grow_older(&self, seconds: i64) {
-        self.cli(&["HINCRBY", KEY, "stored_at", &(-seconds * 1000).to_string()]);
-        self.cli(&["HINCRBY", KEY, "expires_at", &(-seconds).to_string()]);
-    }
-
     pub fn signal(&self, signal: &str) {
         self.program.signal(signal);
     }
@@ -98,6 +105,29 @@ impl Redis {
         self.program.restart();
         until("redis-server answers again", || self.try_cli(&["PING"]).contains("PONG"));
     }
+}
+
+/// What a manager says, in order.
+pub type Lines = Arc<Mutex<Vec<(Level, String)>>>;
+
+pub fn listen(manager: &Manager) -> Lines {
+    let lines = Lines::default();
+    let heard = lines.clone();
+    manager
+        .set_hooks(move |hooks| {
+            let heard = heard.clone();
+            let write = move |level: Level, line: &str| heard.lock().unwrap().push((level, line.to_owned()));
+            hooks.log = Some((Level::Debug, Arc::new(write)));
+        })
+        .expect("hooks");
+    lines
+}
+
+/// Whether one of the lines holds all of these.
+#[track_caller]
+pub fn says(lines: &Lines, all: &[&str]) {
+    let lines = lines.lock().unwrap();
+    assert!(lines.iter().any(|(_, line)| all.iter().all(|one| line.contains(one))), "{all:?}: {lines:?}");
 }
 
 /// A store's options and more of them, as a manager takes them.
