@@ -276,6 +276,11 @@ fn t2_a_claim_counts_only_on_exactly_what_was_read() {
             redis.cli(&["HSET", KEY, "theirs", "x"]);
         });
         assert_counters(&api, [("logins", 1), ("refreshes", 1)]);
+        // PHP has put another pair there: not a field more or less.
+        let api = before_the_claim(write, user, |redis| {
+            redis.cli(&["HSET", KEY, "access_token", "foreign-access", "refresh_token", "foreign-refresh"]);
+        });
+        assert_counters(&api, [("logins", 1), ("refresh_arrivals", 0)]);
         // Another has claimed it, and is gone.
         let api = before_the_claim(write, user, |redis| {
             let spent = redis.hash()["for"].clone();
