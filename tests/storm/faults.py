@@ -26,21 +26,22 @@ class Case:
     store: Store
     what: str
     step: str
-    nth: int = 1
+    nth: int
+    act: str  # kill or stop
 
     @property
     def name(self) -> str:
-        return f"{self.what}-{self.step}-{self.nth}"
+        return f"{self.what}-{self.step}-{self.nth}-{self.act}"
 
-    def worker(self, api: Api, act: str = "", password: str = "demo-password") -> Worker:
-        """A process of this case; with `act` it is the one that is caught."""
+    def worker(self, api: Api, *, is_victim: bool = False) -> Worker:
+        """A process of this case."""
         return Worker(
             api,
             self.store.options(self.name),
             database=self.store.database(self.name),
             library=STEPS,
-            step=f"{self.step}:{act}:{self.nth}" if act else None,
-            password=password,
+            step=f"{self.step}:{self.act}:{self.nth}" if is_victim else None,
+            password="wrong" if is_victim and self.what == "refused" else "demo-password",
         )
 
     def prepare(self, api: Api) -> None:
@@ -53,12 +54,13 @@ class Case:
             api.control(faults={"route": "POST /auth/refresh", "do": "reset", "process": True})
 
 
-def cases(store: Store) -> list[Case]:
+def cases(store: Store, act: str) -> list[Case]:
     """Every step of every transaction over a store."""
-    found = [Case(store, what, step) for what in ("login", "refresh") for step in TRANSACTION]
+    steps = [(what, step, 1) for what in ("login", "refresh") for step in TRANSACTION]
     # The first change is the claim, the second the new pair.
-    found += [Case(store, "refresh", step, nth) for step in store.own_steps for nth in (1, 2)]
-    return [*found, Case(store, "lost", "released"), Case(store, "refused", "released")]
+    steps += [("refresh", step, nth) for step in store.own_steps for nth in (1, 2)]
+    steps += [("lost", "released", 1), ("refused", "released", 1)]
+    return [Case(store, what, step, nth, act) for what, step, nth in steps]
 
 
 def is_within(checks: Checks, what: str, answer: Json, limit_ms: float) -> None:
@@ -72,7 +74,7 @@ def killed(checks: Checks, case: Case) -> None:
     with Api(access_ms=ACCESS_MS, fractional_seconds=True) as api:
         case.prepare(api)
         before = api.counters()
-        with case.worker(api, "kill", "wrong" if case.what == "refused" else "demo-password") as victim:
+        with case.worker(api, is_victim=True) as victim:
             victim.order("call")
             checks.equal(f"{what}: the step is reached", victim.wait_for_death(), -signal.SIGKILL)
         with case.worker(api) as next_one, case.worker(api) as third:
@@ -89,13 +91,11 @@ def stopped(checks: Checks, case: Case) -> None:
     """SIGSTOP at a step for longer than a lease, then SIGCONT: others go on, and the late one adopts, or its write
     loses."""
     what = f"stopped over {case.store.name} at {case.name}"
-    # Whoever stops inside a lock costs the others a wait for the lock, and then they go on by themselves.
-    is_in_lock = case.step in case.store.in_lock
-    limit_ms = max(LEASE_MS, LOCK_MS.get(case.store.name, 0) if is_in_lock else 0)
+    # Whoever stops inside a lock costs the others the wait for it, too, and then they go on by themselves.
+    limit_ms = LEASE_MS + (LOCK_MS[case.store.name] if case.step in case.store.in_lock else 0)
     with Api(access_ms=ACCESS_MS, fractional_seconds=True) as api:
         case.prepare(api)
-        password = "wrong" if case.what == "refused" else "demo-password"
-        with case.worker(api, "stop", password) as late, case.worker(api) as next_one:
+        with case.worker(api, is_victim=True) as late, case.worker(api) as next_one:
             late.order("call")
             checks.check(f"{what}: the step is reached", late.wait_for_stop())
             since = time.monotonic()
@@ -120,7 +120,7 @@ def stopped(checks: Checks, case: Case) -> None:
 
 def lost(checks: Checks, store: Store) -> None:
     """The answer to a refresh is lost after the server rotated: no replay, and a call that works."""
-    what, case = f"lost answer over {store.name}", Case(store, "lost", "answer")
+    what, case = f"lost answer over {store.name}", Case(store, "lost", "answer", 1, "none")
     with Api(access_ms=ACCESS_MS, fractional_seconds=True) as api:
         with case.worker(api) as first, case.worker(api) as second:
             for worker in (first, second):

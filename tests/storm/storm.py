@@ -45,10 +45,9 @@ def steps(checks: Checks, stores: list[Store], long: bool) -> None:
     """All at once, for they mostly wait. Only the first store is stopped at every step in a short run."""
     work: list[Callable[[], None]] = []
     for store in stores:
-        cases = faults.cases(store)
-        work += [lambda case=case: faults.killed(checks, case) for case in cases]
-        stops = cases if long or store is stores[0] else cases[:0]
-        work += [lambda case=case: faults.stopped(checks, case) for case in stops]
+        work += [lambda case=case: faults.killed(checks, case) for case in faults.cases(store, "kill")]
+        if long or store is stores[0]:
+            work += [lambda case=case: faults.stopped(checks, case) for case in faults.cases(store, "stop")]
         work.append(lambda store=store: faults.lost(checks, store))
     faults.together(work, 24)
 

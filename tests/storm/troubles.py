@@ -36,21 +36,23 @@ def live_on(checks: Checks, what: str, worker: Worker, seconds: float) -> Json:
 
 
 def outage(
-    checks: Checks, store: FileStore, name: str, trouble: Callable[[Worker], AbstractContextManager[None]]
+    checks: Checks,
+    store: FileStore,
+    what: str,
+    trouble: Callable[[Worker], AbstractContextManager[None]],
+    before: list[str],
 ) -> None:
-    """A running process outlives some trouble with its file and recovers by itself."""
-    what = f"{name}"
-    folder = store.folder / name
+    """A running process outlives some trouble with its file and recovers by itself. `before`: what it is run by."""
+    folder = store.folder / what
     folder.mkdir()
     key = folder / "key"
     shutil.copy(store.folder / "key", key)
-    if os.getuid() == 0:
+    if before:
         store.folder.chmod(0o755)
         for path in (folder, key):
             os.chown(path, NOBODY, NOBODY)
     tokens = folder / "tokens"
     options = {"store": {"type": "file", "path": str(tokens), "key": {"file": str(key)}}}
-    before = AS_NOBODY if os.getuid() == 0 else []
     with Api(access_ms=ACCESS_MS, fractional_seconds=True) as api:
         with Worker(api, options, before=before) as worker:
             checks.equal(f"{what}: at first", worker.ask("call")["status"], "TM_OK")
@@ -78,7 +80,7 @@ def full_disk(checks: Checks, store: FileStore) -> None:
         yield
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
 
-    outage(checks, store, "disk-full", trouble)
+    outage(checks, store, "disk-full", trouble, [])
 
 
 def read_only_folder(checks: Checks, store: FileStore) -> None:
@@ -89,7 +91,7 @@ def read_only_folder(checks: Checks, store: FileStore) -> None:
         yield
         folder.chmod(0o700)
 
-    outage(checks, store, "read-only-folder", trouble)
+    outage(checks, store, "read-only-folder", trouble, AS_NOBODY if os.getuid() == 0 else [])
 
 
 def deleted(checks: Checks, store: FileStore) -> None:
