@@ -109,7 +109,8 @@ def storm(checks: Checks, store: Store, seconds: float, processes: int = 8, thre
     ]
 
 
-HEADINGS = "store|calls/s|longest ms|windows|refreshes|logins|reuse|failed|waits|p50 ms|p99 ms|adoptions".split("|")
+HEADINGS = ["store", "calls/s", "longest ms", "windows", "refreshes", "logins", "reuse", "failed"]
+HEADINGS += ["waits", "p50 ms", "p99 ms", "adoptions"]
 
 
 def crowd(checks: Checks, store: Store, processes: int = 200) -> None:

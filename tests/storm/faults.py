@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from crowds import LEASE_MS, SLACK_MS
 from processes import STEPS, Api, Checks, Json, Worker
 from stores import Store
+
+Result = TypeVar("Result")
 
 ACCESS_MS = 1200
 TRANSACTION = ("read", "claiming", "claimed", "answered", "published")
@@ -151,20 +155,20 @@ def killed_at_random(checks: Checks, store: Store, kills: int, lanes: int = 12) 
                     for _ in range(50):
                         victim.ask("refresh")
                 except (EOFError, BrokenPipeError):
-                    made += victim.wait_for_death() == -signal.SIGKILL
+                    made += int(victim.wait_for_death() == -signal.SIGKILL)
             with Worker(api, store.options(case), database=database, library=STEPS) as survivor:
                 is_within(checks, what, survivor.ask("refresh" if made % 2 else "call"), lease_ms)
         return made
 
     with Api(access_ms=ACCESS_MS, fractional_seconds=True) as api:
-        made = sum(together([lambda number=number: lane(number, api) for number in range(lanes)], lanes))
+        made = sum(together([partial(lane, number, api) for number in range(lanes)], lanes))
         counters = api.counters()
     checks.check(f"{what}: so many", made >= kills // lanes * lanes, made)
     checks.never_twice(what, counters)
     checks.equal(f"{what}: refused refreshes", counters["refreshes_refused"], 0)
 
 
-def together(work: list[Callable[[], int]], at_once: int) -> list[int]:
+def together(work: Sequence[Callable[[], Result]], at_once: int) -> list[Result]:
     """Each runs in a thread that stays until all have ended: a process ends with the thread that started it."""
     with ThreadPoolExecutor(at_once) as pool:
         return [future.result() for future in [pool.submit(each) for each in work]]

@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class Store:
 
     name = ""
     has_own_clock = False
+    is_sealed = False  # without a key, refused credentials are named by a slow hash
     own_steps: tuple[str, ...] = ()  # of a change, besides those of the transaction
     in_lock: tuple[str, ...] = ()  # those at which it holds a lock that everyone needs
 
@@ -61,6 +63,7 @@ class Store:
 
 class FileStore(Store):
     name = "file"
+    is_sealed = True
     own_steps = in_lock = ("file-locked", "file-written", "file-renamed")
 
     def __init__(self) -> None:
@@ -148,7 +151,11 @@ class ClusterStore(RedisStore):
         nodes = [f"127.0.0.1:{port}" for port in self.ports]
         redis_cli(self.ports[0], "--cluster", "create", *nodes, "--cluster-yes")
         for port in self.ports:
-            wait_until(lambda port=port: "cluster_state:ok" in redis_cli(port, "cluster", "info"), "the cluster is up")
+            wait_until(partial(self.is_up, port), "the cluster is up")
+
+    @staticmethod
+    def is_up(port: int) -> bool:
+        return "cluster_state:ok" in redis_cli(port, "cluster", "info")
 
     def store(self, case: str) -> Json:
         return {"type": "redis", "url": [f"redis://127.0.0.1:{port}" for port in self.ports], "cluster": True}

@@ -10,13 +10,15 @@ import argparse
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
+from functools import partial
 
 import crowds
 import faults
 import troubles
 from processes import Checks
-from stores import STORES, Store
+from stores import STORES, FileStore, Store
 
 Row = list[str]
 
@@ -38,17 +40,17 @@ def crowd(checks: Checks, stores: list[Store], _long: bool) -> None:
 
 def passwords(checks: Checks, stores: list[Store], long: bool) -> None:
     for store in stores if long else stores[:1]:
-        crowds.wrong_password(checks, store)
+        crowds.wrong_password(checks, store, 200 if store.is_sealed else 40)
 
 
 def steps(checks: Checks, stores: list[Store], long: bool) -> None:
     """All at once, for they mostly wait. Only the first store is stopped at every step in a short run."""
     work: list[Callable[[], None]] = []
     for store in stores:
-        work += [lambda case=case: faults.killed(checks, case) for case in faults.cases(store, "kill")]
+        work += [partial(faults.killed, checks, case) for case in faults.cases(store, "kill")]
         if long or store is stores[0]:
-            work += [lambda case=case: faults.stopped(checks, case) for case in faults.cases(store, "stop")]
-        work.append(lambda store=store: faults.lost(checks, store))
+            work += [partial(faults.stopped, checks, case) for case in faults.cases(store, "stop")]
+        work.append(partial(faults.lost, checks, store))
     faults.together(work, 24)
 
 
@@ -59,13 +61,13 @@ def kills(checks: Checks, stores: list[Store], long: bool) -> None:
 
 def clocks(checks: Checks, stores: list[Store], long: bool) -> None:
     seconds = 20 if long else 6
-    faults.together([lambda store=store: crowds.clocks(checks, store, seconds) for store in stores], 8)
+    faults.together([partial(crowds.clocks, checks, store, seconds) for store in stores], 8)
 
 
 def trouble(checks: Checks, stores: list[Store], _long: bool) -> None:
     for store in stores:
-        if store.name == "file":
-            faults.together([lambda each=each: each(checks, store) for each in troubles.FILE], 8)
+        if isinstance(store, FileStore):
+            faults.together([partial(each, checks, store) for each in troubles.FILE], 8)
             troubles.forks(checks, store)
 
 
@@ -89,7 +91,10 @@ def main() -> int:
         for name in arguments.part or PARTS:
             began = time.monotonic()
             print(f"-- {name}", flush=True)
-            PARTS[name](checks, stores, arguments.long)
+            try:
+                PARTS[name](checks, stores, arguments.long)
+            except Exception:
+                checks.check(f"{name} comes to its end", False, traceback.format_exc())
             print(f"   {time.monotonic() - began:.0f} s", flush=True)
     finally:
         for store in stores:

@@ -53,20 +53,19 @@ def outage(
             os.chown(path, NOBODY, NOBODY)
     tokens = folder / "tokens"
     options = {"store": {"type": "file", "path": str(tokens), "key": {"file": str(key)}}}
-    with Api(access_ms=ACCESS_MS, fractional_seconds=True) as api:
-        with Worker(api, options, before=before) as worker:
-            checks.equal(f"{what}: at first", worker.ask("call")["status"], "TM_OK")
-            with trouble(worker):
-                stats = live_on(checks, f"{what}, during", worker, 3 * ACCESS_MS / 1000)["stats"]
-                checks.equal(f"{what}: goes on alone", stats["token_is_private"], True)
-                checks.check(f"{what}: the stats tell", stats["store_failures"] > 0, stats["store_failures"])
-            stats = live_on(checks, f"{what}, after", worker, 2 * ACCESS_MS / 1000)["stats"]
-            checks.equal(f"{what}: comes home", stats["token_is_private"], False)
-            checks.check(f"{what}: the file is there", tokens.exists())
-            logins = api.counters()["logins"]
-            with Worker(api, options, before=before) as another:
-                is_within(checks, f"{what}, another", another.ask("call"), LEASE_MS)
-            counters = api.counters()
+    with Api(access_ms=ACCESS_MS, fractional_seconds=True) as api, Worker(api, options, before=before) as worker:
+        checks.equal(f"{what}: at first", worker.ask("call")["status"], "TM_OK")
+        with trouble(worker):
+            stats = live_on(checks, f"{what}, during", worker, 3 * ACCESS_MS / 1000)["stats"]
+            checks.equal(f"{what}: goes on alone", stats["token_is_private"], True)
+            checks.check(f"{what}: the stats tell", stats["store_failures"] > 0, stats["store_failures"])
+        stats = live_on(checks, f"{what}, after", worker, 2 * ACCESS_MS / 1000)["stats"]
+        checks.equal(f"{what}: comes home", stats["token_is_private"], False)
+        checks.check(f"{what}: the file is there", tokens.exists())
+        logins = api.counters()["logins"]
+        with Worker(api, options, before=before) as another:
+            is_within(checks, f"{what}, another", another.ask("call"), LEASE_MS)
+        counters = api.counters()
     checks.equal(f"{what}: another takes over the token", counters["logins"], logins)
     checks.never_twice(what, counters)
 
