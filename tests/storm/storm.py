@@ -60,8 +60,13 @@ def kills(checks: Checks, stores: list[Store], long: bool) -> None:
 
 
 def clocks(checks: Checks, stores: list[Store], long: bool) -> None:
-    seconds = 20 if long else 6
-    faults.together([partial(crowds.clocks, checks, store, seconds) for store in stores], 8)
+    work: list[Callable[[], None]] = []
+    for store in stores:
+        if store.has_own_clock:
+            work.append(partial(crowds.clocks, checks, store, 20 if long else 6))
+        else:
+            work.append(partial(crowds.clocks_of_machines, checks, store, 300 if long else 30))
+    faults.together(work, 8)
 
 
 def trouble(checks: Checks, stores: list[Store], _long: bool) -> None:
@@ -71,7 +76,15 @@ def trouble(checks: Checks, stores: list[Store], _long: bool) -> None:
             troubles.forks(checks, store)
 
 
-PARTS = {part.__name__: part for part in (storms, crowd, passwords, steps, kills, clocks, trouble)}
+def waiting(checks: Checks, stores: list[Store], long: bool) -> None:
+    """The parts that mostly wait, at the same time."""
+    parts = (steps, passwords, trouble)
+    faults.together([partial(part, checks, stores, long) for part in parts], len(parts))
+
+
+PARTS = {part.__name__: part for part in (storms, crowd, passwords, steps, kills, clocks, trouble, waiting)}
+
+USUAL = ("storms", "crowd", "waiting", "kills", "clocks")
 
 
 def main() -> int:
@@ -88,7 +101,7 @@ def main() -> int:
     try:
         for name in arguments.store or STORES:
             stores.append(STORES[name]())
-        for name in arguments.part or PARTS:
+        for name in arguments.part or USUAL:
             began = time.monotonic()
             print(f"-- {name}", flush=True)
             try:
