@@ -26,7 +26,7 @@ C_COMPILE  = $(CC) -std=c11 $(C_WARNINGS) $(CPPFLAGS) $(CFLAGS) -Iinclude
 RUNPATH    = -Wl,-rpath,'$(RPATH)'
 C_LINK     = $(LDFLAGS) -Lbuild/lib -ltokenmgr $(if $(RPATH),$(RUNPATH))
 COMMAND    = examples/c/tokenmgr.c $(wildcard examples/c/tokenmgr/*.c)
-C_FILES    = $(wildcard examples/c/*.c examples/c/*/*.c tests/c/*.c)
+C_FILES    = $(wildcard examples/c/*.c examples/c/*/*.c tests/c/*.c tests/storm/*.c)
 SHELL_FILES = $(shell grep -rlE '^\#!.*sh$$' scripts tests benches bindings .ci 2>/dev/null)
 
 all: library build/bin/tokenmgr build/bin/products build/bin/demo ## the library, the command and the C examples, in build/ (default)
@@ -73,6 +73,11 @@ demo: ## shows it at work against a server of its own; installs what that needs
 test: ## every test there is; installs what they need
 	scripts/setup test
 	scripts/test
+
+storm: ## kills, stops and crowds processes over every store, at length; installs what that needs
+	scripts/setup test
+	$(MAKE) all demo-api
+	tests/storm/run --long
 
 bench: ## measures it beside its peers; installs what that needs
 	scripts/setup bench
@@ -126,5 +131,5 @@ clean: ## removes everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-.PHONY: all library demo-api demo test bench fuzz lint docs docs-tables install uninstall clean help FORCE
+.PHONY: all library demo-api demo test storm bench fuzz lint docs docs-tables install uninstall clean help FORCE
 FORCE:

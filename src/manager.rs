@@ -118,7 +118,8 @@ impl Manager {
         instance.forget_alone();
         let mut stored = None;
         let forgotten = instance.store(&call)?.change(&call, &instance.client, &mut |record, now| {
-            stored = record.pair.access_token.clone().filter(|_| instance.owns(record));
+            let tokens = record.pair.access_token.clone().map(|access| (access, record.pair.refresh_token.clone()));
+            stored = tokens.filter(|_| instance.owns(record));
             let is_empty = stored.is_none() && (record.claim.is_none() || !instance.owns(record));
             if !is_empty {
                 record.bury(now);
@@ -127,7 +128,7 @@ impl Manager {
         });
         // What is held may be older than what another process has put into the store since.
         let pair = match stored.filter(|_| !held.as_ref().is_some_and(|held| held.private)) {
-            Some(access) => Some(Arc::new(given_pair(access, None, Lifetime::UNKNOWN, None)?)),
+            Some((access, refresh)) => Some(Arc::new(given_pair(access, refresh, Lifetime::UNKNOWN, None)?)),
             None => held,
         };
         let revoked = match &pair {

@@ -323,6 +323,7 @@ impl Renewal<'_> {
         let client = &self.instance.client;
         let holding = read.record.holding(client, read.now);
         let mut claimed = Claimed::Changed;
+        reach("claiming");
         self.change(store, &mut |record, now| {
             claimed = match record.has_refusals_since(&read.record) {
                 true => Claimed::Changed,

@@ -1,7 +1,7 @@
 //! The steps of the refresh transaction at which a test may end or stop this process, as a machine might.
 //!
-//! In a build with the feature `steps` the variable `TOKENMGR_STEP` holds `STEP:kill`, `STEP:stop` or
-//! `any:kill:N` (at every step, once in N times, at random). Every other build has nothing here.
+//! In a build with the feature `steps` the variable `TOKENMGR_STEP` holds `STEP:kill:N` or `STEP:stop:N` (when it is
+//! reached for the Nth time), `STEP:sleep:MS` or `any:kill:N` (at every step, once in N times, at random). Every other build has nothing here.
 
 /// A step is reached.
 #[cfg(not(feature = "steps"))]
@@ -13,25 +13,26 @@ pub use hook::reach;
 
 #[cfg(feature = "steps")]
 mod hook {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicU64, Ordering};
 
-    /// A process is stopped once only: it is to go on where it was.
-    static STOPPED: AtomicBool = AtomicBool::new(false);
+    /// How often this process has reached the step that the order is about.
+    static REACHED: AtomicU64 = AtomicU64::new(0);
 
     pub fn reach(step: &'static str) {
         let Ok(order) = std::env::var("TOKENMGR_STEP") else {
             return;
         };
         let words: Vec<&str> = order.split(':').collect();
-        match words[..] {
-            [at, "kill"] if at == step => send(libc::SIGKILL),
-            [at, "stop"] if at == step && !STOPPED.swap(true, Ordering::SeqCst) => send(libc::SIGSTOP),
-            ["any", "kill", often] => {
-                let often: u64 = often.parse().expect("TOKENMGR_STEP holds any:kill:N");
-                if u64::from_le_bytes(crate::secret::random()) % often == 0 {
-                    send(libc::SIGKILL);
-                }
-            }
+        let [at, what, number] = words[..] else {
+            panic!("TOKENMGR_STEP holds {order:?}, not STEP:WHAT:NUMBER");
+        };
+        let number: u64 = number.parse().expect("TOKENMGR_STEP ends with a number");
+        let is_nth = || REACHED.fetch_add(1, Ordering::SeqCst) + 1 == number;
+        match what {
+            "kill" if at == "any" && u64::from_le_bytes(crate::secret::random()) % number == 0 => send(libc::SIGKILL),
+            "kill" if at == step && is_nth() => send(libc::SIGKILL),
+            "stop" if at == step && is_nth() => send(libc::SIGSTOP),
+            "sleep" if at == step => std::thread::sleep(std::time::Duration::from_millis(number)),
             _ => {}
         }
     }

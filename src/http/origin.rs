@@ -29,12 +29,21 @@ impl Origins {
                 }
             })
             .collect::<Result<Vec<Url>>>()?;
-        Ok(Origins {
-            shown: url.as_str().trim_end_matches('/').to_owned(),
-            prefix: url.path().trim_end_matches('/').to_owned(),
-            host: url,
+        Ok(Origins::at(url, allowed))
+    }
+
+    /// One server and nothing beside it; `what` names it in messages.
+    pub fn of_one(url: &str, what: &str, allow_insecure: bool) -> Result<Origins> {
+        Ok(Origins::at(origin(url, what, Status::TM_INVALID_OPTIONS, allow_insecure)?, Vec::new()))
+    }
+
+    fn at(host: Url, allowed: Vec<Url>) -> Origins {
+        Origins {
+            shown: host.as_str().trim_end_matches('/').to_owned(),
+            prefix: host.path().trim_end_matches('/').to_owned(),
+            host,
             allowed,
-        })
+        }
     }
 
     /// The host as it is shown: it never holds user-info.

@@ -9,11 +9,13 @@ mod redis;
 mod source;
 mod stores;
 mod units;
+mod vault;
 
 pub use redis::{RedisOptions, SentinelOptions, Urls};
 pub use source::SecretSource;
 pub use stores::{FileOptions, StoreOptions};
 pub use units::{Bytes, Count, Millis, Seconds};
+pub use vault::VaultOptions;
 
 use crate::error::Result;
 use serde::Deserialize;

@@ -1,6 +1,6 @@
 //! The option `store`: where the token pair is kept.
 
-use super::{RedisOptions, SecretSource};
+use super::{RedisOptions, SecretSource, VaultOptions};
 use crate::error::{Error, Result, Status};
 use serde::Deserialize;
 
@@ -20,9 +20,8 @@ pub enum StoreOptions {
     File(FileOptions),
     /// In a hash in Redis, shared by the processes of many machines.
     Redis(Box<RedisOptions>),
-    /// Not in this build.
-    #[cfg_attr(feature = "schema", schemars(skip))]
-    Vault(NotBuilt),
+    /// In HashiCorp Vault or OpenBao, in a KV version 2 secrets engine.
+    Vault(Box<VaultOptions>),
 }
 
 /// The store in one file.
@@ -44,26 +43,10 @@ pub struct FileOptions {
     pub plaintext: bool,
 }
 
-/// The options of a store that this build does not have: taken as they are, then refused by name.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-pub struct NotBuilt;
-
-impl<'de> Deserialize<'de> for NotBuilt {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<NotBuilt, D::Error> {
-        serde::de::IgnoredAny::deserialize(deserializer).map(|_| NotBuilt)
-    }
-}
-
 impl StoreOptions {
     /// What no single option can tell: whether they make sense together.
     pub(super) fn check(&self, persistent: bool) -> Result<()> {
         let refuse = |message: &str| Err(Error::new(Status::TM_INVALID_OPTIONS, message));
-        let missing = |name: &str| {
-            refuse(&format!(
-                "the store \"{name}\" is not built into this library; use \"memory\", or \"callback\" with tm_set_store"
-            ))
-        };
         match self {
             StoreOptions::Callback { id: None } if persistent => refuse(
                 "the option store.id is missing: a persistent manager with the store \"callback\" takes a string that names the store",
@@ -78,7 +61,7 @@ impl StoreOptions {
                 refuse("the option store.path names no file; give the path of a file")
             }
             StoreOptions::Redis(options) => options.check(),
-            StoreOptions::Vault(_) => missing("vault"),
+            StoreOptions::Vault(options) => options.check(),
             StoreOptions::Memory {} | StoreOptions::Callback { .. } | StoreOptions::File(_) => Ok(()),
         }
     }

@@ -36,11 +36,17 @@ impl Renewal<'_> {
         let Some(private) = self.instance.current.load_full().filter(|pair| pair.private) else {
             return Ok(false);
         };
+        let known = self.lineage();
+        // An earlier rotation of the private pair may still be good; its refresh token is spent, ours is not.
+        let is_behind = loaded.record.is_rolled_back(&self.instance.client, known);
         let there = self.pair_in(loaded).is_some_and(|pair| pair.freshness(Tick::now()) == Freshness::Good);
         let mut published = false;
         let mut outcome = Ok(());
-        if !there {
-            let known = self.lineage();
+        if is_behind || !there {
+            // Nothing is written under somebody's claim, and their pair may come yet: what is private stays so.
+            if loaded.record.claimed_for(loaded.now).is_some() {
+                return Ok(false);
+            }
             outcome = self.change(store, &mut |record, now| {
                 let mut pair = self.instance.stored(&private, now);
                 pair.refresh_token = self.instance.alone.read().pair.refresh_token;

@@ -98,6 +98,7 @@ impl Renewal<'_> {
             record.release(claim, Spending::Nothing);
             true
         });
+        reach("released");
         error.with_retry_after(Some(wait))
     }
 
@@ -109,10 +110,12 @@ impl Renewal<'_> {
             record.release(claim, unseen);
             true
         });
+        reach("released");
     }
 
     pub(super) fn release(&self, store: &dyn TokenStore, claim: &Claim, unseen: Spending<'_>) {
         self.best_effort(store, &mut |record, _| record.release(claim, unseen));
+        reach("released");
     }
 
     /// A change that only makes it quicker for others: if it fails, the lease runs out.

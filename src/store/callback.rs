@@ -6,6 +6,7 @@ use crate::call::Call;
 use crate::clock::unix_millis;
 use crate::error::{Error, Status};
 use crate::gate::{Gate, Pass};
+use crate::steps::reach;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +71,10 @@ impl CallbackStore {
         loop {
             let left = until.saturating_duration_since(std::time::Instant::now());
             match self.callbacks.can_lock().then(|| self.callbacks.lock(key, left.min(LOCK_WAIT))) {
-                None | Some(Reply::Done) => return Ok(Lock(self, key)),
+                None | Some(Reply::Done) => {
+                    reach("callback-locked");
+                    return Ok(Lock(self, key));
+                }
                 Some(Reply::Failed) => {
                     return Err(fault("the lock callback of the token store failed", false));
                 }
@@ -124,7 +128,10 @@ impl TokenStore for CallbackStore {
             };
             let expected = (!bytes.is_empty()).then_some(&bytes[..]);
             match self.callbacks.save(client, &data, expected, record.ttl_seconds(now)) {
-                Reply::Done => return Ok(()),
+                Reply::Done => {
+                    reach("callback-saved");
+                    return Ok(());
+                }
                 Reply::Failed => {
                     return Err(fault("the save callback of the token store failed", true));
                 }

@@ -27,7 +27,7 @@ const MAGIC: &[u8] = b"TMS1";
 /// No record is larger by far.
 const LARGEST: u64 = 1 << 20;
 /// The longest wait for the lock: everyone holds it for milliseconds.
-const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(2);
 
 /// A record in a file.
 #[derive(Debug)]

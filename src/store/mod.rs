@@ -9,6 +9,7 @@ pub mod memory;
 pub mod record;
 mod redis;
 mod seal;
+mod vault;
 
 use crate::call::Call;
 use crate::error::{Error, Result};
@@ -71,7 +72,7 @@ pub fn open(options: &StoreOptions) -> Result<Option<Arc<dyn TokenStore>>> {
         StoreOptions::Memory {} | StoreOptions::Callback { .. } => None,
         StoreOptions::File(options) => Some(Arc::new(file::FileStore::new(options)?)),
         StoreOptions::Redis(options) => Some(Arc::new(redis::RedisStore::new(options)?)),
-        StoreOptions::Vault(_) => None,
+        StoreOptions::Vault(options) => Some(Arc::new(vault::VaultStore::new(options)?)),
     })
 }
 

@@ -22,8 +22,8 @@ use crate::error::{Error, Result};
 use crate::log::Level;
 use crate::options::RedisOptions;
 use crate::secret::{hex, random};
-use address::{Address, Server, Servers};
-use lane::{Lane, Line, Route};
+use address::{Address, Servers};
+use lane::{Lane, Line, Met, Route};
 use parking_lot::Mutex;
 use redis::{Value, cmd};
 use rustls::ClientConfig;
@@ -44,8 +44,8 @@ pub struct RedisStore {
     tls: std::result::Result<Option<Arc<ClientConfig>>, Error>,
     /// The lane of the last operation. Its lock is only tried, never waited for: whoever comes second makes a lane.
     lane: Mutex<Option<Lane>>,
-    /// A Cluster's nodes, as far as they were met. Nothing waits or calls out under its lock.
-    met: Mutex<Vec<Server>>,
+    /// A Cluster's nodes, as far as they were met.
+    met: Met,
     /// The server refused scripts: changes go by WATCH and MULTI.
     without_scripts: AtomicBool,
     /// It was said that the user may not ask for the replication ID.
@@ -84,7 +84,7 @@ impl RedisStore {
             tls: setup.address.tls(&setup.options),
             setup,
             lane: Mutex::new(None),
-            met: Mutex::default(),
+            met: Met::default(),
             without_scripts: AtomicBool::new(false),
             warned: AtomicBool::new(false),
         }

