@@ -30,7 +30,7 @@ use rustls::ClientConfig;
 use script::Snapshot;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use trouble::Trouble;
 
 /// How often a change is tried again because somebody else wrote in between.
@@ -125,9 +125,10 @@ impl RedisStore {
         call.go_on().and_then(|()| self.tls.as_ref().map(|_| ()).map_err(Error::clone)).map_err(unwritten)?;
         let kept = self.lane.try_lock().and_then(|mut lane| lane.take());
         let lane = kept.map_or_else(Lane::new, Ok).map_err(unwritten)?;
-        // A store that hangs must leave the call time to go on without it (T5).
-        let limit = Duration::from_millis(self.setup.options.timeout_ms.0).min(call.left() / 2);
-        Ok(Visit { store: self, call, key: self.key(client), lane, limit })
+        // A store that hangs must leave the call time to go on without it (T5), however many servers there are to ask.
+        let most = call.left() / 2;
+        let limit = Duration::from_millis(self.setup.options.timeout_ms.0).min(most);
+        Ok(Visit { store: self, call, key: self.key(client), lane, limit, until: Instant::now() + most })
     }
 }
 
@@ -137,7 +138,10 @@ struct Visit<'a> {
     call: &'a Call,
     key: String,
     lane: Lane,
+    /// The most that connecting may take, and each command.
     limit: Duration,
+    /// When all of it has taken long enough.
+    until: Instant,
 }
 
 impl Visit<'_> {
@@ -149,7 +153,8 @@ impl Visit<'_> {
     /// Reads the record. `watch`: it is going to be changed.
     fn read(&mut self, watch: bool) -> std::result::Result<Snapshot, StoreFault> {
         let (store, route, key) = (self.store, Visit::route(self.store, self.limit), self.key.clone());
-        let read = self.lane.drive(self.call, |line| async move { read(line, &route, &key, store, watch).await });
+        let read =
+            self.lane.drive(self.call, self.until, |line| async move { read(line, &route, &key, store, watch).await });
         read.map_err(unwritten)?.map_err(|trouble| trouble.into_fault("reading the record in Redis", false))
     }
 
@@ -160,7 +165,7 @@ impl Visit<'_> {
         ttl_seconds: i64,
     ) -> std::result::Result<Written, StoreFault> {
         let (store, route, key) = (self.store, Visit::route(self.store, self.limit), self.key.clone());
-        let written = self.lane.drive(self.call, |line| async move {
+        let written = self.lane.drive(self.call, self.until, |line| async move {
             let by_script = !store.without_scripts.load(Ordering::Relaxed);
             let written = match by_script {
                 true => write(line, &route, &key, read, edit, ttl_seconds).await,

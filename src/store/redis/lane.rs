@@ -83,8 +83,8 @@ impl Lane {
     }
 
     /// Does some work on the line, in slices, between which the caller's callbacks are served: outside of the runtime,
-    /// and with no lock held.
-    pub fn drive<'a, F, W>(&'a mut self, call: &Call, work: W) -> std::result::Result<F::Output, Error>
+    /// and with no lock held. `until`: when the operation has taken long enough.
+    pub fn drive<'a, F, W>(&'a mut self, call: &Call, until: Instant, work: W) -> std::result::Result<F::Output, Error>
     where
         F: Future,
         W: FnOnce(&'a mut Line) -> F,
@@ -94,14 +94,19 @@ impl Lane {
         };
         let mut work = pin!(work(line));
         loop {
-            let deadline = call.deadline();
-            let end = if call.is_watched() { deadline.min(Instant::now() + SLICE) } else { deadline };
+            let end = if call.is_watched() { until.min(Instant::now() + SLICE) } else { until };
             let no_sigpipe = NoSigpipe::new();
             let slice = runtime.block_on(async { tokio::time::timeout_at(end.into(), work.as_mut()).await });
             drop(no_sigpipe);
             match slice {
                 Ok(output) => return Ok(output),
                 Err(_) => call.go_on()?,
+            }
+            if Instant::now() >= until {
+                return Err(Error::new(
+                    Status::TM_STORE,
+                    "Redis took half of the call's time; see whether its servers run and can be reached from here",
+                ));
             }
         }
     }

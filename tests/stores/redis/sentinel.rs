@@ -1,11 +1,12 @@
 //! A master, a replica and a Sentinel that makes the one the other.
 
 use super::proxy::Proxy;
-use super::server::{KEY, Redis, options};
+use super::server::{KEY, Redis, listen, options, says};
 use crate::folder::Folder;
 use crate::program::Program;
 use crate::support::*;
 use serde_json::{Value, json};
+use std::net::TcpListener;
 use std::process::Command;
 use std::thread;
 use tokenmgr::Manager;
@@ -136,4 +137,19 @@ fn t5_sentinels_that_are_gone_or_do_not_know_the_name_are_said() {
         let error = nobody.expect("a manager").token().expect_err("no password, no store");
         assert!(error.message().contains(says), "{error}");
     }
+}
+
+#[test]
+fn t5_however_many_sentinels_hang_half_of_the_call_is_left() {
+    let api = start(json!({}));
+    // The kernel takes connections, and nobody answers.
+    let deaf: Vec<TcpListener> = (0..8).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+    let nodes: Vec<String> =
+        deaf.iter().map(|one| format!("redis://:x@127.0.0.1:{}", one.local_addr().expect("bound").port())).collect();
+    let mut all = options(json!({"sentinel": {"master": "shop", "nodes": nodes}}), json!({}));
+    all["timeout_ms"] = json!(3000);
+    let first = manager(&api, all);
+    let lines = listen(&first);
+    assert_eq!(status(&first), 200);
+    says(&lines, &["going on without the token store", "half of the call's time"]);
 }
