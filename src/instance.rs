@@ -261,6 +261,11 @@ impl Instance {
         self.disowned.store(pair);
     }
 
+    /// What log lines call a pair: the same in every process that shares it.
+    pub fn name_of(&self, pair: &Pair) -> String {
+        Fingerprint::of(&self.client, &pair.access).short().to_owned()
+    }
+
     /// The record that logging in starts from where no store can be asked.
     pub fn forget_alone(&self) {
         self.alone.update(|record, _| *record = Record::default());

@@ -173,7 +173,7 @@ impl Renewal<'_> {
         self.call.log(Level::Info, || {
             format!(
                 "took over the token {} from the {}store",
-                pair.access.fingerprint(),
+                self.instance.name_of(&pair),
                 if private { "private " } else { "" }
             )
         });

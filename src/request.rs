@@ -166,7 +166,7 @@ impl Instance {
         if !budget.refresh.get() && !budget.login.get() {
             return Ok(self.give_up(refused));
         }
-        call.log(Level::Info, || format!("the server refused the token {}", refused.access.fingerprint()));
+        call.log(Level::Info, || format!("the server refused the token {}", self.name_of(refused)));
         self.obtain(call, &want, budget).map(Some)
     }
 

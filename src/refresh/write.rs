@@ -81,8 +81,8 @@ impl Renewal<'_> {
         self.call.log(Level::Info, || {
             let how = if lineage.seq == 0 { "logged in" } else { "refreshed" };
             match pair.seconds_left() {
-                Some(left) => format!("{how}: the token {} lives for {left} s", pair.access.fingerprint()),
-                None => format!("{how}: the token {} lives until the server refuses it", pair.access.fingerprint()),
+                Some(left) => format!("{how}: the token {} lives for {left} s", self.instance.name_of(&pair)),
+                None => format!("{how}: the token {} lives until the server refuses it", self.instance.name_of(&pair)),
             }
         });
         Ok(Step::Done(self.instance.install(Arc::new(pair))))

@@ -50,6 +50,11 @@ impl Fingerprint {
         Fingerprint(crate::secret::hex(&hmac::sign(&key, bytes).as_ref()[..16]))
     }
 
+    /// What log lines call a token: enough to follow it from process to process, and too little to find it by.
+    pub fn short(&self) -> &str {
+        &self.0[..8]
+    }
+
     /// The same, as a number.
     pub fn number(&self) -> u128 {
         u128::from_str_radix(&self.0, 16).unwrap_or_default()

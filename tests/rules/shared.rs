@@ -213,6 +213,20 @@ fn s1_a_logout_does_not_send_another_hosts_token_nor_forget_it() {
 }
 
 #[test]
+fn s2_log_lines_call_a_token_the_same_in_every_process() {
+    let (api, shelf) = (start(json!({})), Shelf::new());
+    let all = [manager_on(&api, &shelf, json!({})), manager_on(&api, &shelf, json!({}))];
+    let lines = all.each_ref().map(listen);
+    all.iter().for_each(|manager| assert_eq!(status(manager), 200));
+    let names = lines.map(|lines| {
+        let lines = lines.lock().expect("no panic");
+        let told = lines.iter().find_map(|(_, line)| line.split("the token ").nth(1)).expect("a token");
+        told.split(' ').next().expect("a name").to_owned()
+    });
+    assert!(names[0] == names[1] && names[0].len() == 8, "{names:?}");
+}
+
+#[test]
 fn a_logout_revokes_what_the_store_holds_by_now() {
     let (api, shelf) = (start(json!({})), Shelf::new());
     let (first, second) = (manager_on(&api, &shelf, json!({})), manager_on(&api, &shelf, json!({})));
