@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 ACCESS_MS = 1200
 TRANSACTION = ("read", "claiming", "claimed", "answered", "published")
 # The longest wait for the lock of a store whose holder stopped, before going on without the store.
-LOCK_MS = {"file": 5000, "callback": 10000}
+LOCK_MS = {"file": 2000, "callback": 10000}
 
 
 @dataclass(frozen=True)
