@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 ACCESS_MS = 1200
 TRANSACTION = ("read", "claiming", "claimed", "answered", "published")
 # The longest wait for the lock of a store whose holder stopped, before going on without the store.
-LOCK_MS = {"file": 5000, "callback": 10000}
+LOCK_MS = {"file": 2000, "callback": 10000}
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,9 @@ def stopped(checks: Checks, case: Case) -> None:
             answer = late.answer()
             wanted = "TM_LOGIN_REJECTED" if case.what == "refused" else "TM_OK"
             checks.equal(f"{what}: the late one's call", answer["status"], wanted, answer["message"])
+            if case.step in ("read", "claiming", "claimed", "answered"):
+                # The pair of the next one is the newer: it is not overwritten.
+                checks.check(f"{what}: the late one adopts", answer["stats"]["adoptions"] >= 1, answer)
             with case.worker(api) as third:
                 is_within(checks, f"{what}, another", third.ask("call"), limit_ms)
             time.sleep(ACCESS_MS / 1000)

@@ -166,7 +166,7 @@ static void obey(void) {
                 snprintf(message, sizeof message, "%s", tm_error_message(err));
             tm_error_free(err);
         }
-        printf("{\"status\": \"%s\", \"ms\": %.1f, \"message\": ", tm_status_name(status), now_ms() - began);
+        printf("{\"status\": \"%s\", \"ms\": %.3f, \"message\": ", tm_status_name(status), now_ms() - began);
         print_text(message);
         print_stats();
     }
