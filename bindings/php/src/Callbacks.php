@@ -24,6 +24,9 @@ final class Callbacks
     public ?Closure $interrupt = null;
     public ?Store $store = null;
 
+    /** @var array<string, true> */
+    private array $running = [];
+
     /** The first exception that a callback threw in the call that is running. */
     public ?Throwable $thrown = null;
 
@@ -67,11 +70,11 @@ final class Callbacks
         if (self::$functions === null) {
             $functions = Library::$ffi->new(self::STRUCT);
             $functions->log = static function (CData $userdata, int $level, string $message): void {
-                self::run($userdata, static fn (self $of) => ($of->log)($level, $message));
+                self::run($userdata, static fn (self $of) => $of->once('log', [$level, $message]));
             };
             $functions->interrupt = static function (CData $userdata): int {
                 // A call whose callback has thrown is over.
-                return self::run($userdata, static fn (self $of) => ($of->interrupt)() ? 1 : 0, 1);
+                return self::run($userdata, static fn (self $of) => $of->once('interrupt', []) ? 1 : 0, 1);
             };
             $functions->load = static function (CData $userdata, string $key, CData $sink): int {
                 return self::run($userdata, static function (self $of) use ($key, $sink): int {
@@ -133,6 +136,20 @@ final class Callbacks
         }
 
         return $failed;
+    }
+
+    /** A callback that calls the manager is not called in that call again: that might never end. */
+    private function once(string $callback, array $arguments): mixed
+    {
+        if ($this->$callback === null || isset($this->running[$callback])) {
+            return null;
+        }
+        $this->running[$callback] = true;
+        try {
+            return ($this->$callback)(...$arguments);
+        } finally {
+            unset($this->running[$callback]);
+        }
     }
 
     /** What is to be thrown now that a call is over; `failure` is the library's own, if it failed. */

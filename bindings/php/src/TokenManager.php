@@ -291,7 +291,8 @@ final class TokenManager
     }
 
     /**
-     * Hands over log lines, in the calls that they come from. None holds a secret.
+     * Hands over log lines, in the calls that they come from. None holds a secret. Those of calls that `$log` itself
+     * makes on this manager are left out.
      *
      * @param (callable(int, string): mixed)|null $log      takes level and message; null: none
      * @param int                                 $maxLevel the least important level wanted

@@ -13,8 +13,8 @@ use TokenMgr\Exception;
 use TokenMgr\Store;
 
 /**
- * Keeps tokens in a table: SQLite, MySQL or MariaDB, PostgreSQL. Saving compares and swaps in one statement; the lock is
- * SQLite's own write lock, MySQL's GET_LOCK, PostgreSQL's advisory lock.
+ * Keeps tokens in a table: SQLite, MySQL or MariaDB, PostgreSQL. Saving compares and swaps in one statement; the lock
+ * is SQLite's own write lock, MySQL's GET_LOCK, PostgreSQL's advisory lock.
  *
  * Give it a connection of its own, best as a function that opens one: it is called when it is first needed, again in a
  * forked child, and again when the server has closed the connection. On a connection that the application uses, a

@@ -7,8 +7,8 @@ namespace TokenMgr\Store;
 use PDOException;
 
 /**
- * PostgreSQL: an advisory lock of the session, so it ends with a process that dies. Behind a pooler it has to be a pool of
- * sessions, not of transactions.
+ * PostgreSQL: an advisory lock of the session, so it ends with a process that dies. Behind a pooler it has to be a pool
+ * of sessions, not of transactions.
  *
  * @internal
  */
