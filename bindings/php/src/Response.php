@@ -27,7 +27,7 @@ final class Response
     private ?string $content = null;
 
     /** @internal see TokenManager::request() */
-    public function __construct(private readonly CData $response)
+    public function __construct(private ?CData $response)
     {
         $this->status = Library::$ffi->tm_response_status($response);
     }
@@ -104,10 +104,10 @@ final class Response
     {
         return match ($name) {
             'body' => $this->content ??= FFI::string(
-                Library::$ffi->tm_response_body($this->response),
+                Library::$ffi->tm_response_body($this->response) ?? throw self::gone(),
                 Library::$ffi->tm_response_body_len($this->response)
             ),
-            'url' => Library::$ffi->tm_response_url($this->response),
+            'url' => Library::$ffi->tm_response_url($this->response) ?? throw self::gone(),
             default => throw new LogicException(self::class . " has no property \$$name"),
         };
     }
@@ -134,5 +134,6 @@ final class Response
     public function __destruct()
     {
         Library::$ffi->tm_response_free($this->response);
+        $this->response = null;
     }
 }

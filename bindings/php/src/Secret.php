@@ -26,4 +26,10 @@ trait Secret
     private function __clone()
     {
     }
+
+    /** At the end of a script PHP runs destructors in no useful order: another one may still use what is gone. */
+    private static function gone(): LogicException
+    {
+        return new LogicException(self::class . ' is gone already: the script is ending, and PHP has destroyed it');
+    }
 }

@@ -20,7 +20,7 @@ final class Token
     public readonly ?int $refreshExpiresAt;
 
     /** @internal see TokenManager::token() */
-    public function __construct(private readonly CData $token)
+    public function __construct(private ?CData $token)
     {
         $this->expiresAt = Library::$ffi->tm_token_expires_at($token) ?: null;
         $this->refreshExpiresAt = Library::$ffi->tm_token_refresh_expires_at($token) ?: null;
@@ -29,7 +29,7 @@ final class Token
     /** The access token: what stands behind "Bearer" in an Authorization header. */
     public function accessToken(): string
     {
-        return Library::$ffi->tm_token_access($this->token);
+        return Library::$ffi->tm_token_access($this->token) ?? throw self::gone();
     }
 
     /**
@@ -61,5 +61,6 @@ final class Token
     public function __destruct()
     {
         Library::$ffi->tm_token_free($this->token);
+        $this->token = null;
     }
 }

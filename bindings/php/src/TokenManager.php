@@ -27,7 +27,8 @@ final class TokenManager
     public const INFO = 3;
     public const DEBUG = 4;
 
-    private readonly CData $manager;
+    /** Null once it is freed: every function refuses that. */
+    private ?CData $manager = null;
 
     private readonly Origins $origins;
 
@@ -210,6 +211,9 @@ final class TokenManager
     /** The token pair that is held, good or not; null if none is. Never waits. */
     public function peekToken(): ?Token
     {
+        if ($this->manager === null) {
+            throw self::gone();
+        }
         $token = Library::$ffi->tm_peek_token($this->manager, Library::$err);
 
         return $token === null ? null : new Token($token);
@@ -287,6 +291,10 @@ final class TokenManager
      */
     public function stats(): array
     {
+        if ($this->manager === null) {
+            throw self::gone();
+        }
+
         return json_decode(Library::text(Library::$ffi->tm_stats_json($this->manager, Library::$err)), true);
     }
 
@@ -336,13 +344,14 @@ final class TokenManager
 
     public function __debugInfo(): array
     {
-        return $this->stats();
+        return $this->manager === null ? [] : $this->stats();
     }
 
     public function __destruct()
     {
-        if (isset($this->manager)) {
+        if ($this->manager !== null) {
             Library::$ffi->tm_free($this->manager);
+            $this->manager = null;
             $this->callbacks?->forget();
         }
     }
@@ -401,6 +410,9 @@ final class TokenManager
     private function failure(): Throwable
     {
         $failure = Library::failure();
+        if ($this->manager === null) {
+            return self::gone();
+        }
 
         return $this->callbacks?->outcome($failure) ?? $failure;
     }
