@@ -8,9 +8,6 @@ use PHPUnit\Framework\TestCase;
 use Throwable;
 use TokenMgr\TokenManager;
 
-const ROOT = __DIR__ . '/../../../..';
-const PACKAGE = __DIR__ . '/../..';
-
 /**
  * A test against a demo API, one for all, reset before each.
  */

@@ -1,0 +1,33 @@
+<?php
+
+declare(strict_types=1);
+
+namespace TokenMgr\Tests;
+
+use PDO;
+use PDOException;
+
+/**
+ * A database server that is reached through a socket in its folder.
+ */
+abstract class DatabaseServer extends Server
+{
+    public string $dsn;
+    public string $user = 'root';
+
+    public function connect(): PDO
+    {
+        return new PDO($this->dsn, $this->user, '');
+    }
+
+    protected function accepts(): bool
+    {
+        try {
+            $this->connect();
+
+            return true;
+        } catch (PDOException) {
+            return false;
+        }
+    }
+}

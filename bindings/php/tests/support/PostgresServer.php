@@ -1,0 +1,38 @@
+<?php
+
+declare(strict_types=1);
+
+namespace TokenMgr\Tests;
+
+final class PostgresServer extends DatabaseServer
+{
+    public function __construct()
+    {
+        parent::__construct();
+        // It refuses to run as root.
+        $drop = posix_geteuid() === 0
+            ? ['setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups', '--']
+            : [];
+        $data = "$this->folder/data";
+        mkdir($data, 0700);
+        if ($drop) {
+            chown($this->folder, 'nobody');
+            chown($data, 'nobody');
+        }
+        $programs = glob('/usr/lib/postgresql/*/bin');
+        $bin = end($programs);
+        self::run(...$drop, ...["$bin/initdb", '--no-sync', '--auth=trust', '--username=root', '-D', $data]);
+        // What setpriv drops takes the parent's death signal with it: so it is set again behind it.
+        $this->start(...$drop, ...[
+            'setpriv', '--pdeathsig', 'KILL', "$bin/postgres", '-D', $data,
+            '-c', 'listen_addresses=', '-c', "unix_socket_directories=$this->folder", '-c', 'fsync=off',
+        ]);
+        $this->dsn = "pgsql:host=$this->folder;dbname=postgres";
+        $this->await(fn () => $this->accepts());
+    }
+
+    protected function stopSignal(): int
+    {
+        return SIGQUIT; // at once
+    }
+}
