@@ -273,7 +273,10 @@ final class StoreTest extends ApiTestCase
         $store = self::store($name);
         self::assertTrue($store->lock('key', 100));
         $store->unlock('key');
-        ($name === 'mariadb' ? self::$mariadb : self::$postgres)->connect()->exec($kill);
+        $admin = ($name === 'mariadb' ? self::$mariadb : self::$postgres)->connect();
+        $admin->exec($kill);
+        self::assertNull($store->load('key'));
+        $admin->exec($kill);
         self::assertTrue($store->lock('key', 100));
         self::assertTrue($store->save('key', 'data', null, 60));
         $store->unlock('key');

@@ -34,6 +34,8 @@ final class PdoStore implements Store
 
     private readonly Closure $open;
 
+    private bool $locked = false;
+
     /**
      * @param (callable(): PDO)|PDO $connection
      * @param string                $table      see createTable()
@@ -111,26 +113,18 @@ final class PdoStore implements Store
 
     public function lock(string $key, int $waitMs): bool
     {
-        return $this->trying('locked', function () use ($key, $waitMs): bool {
-            $name = self::hash("$this->table $key");
-            $opened = $this->dialect !== null;
-            try {
-                return $this->dialect()->lock($name, $waitMs);
-            } catch (PDOException $problem) {
-                // Nothing has begun yet: a connection that the server closed in the meantime is opened anew, once.
-                if (!$opened || !$this->dialect->isGone($problem)) {
-                    throw $problem;
-                }
-                $this->dialect = null;
-
-                return $this->dialect()->lock($name, $waitMs);
-            }
-        });
+        return $this->locked = $this->trying('locked', fn () => $this->dialect()->lock($this->lockOf($key), $waitMs));
     }
 
     public function unlock(string $key): void
     {
-        $this->trying('unlocked', fn () => $this->dialect()->unlock(self::hash("$this->table $key")));
+        $this->locked = false;
+        $this->trying('unlocked', fn () => $this->dialect()->unlock($this->lockOf($key)));
+    }
+
+    private function lockOf(string $key): string
+    {
+        return self::hash("$this->table $key");
     }
 
     private function insert(array $row): bool
@@ -194,8 +188,19 @@ final class PdoStore implements Store
 
     private function trying(string $what, callable $action): mixed
     {
+        $opened = $this->dialect;
         try {
-            return $action();
+            try {
+                return $action();
+            } catch (PDOException $problem) {
+                // A connection that the server closed in the meantime is opened anew, unless the lock was on it.
+                if ($opened === null || $this->locked || !$opened->isGone($problem)) {
+                    throw $problem;
+                }
+                $this->dialect = null;
+
+                return $action();
+            }
         } catch (PDOException $problem) {
             throw new Exception\Store(
                 "the table $this->table, which keeps the tokens, could not be $what: {$problem->getMessage()}",
