@@ -34,6 +34,15 @@ final class TokenManager
 
     private ?Callbacks $callbacks = null;
 
+    /**
+     * The access token that was handed out last, its manager, and until when it is handed out again without asking the
+     * library: for a moment only, which no refresh window is shorter than, and only while nothing else is called here.
+     */
+    private static string $lent = '';
+    private static ?CData $lender = null;
+    private static int $lentUntil = 0;
+    private const LENT_FOR = 20_000_000; // nanoseconds
+
     /** Where access tokens are copied to on their way to PHP, for all managers. */
     private static CData $buffer;
     private static int $room = 0;
@@ -97,9 +106,10 @@ final class TokenManager
         #[\SensitiveParameter] ?string $body = null,
         bool $idempotent = false
     ): Response {
-        if (strpos($url, "\0") !== false || strpos($method, "\0") !== false) {
+        if (\str_contains($url, "\0") || \str_contains($method, "\0")) {
             Arguments::refuseNul(['method' => $method, 'url' => $url]);
         }
+        self::$lentUntil = 0;
         if ($json !== null) {
             if ($body !== null) {
                 throw Arguments::invalid('both json and body were given; a request has one of them');
@@ -109,7 +119,7 @@ final class TokenManager
         $options = $query || $headers || $timeout !== null || $idempotent
             ? Arguments::requestOptions($query, $headers, $timeout, $idempotent)
             : null;
-        $length = $body === null ? 0 : strlen($body);
+        $length = $body === null ? 0 : \strlen($body);
         $response = Library::$ffi->tm_request($this->manager, $method, $url, $body, $length, $options, Library::$err);
         if ($response === null) {
             throw $this->failure();
@@ -187,17 +197,29 @@ final class TokenManager
     /** An access token that is good now, for another HTTP client; logs in or refreshes when due. See reject(). */
     public function accessToken(): string
     {
-        $length = Library::$ffi->tm_copy_access_token($this->manager, self::$buffer, self::$room, Library::$err);
-        if ($length === 0 || $length >= self::$room || $this->callbacks !== null) {
-            return $this->accessTokenSlowly($length);
+        if (self::$lender === $this->manager && \hrtime(true) < self::$lentUntil) {
+            return self::$lent;
         }
+        $length = Library::$ffi->tm_copy_access_token($this->manager, self::$buffer, self::$room, Library::$err);
+        while ($length >= self::$room) {
+            self::makeRoom(2 * $length);
+            $length = Library::$ffi->tm_copy_access_token($this->manager, self::$buffer, self::$room, Library::$err);
+        }
+        if ($length === 0) {
+            throw $this->failure();
+        }
+        $this->throwPending();
+        self::$lent = FFI::string(self::$buffer, $length);
+        self::$lender = $this->manager;
+        self::$lentUntil = \hrtime(true) + self::LENT_FOR;
 
-        return FFI::string(self::$buffer, $length);
+        return self::$lent;
     }
 
     /** A token pair that is good now; logs in or refreshes when due. */
     public function token(): Token
     {
+        self::$lentUntil = 0;
         $token = Library::$ffi->tm_get_token($this->manager, Library::$err);
         if ($token === null) {
             throw $this->failure();
@@ -350,6 +372,9 @@ final class TokenManager
     public function __destruct()
     {
         if ($this->manager !== null) {
+            if (self::$lender === $this->manager) {
+                [self::$lent, self::$lender, self::$lentUntil] = ['', null, 0];
+            }
             Library::$ffi->tm_free($this->manager);
             $this->manager = null;
             $this->callbacks?->forget();
@@ -377,21 +402,6 @@ final class TokenManager
         return $this->callbacks ??= new Callbacks();
     }
 
-    /** The rest of accessToken(): the buffer is too small, callbacks may have thrown, or it failed. */
-    private function accessTokenSlowly(int $length): string
-    {
-        while ($length >= self::$room) {
-            self::makeRoom(2 * $length);
-            $length = Library::$ffi->tm_copy_access_token($this->manager, self::$buffer, self::$room, Library::$err);
-        }
-        if ($length === 0) {
-            throw $this->failure();
-        }
-        $this->throwPending();
-
-        return FFI::string(self::$buffer, $length);
-    }
-
     private static function makeRoom(int $bytes): void
     {
         self::$buffer = Library::$ffi->new("char[$bytes]");
@@ -400,6 +410,7 @@ final class TokenManager
 
     private function finish(int $status): void
     {
+        self::$lentUntil = 0;
         if ($status !== 0) {
             throw $this->failure();
         }
