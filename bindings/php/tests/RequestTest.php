@@ -221,6 +221,24 @@ final class RequestTest extends ApiTestCase
         self::assertNull($tm->token()->expiresAt);
     }
 
+    public function testEachManagerHandsOutItsOwnTokenAndWhatIsRejectedNoMore(): void
+    {
+        [$one, $two] = [$this->manager(['persistent' => true]), $this->manager(['persistent' => true])];
+        $other = $this->manager();
+        for ($i = 0; $i < 3; $i++) {
+            self::assertSame($one->accessToken(), $two->accessToken());
+            self::assertNotSame($one->accessToken(), $other->accessToken());
+            $rejected = $one->accessToken();
+            $two->reject($rejected);
+            self::assertNotSame($rejected, $one->accessToken());
+            self::$api->revoke('access');
+            $revoked = $one->accessToken();
+            self::assertTrue($two->get('/api/v1/products')->ok());
+            self::assertNotSame($revoked, $one->accessToken());
+            $one->logout();
+        }
+    }
+
     public function testATokenLargerThanTheBuffer(): void
     {
         self::$api->control(['access_token_bytes' => 20_000]);
