@@ -20,6 +20,9 @@ abstract class DatabaseServer extends Server
         return new PDO($this->dsn, $this->user, '');
     }
 
+    /** Closes every connection but its own; returns how many there were. */
+    abstract public function closeConnections(): int;
+
     protected function accepts(): bool
     {
         try {

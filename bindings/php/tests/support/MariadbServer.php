@@ -4,6 +4,9 @@ declare(strict_types=1);
 
 namespace TokenMgr\Tests;
 
+use PDO;
+use PDOException;
+
 final class MariadbServer extends DatabaseServer
 {
     public function __construct()
@@ -31,5 +34,22 @@ final class MariadbServer extends DatabaseServer
         $this->user = 'root';
         $this->dsn = "mysql:unix_socket=$this->folder/socket;dbname=mysql";
         $this->await(fn () => $this->accepts());
+    }
+
+    public function closeConnections(): int
+    {
+        $admin = $this->connect();
+        $others = "FROM information_schema.processlist WHERE user = 'root' AND id <> CONNECTION_ID()";
+        $ids = $admin->query("SELECT id $others")->fetchAll(PDO::FETCH_COLUMN);
+        foreach ($ids as $id) {
+            try {
+                $admin->exec("KILL $id");
+            } catch (PDOException) {
+                // it ended by itself
+            }
+        }
+        $this->await(fn () => (int) $admin->query("SELECT COUNT(*) $others")->fetchColumn() === 0);
+
+        return count($ids);
     }
 }

@@ -31,6 +31,14 @@ final class PostgresServer extends DatabaseServer
         $this->await(fn () => $this->accepts());
     }
 
+    public function closeConnections(): int
+    {
+        return count($this->connect()->query(
+            'SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity'
+            . " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )->fetchAll());
+    }
+
     protected function stopSignal(): int
     {
         return SIGQUIT; // at once
