@@ -7,15 +7,11 @@ namespace TokenMgr;
 use FFI;
 use FFI\CData;
 use JsonException;
-use LogicException;
 use TokenMgr\Exception\BadResponse;
 use TokenMgr\Exception\TokenManagerException;
 
 /**
- * An HTTP response, read whole. What is not asked for is not copied.
- *
- * @property-read string $body   the body, decompressed
- * @property-read string $url    the URL that answered, after redirects
+ * An HTTP response, read whole. It never changes.
  */
 final class Response
 {
@@ -24,12 +20,16 @@ final class Response
     /** The HTTP status, such as 200. */
     public readonly int $status;
 
-    private ?string $content = null;
+    /** The body, decompressed. */
+    public readonly string $body;
 
     /** @internal see TokenManager::request() */
     public function __construct(private ?CData $response)
     {
-        $this->status = Library::$ffi->tm_response_status($response);
+        $ffi = Library::$ffi;
+        $this->status = $ffi->tm_response_status($response);
+        // Nearly everyone wants it, and to be asked for it later would cost more than a copy.
+        $this->body = FFI::string($ffi->tm_response_body($response), $ffi->tm_response_body_len($response));
     }
 
     /** Whether the status is 200 to 299. */
@@ -49,7 +49,7 @@ final class Response
             return json_decode($this->body, true, 512, JSON_THROW_ON_ERROR);
         } catch (JsonException $problem) {
             throw new BadResponse(
-                "the answer of $this->url (HTTP $this->status) is not JSON: {$problem->getMessage()};"
+                "the answer of {$this->url()} (HTTP $this->status) is not JSON: {$problem->getMessage()};"
                 . ' see what answers there',
                 Library::$ffi->TM_BAD_RESPONSE,
                 $problem,
@@ -82,6 +82,12 @@ final class Response
         return $headers;
     }
 
+    /** The URL that answered, after redirects. */
+    public function url(): string
+    {
+        return Library::$ffi->tm_response_url($this->response) ?? throw self::gone();
+    }
+
     /**
      * Does nothing below 400.
      *
@@ -99,35 +105,11 @@ final class Response
         return $this;
     }
 
-    /** Copies body and url when they are first asked for. */
-    public function __get(string $name): string
-    {
-        return match ($name) {
-            'body' => $this->content ??= FFI::string(
-                Library::$ffi->tm_response_body($this->response) ?? throw self::gone(),
-                Library::$ffi->tm_response_body_len($this->response)
-            ),
-            'url' => Library::$ffi->tm_response_url($this->response) ?? throw self::gone(),
-            default => throw new LogicException(self::class . " has no property \$$name"),
-        };
-    }
-
-    public function __isset(string $name): bool
-    {
-        return $name === 'body' || $name === 'url';
-    }
-
-    public function __set(string $name, mixed $value): void
-    {
-        throw new LogicException(self::class . " never changes: \$$name can not be set");
-    }
-
     public function __debugInfo(): array
     {
         return [
             'status' => $this->status,
-            'url' => $this->url,
-            'bytes' => Library::$ffi->tm_response_body_len($this->response),
+            'bytes' => strlen($this->body),
         ];
     }
 

@@ -122,7 +122,7 @@ final class ProcessTest extends ApiTestCase
                 . '$d = new D(); $d->d = $d; $tm->onLog(fn () => null);'
                 . '$d->of = [fn () => $tm->accessToken(), fn () => $tm->get("/"), fn () => $tm->token(),'
                 . ' fn () => $tm->login(), fn () => $tm->stats(), fn () => $tm->onLog(null),'
-                . ' fn () => $tm->peekToken(), fn () => $token->accessToken(), fn () => $response->body];'
+                . ' fn () => $tm->peekToken(), fn () => $token->accessToken(), fn () => $response->url()];'
                 . 'unset($tm, $d, $token, $response);',
                 0,
                 'gone gone gone gone gone gone gone gone gone ',
