@@ -13,13 +13,22 @@ use TokenMgr\Store\PdoStore;
  */
 final class FpmTest extends ApiTestCase
 {
+    private string $folder;
     private ?FpmServer $fpm = null;
     private ?NginxServer $nginx = null;
+
+    protected function setUp(): void
+    {
+        parent::setUp();
+        $this->folder = sys_get_temp_dir() . '/tokenmgr-' . bin2hex(random_bytes(6));
+        mkdir($this->folder, 0700);
+    }
 
     protected function tearDown(): void
     {
         $this->nginx?->stop();
         $this->fpm?->stop();
+        exec('rm -rf ' . escapeshellarg($this->folder));
     }
 
     /** @param array<string, string> $environment */
@@ -46,25 +55,19 @@ final class FpmTest extends ApiTestCase
     /** @dataProvider stores */
     public function testTwoThousandRequestsWhileTokensRunOutAndAreRevoked(string $store, int $mostLogins): void
     {
-        $folder = sys_get_temp_dir() . '/tokenmgr-' . bin2hex(random_bytes(6));
-        mkdir($folder, 0700);
-        try {
-            $this->startPool($this->keepIn($store, $folder));
-            self::$api->control(['access_ms' => 2000]);
-            $lanes = [];
-            for ($round = 0; $round < 10; $round++) {
-                $until = hrtime(true) + 600e6;
-                foreach ($this->nginx->requests(200) as $answer) {
-                    self::assertSame(200, $answer['status'] ?? $answer['problem'], $this->fpm->log());
-                    $lanes[$answer['worker']] = max($lanes[$answer['worker']] ?? 0, $answer['stats']['lanes_made']);
-                }
-                if ($round % 3 === 2) {
-                    self::$api->revoke('access');
-                }
-                usleep((int) max(0, ($until - hrtime(true)) / 1000)); // so that several lifetimes go by
+        $this->startPool($this->keepIn($store));
+        self::$api->control(['access_ms' => 2000]);
+        $lanes = [];
+        for ($round = 0; $round < 10; $round++) {
+            $until = hrtime(true) + 600e6;
+            foreach ($this->nginx->requests(200) as $answer) {
+                self::assertSame(200, $answer['status'] ?? $answer['problem'], $this->fpm->log());
+                $lanes[$answer['worker']] = max($lanes[$answer['worker']] ?? 0, $answer['stats']['lanes_made']);
             }
-        } finally {
-            exec('rm -rf ' . escapeshellarg($folder));
+            if ($round % 3 === 2) {
+                self::$api->revoke('access');
+            }
+            usleep((int) max(0, ($until - hrtime(true)) / 1000)); // so that several lifetimes go by
         }
         self::assertSame(2000, self::$api->counter('api_200'));
         self::assertLessThanOrEqual($mostLogins, self::$api->counter('logins'));
@@ -75,8 +78,9 @@ final class FpmTest extends ApiTestCase
     }
 
     /** @return array<string, string> what tests/fpm/app.php reads */
-    private function keepIn(string $store, string $folder): array
+    private function keepIn(string $store): array
     {
+        $folder = $this->folder;
         if ($store === 'sqlite') {
             (new PdoStore(fn () => new PDO("sqlite:$folder/tokens")))->createTable();
 
@@ -106,25 +110,36 @@ final class FpmTest extends ApiTestCase
             'opcache.preload' => realpath(PACKAGE . '/preload.php'),
             'opcache.preload_user' => posix_getpwuid(posix_geteuid())['name'],
         ];
-        $this->startPool(['AUTOLOAD' => ''], [], $preload);
+        $this->startPool(['AUTOLOAD' => ''] + $this->keepIn('sqlite'), [], $preload);
         $this->allAreServed();
-        $this->tearDown();
+        $this->nginx->stop();
+        $this->fpm->stop();
 
         // The library, too: found by its soname.
         putenv('LD_LIBRARY_PATH=' . realpath(ROOT . '/build/lib'));
         try {
             $header = ['ffi.preload' => realpath(PACKAGE . '/include/tokenmgr-ffi.h')];
-            $this->startPool(['AUTOLOAD' => '', 'TOKENMGR_LIBRARY' => ''], [], $preload + $header);
+            $this->startPool(
+                ['AUTOLOAD' => '', 'TOKENMGR_LIBRARY' => ''] + $this->keepIn('sqlite'),
+                [],
+                $preload + $header
+            );
         } finally {
             putenv('LD_LIBRARY_PATH');
         }
         $this->allAreServed();
     }
 
+    /** With callbacks and all. */
     private function allAreServed(): void
     {
+        self::$api->reset();
+        $lines = 0;
         foreach ($this->nginx->requests(50) as $answer) {
             self::assertSame(200, $answer['status'] ?? $answer['problem'], $this->fpm->log());
+            $lines += $answer['log lines'];
         }
+        self::assertGreaterThan(0, $lines);
+        self::assertSame(1, self::$api->counter('logins'));
     }
 }

@@ -8,6 +8,7 @@ use DomainException;
 use LogicException;
 use PDO;
 use TokenMgr\Exception;
+use TokenMgr\Library;
 use TokenMgr\Store;
 use TokenMgr\Store\PdoStore;
 use TokenMgr\TokenManager;
@@ -165,6 +166,25 @@ final class StoreTest extends ApiTestCase
         self::assertSame(0, self::$api->counter('reuse'));
         self::assertSame(1, self::$api->counter('max_arrivals_of_one_refresh_token'));
         self::assertSame(0, self::$api->counter('api_401'));
+    }
+
+    public function testTheCommandAndPhpShareAFile(): void
+    {
+        $key = self::$folder . '/key';
+        file_put_contents($key, Library::generateKey());
+        $store = ['type' => 'file', 'path' => self::$folder . '/tokens', 'key' => ['file' => $key]];
+        $tm = $this->manager(['store' => $store]);
+        $command = sprintf(
+            'TOKENMGR_HOST=%s TOKENMGR_USERNAME=demo TOKENMGR_PASSWORD=demo-password TOKENMGR_OPTIONS=%s %s token',
+            escapeshellarg(self::$api->url),
+            escapeshellarg(json_encode(['store' => $store])),
+            escapeshellarg(ROOT . '/build/bin/tokenmgr')
+        );
+        self::assertSame($tm->accessToken(), exec($command));
+        self::$api->revoke('access');
+        self::assertTrue($tm->get('/api/v1/products')->ok());
+        self::assertSame($tm->accessToken(), exec($command));
+        self::assertSame([1, 1], [self::$api->counter('logins'), self::$api->counter('refreshes')]);
     }
 
     public function testAStoreThatIsAwayDoesNotStopTheService(): void

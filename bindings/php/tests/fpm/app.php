@@ -19,8 +19,13 @@ try {
         $options['store'] = new TokenMgr\Store\PdoStore(fn () => new PDO('sqlite:' . getenv('SQLITE')));
     }
     $tm = new TokenManager(getenv('API'), 'demo', 'demo-password', $options);
+    $lines = 0;
+    $tm->onLog(function () use (&$lines): void {
+        $lines++;
+    });
     $response = $tm->get('/api/v1/products')->throw();
-    echo json_encode(['worker' => getmypid(), 'status' => $response->status, 'stats' => $tm->stats()]);
+    $worker = ['worker' => getmypid(), 'log lines' => $lines];
+    echo json_encode($worker + ['status' => $response->status, 'stats' => $tm->stats()]);
 } catch (Throwable $problem) {
     http_response_code(500);
     echo json_encode(['problem' => $problem::class . ': ' . $problem->getMessage()]);
