@@ -24,7 +24,8 @@ final class PostgresServer extends DatabaseServer
         self::run(...$drop, ...["$bin/initdb", '--no-sync', '--auth=trust', '--username=root', '-D', $data]);
         // What setpriv drops takes the parent's death signal with it: so it is set again behind it.
         $this->start(...$drop, ...[
-            'setpriv', '--pdeathsig', 'KILL', "$bin/postgres", '-D', $data,
+            'setpriv', '--pdeathsig', $this->stopSignal(),
+            "$bin/postgres", '-D', $data,
             '-c', 'listen_addresses=', '-c', "unix_socket_directories=$this->folder", '-c', 'fsync=off',
         ]);
         $this->dsn = "pgsql:host=$this->folder;dbname=postgres";
@@ -39,8 +40,8 @@ final class PostgresServer extends DatabaseServer
         )->fetchAll());
     }
 
-    protected function stopSignal(): int
+    protected function stopSignal(): string
     {
-        return SIGQUIT; // at once
+        return 'QUIT'; // at once
     }
 }

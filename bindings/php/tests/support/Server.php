@@ -27,23 +27,23 @@ abstract class Server
     public function stop(): void
     {
         if ($this->process !== null) {
-            proc_terminate($this->process, $this->stopSignal());
+            proc_terminate($this->process, constant("SIG{$this->stopSignal()}"));
             proc_close($this->process);
             $this->process = null;
         }
         exec('rm -rf ' . escapeshellarg($this->folder));
     }
 
-    protected function stopSignal(): int
+    protected function stopSignal(): string
     {
-        return SIGTERM;
+        return 'TERM';
     }
 
-    /** Starts it; even a killed test run leaves no server behind. */
+    /** Starts it; it is stopped, workers and all, even where the test run is killed. */
     protected function start(string ...$command): void
     {
         $log = ['file', "$this->folder/log", 'a'];
-        $command = ['setpriv', '--pdeathsig', 'KILL', ...$command];
+        $command = ['setpriv', '--pdeathsig', $this->stopSignal(), ...$command];
         $this->process = proc_open($command, [['file', '/dev/null', 'r'], $log, $log], $pipes) ?: null;
     }
 
