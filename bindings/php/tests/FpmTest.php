@@ -16,6 +16,7 @@ final class FpmTest extends ApiTestCase
     private string $folder;
     private ?FpmServer $fpm = null;
     private ?NginxServer $nginx = null;
+    private ?RedisServer $redis = null;
 
     protected function setUp(): void
     {
@@ -28,6 +29,7 @@ final class FpmTest extends ApiTestCase
     {
         $this->nginx?->stop();
         $this->fpm?->stop();
+        $this->redis?->stop();
         exec('rm -rf ' . escapeshellarg($this->folder));
     }
 
@@ -48,6 +50,7 @@ final class FpmTest extends ApiTestCase
         return [
             'memory' => ['memory', FpmServer::WORKERS],
             'file' => ['file', 1],
+            'Redis' => ['redis', 1],
             'SQLite' => ['sqlite', 1],
         ];
     }
@@ -89,6 +92,9 @@ final class FpmTest extends ApiTestCase
         if ($store === 'file') {
             file_put_contents("$folder/key", Library::generateKey());
             $options = ['type' => 'file', 'path' => "$folder/tokens", 'key' => ['file' => "$folder/key"]];
+        } elseif ($store === 'redis') {
+            $this->redis = new RedisServer();
+            $options = ['type' => 'redis', 'url' => $this->redis->url];
         } else {
             $options = ['type' => $store];
         }

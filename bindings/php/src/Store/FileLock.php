@@ -23,8 +23,8 @@ final class FileLock implements Lock
     public function acquire(string $name, int $waitMs): bool
     {
         $path = ($this->folder ?? sys_get_temp_dir()) . '/tokenmgr-' . substr(hash('sha256', $name), 0, 32) . '.lock';
-        // "e": a program that this process starts does not inherit the lock.
-        $file = is_link($path) ? false : @fopen($path, 'ce');
+        // "e": a program that this process starts does not inherit the lock. Another user's file can be locked, too.
+        $file = is_link($path) ? false : (@fopen($path, 'ce') ?: @fopen($path, 're'));
         if ($file === false) {
             throw new Exception\Store("the lock file $path can not be opened; see who owns it and its folder");
         }
