@@ -62,7 +62,7 @@ final class FpmTest extends ApiTestCase
         self::$api->control(['access_ms' => 2000]);
         $lanes = [];
         for ($round = 0; $round < 10; $round++) {
-            $until = hrtime(true) + 600e6;
+            $until = hrtime(true) + 500e6;
             foreach ($this->nginx->requests(200) as $answer) {
                 self::assertSame(200, $answer['status'] ?? $answer['problem'], $this->fpm->log());
                 $lanes[$answer['worker']] = max($lanes[$answer['worker']] ?? 0, $answer['stats']['lanes_made']);
