@@ -29,7 +29,7 @@ COMMAND    = examples/c/tokenmgr.c $(wildcard examples/c/tokenmgr/*.c)
 C_FILES    = $(wildcard examples/c/*.c examples/c/*/*.c tests/c/*.c tests/storm/*.c)
 SHELL_FILES = $(shell grep -rlE '^\#!.*sh$$' scripts tests benches bindings .ci 2>/dev/null)
 
-all: library build/bin/tokenmgr build/bin/products build/bin/demo ## the library, the command and the C examples, in build/ (default)
+all: library build/bin/tokenmgr build/bin/products build/bin/demo bindings/php/include/tokenmgr-ffi.h ## the library, the command and the C examples, in build/ (default)
 
 library: $(LIBRARY) build/lib/libtokenmgr.a
 
@@ -58,6 +58,17 @@ build/bin/tokenmgr: $(COMMAND) examples/c/tokenmgr/command.h include/tokenmgr.h 
 build/bin/%: examples/c/%.c include/tokenmgr.h $(LIBRARY)
 	$(INSTALL) -d build/bin
 	$(C_COMPILE) $< $(C_LINK) -o $@
+
+# The PHP package carries the header: the library's build writes it, this copies it.
+bindings/php/include/tokenmgr-ffi.h: $(LIBRARY) include/tokenmgr-ffi.h
+	cmp -s include/tokenmgr-ffi.h $@ || cp include/tokenmgr-ffi.h $@
+
+php-package: library bindings/php/include/tokenmgr-ffi.h ## the PHP package with the library in it, in build/php
+	rm -rf build/php
+	$(INSTALL) -d build/php/lib
+	cp -R bindings/php/composer.json bindings/php/autoload.php bindings/php/preload.php bindings/php/src bindings/php/include \
+	  LICENSE-MIT LICENSE-APACHE build/php
+	cp build/lib/libtokenmgr.so.$(VERSION) build/php/lib/$(SONAME)
 
 # The server of the demo and of the tests, where those look for it. It is built in the profile of `cargo test`: in the
 # release profile its dependencies' features and the library's would have each other built anew, a minute every time.
@@ -131,5 +142,5 @@ clean: ## removes everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-.PHONY: all library demo-api demo test storm bench fuzz lint docs docs-tables install uninstall clean help FORCE
+.PHONY: all library demo-api demo test storm bench fuzz lint docs docs-tables php-package install uninstall clean help FORCE
 FORCE:

@@ -1,0 +1,104 @@
+<?php
+
+declare(strict_types=1);
+
+namespace TokenMgr;
+
+use DateTimeInterface;
+use JsonException;
+use TokenMgr\Exception\InvalidArgument;
+use TokenMgr\Exception\InvalidOptions;
+
+/**
+ * PHP's values as the library takes them.
+ *
+ * @internal
+ */
+final class Arguments
+{
+    /** The options of a request, as JSON. */
+    public static function requestOptions(
+        #[\SensitiveParameter] array $query,
+        #[\SensitiveParameter] array $headers,
+        ?float $timeout,
+        bool $idempotent
+    ): ?string {
+        $options = [];
+        if ($query) {
+            $options['query'] = array_filter($query, static fn (mixed $value): bool => $value !== null);
+        }
+        if ($headers) {
+            $options['headers'] = $headers;
+        }
+        if ($timeout !== null) {
+            $options['timeout_ms'] = self::milliseconds($timeout);
+        }
+        if ($idempotent) {
+            $options['idempotent'] = true;
+        }
+
+        return self::json($options);
+    }
+
+    /** Options as JSON; null for none. */
+    public static function json(#[\SensitiveParameter] array $options): ?string
+    {
+        try {
+            return $options ? json_encode($options, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES) : null;
+        } catch (JsonException $problem) {
+            throw new InvalidOptions(
+                "the options can not be written as JSON: {$problem->getMessage()}; text in them has to be UTF-8",
+                Library::$ffi->TM_INVALID_OPTIONS
+            );
+        }
+    }
+
+    /** A value as a JSON body. */
+    public static function body(#[\SensitiveParameter] mixed $json): string
+    {
+        try {
+            return json_encode(
+                $json,
+                JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_PRESERVE_ZERO_FRACTION
+            );
+        } catch (JsonException $problem) {
+            throw self::invalid(
+                "the argument json can not be written as JSON: {$problem->getMessage()}; text in it has to be UTF-8"
+            );
+        }
+    }
+
+    /** Unix seconds; 0 for unknown. */
+    public static function seconds(DateTimeInterface|int|null $time): int
+    {
+        return $time instanceof DateTimeInterface ? $time->getTimestamp() : $time ?? 0;
+    }
+
+    /**
+     * A C string ends at a NUL: what comes behind it would be lost without a word.
+     *
+     * @param array<string, string|null> $arguments by their names
+     */
+    public static function refuseNul(#[\SensitiveParameter] array $arguments): void
+    {
+        foreach ($arguments as $name => $value) {
+            if ($value !== null && str_contains($value, "\0")) {
+                throw self::invalid("the argument $name holds a NUL byte; take it out");
+            }
+        }
+    }
+
+    public static function invalid(string $message): InvalidArgument
+    {
+        return new InvalidArgument($message, Library::$ffi->TM_INVALID_ARGUMENT);
+    }
+
+    private static function milliseconds(float $seconds): int
+    {
+        if (!is_finite($seconds) || abs($seconds) > PHP_INT_MAX / 1000) {
+            throw self::invalid("the argument timeout is $seconds; it is a number of seconds");
+        }
+
+        return (int) ceil($seconds * 1000);
+    }
+}

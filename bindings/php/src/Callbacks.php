@@ -1,0 +1,163 @@
+<?php
+
+declare(strict_types=1);
+
+namespace TokenMgr;
+
+use Closure;
+use FFI;
+use FFI\CData;
+use Throwable;
+
+/**
+ * What one manager calls back: log, interrupt, store. An exception must not pass through the library: it is kept
+ * here and thrown when the call that it happened in is over.
+ *
+ * PHP keeps the C side of a callback until the request ends. So there is one per kind, for all managers together, and
+ * the number that it is given as userdata tells whose it is: a worker that makes managers for days does not grow.
+ *
+ * @internal
+ */
+final class Callbacks
+{
+    public ?Closure $log = null;
+    public ?Closure $interrupt = null;
+    public ?Store $store = null;
+
+    /** @var array<string, true> */
+    private array $running = [];
+
+    /** The first exception that a callback threw in the call that is running. */
+    public ?Throwable $thrown = null;
+
+    /** A store that is away: not thrown where the library could do without it. */
+    public ?Exception\Store $storeFailure = null;
+
+    /** This object, as the library hands it back. */
+    public readonly CData $userdata;
+
+    private readonly int $number;
+
+    /** @var array<int, self> */
+    private static array $all = [];
+    private static int $made = 0;
+    private static ?CData $functions = null;
+
+    private const STRUCT = 'struct { tm_log_callback log; tm_interrupt_callback interrupt; tm_store_load load;'
+        . ' tm_store_save save; tm_store_lock lock; tm_store_unlock unlock; }';
+
+    private const DONE = 1;
+    private const NO = 0;
+    private const FAILED = -1;
+
+    public function __construct()
+    {
+        $number = ++self::$made;
+        self::$all[$number] = $this;
+        $this->number = $number;
+        $this->userdata = Library::$ffi->cast('void *', $number);
+    }
+
+    /** No callback finds this object any more. */
+    public function forget(): void
+    {
+        unset(self::$all[$this->number]);
+    }
+
+    /** The C functions, as members of a struct. */
+    public static function functions(): CData
+    {
+        if (self::$functions === null) {
+            $functions = Library::$ffi->new(self::STRUCT);
+            $functions->log = static function (CData $userdata, int $level, string $message): void {
+                self::run($userdata, static fn (self $of) => $of->once('log', [$level, $message]));
+            };
+            $functions->interrupt = static function (CData $userdata): int {
+                // A call whose callback has thrown is over.
+                return self::run($userdata, static fn (self $of) => $of->once('interrupt', []) ? 1 : 0, 1);
+            };
+            $functions->load = static function (CData $userdata, string $key, CData $sink): int {
+                return self::run($userdata, static function (self $of) use ($key, $sink): int {
+                    $data = $of->store->load($key) ?? '';
+                    Library::$ffi->tm_sink_put($sink, $data, strlen($data));
+
+                    return self::DONE;
+                }, self::FAILED);
+            };
+            $functions->save = static function (
+                CData $userdata,
+                string $key,
+                ?CData $data,
+                int $length,
+                ?CData $expected,
+                int $expectedLength,
+                int $ttlSeconds
+            ): int {
+                return self::run($userdata, static fn (self $of): int => $of->store->save(
+                    $key,
+                    $length === 0 ? null : FFI::string($data, $length),
+                    $expected === null ? null : FFI::string($expected, $expectedLength),
+                    $ttlSeconds
+                ) ? self::DONE : self::NO, self::FAILED);
+            };
+            $functions->lock = static function (CData $userdata, string $key, int $waitMs): int {
+                return self::run(
+                    $userdata,
+                    static fn (self $of): int => $of->store->lock($key, $waitMs) ? self::DONE : self::NO,
+                    self::FAILED
+                );
+            };
+            $functions->unlock = static function (CData $userdata, string $key): int {
+                return self::run($userdata, static function (self $of) use ($key): int {
+                    $of->store->unlock($key);
+
+                    return self::DONE;
+                }, self::FAILED);
+            };
+            self::$functions = $functions;
+        }
+
+        return self::$functions;
+    }
+
+    /** Runs a callback of whoever `userdata` stands for, and keeps what it throws. */
+    private static function run(CData $userdata, callable $callback, int $failed = 0): mixed
+    {
+        $of = self::$all[Library::$ffi->cast('intptr_t *', FFI::addr($userdata))[0]] ?? null;
+        if ($of === null) {
+            return $failed;
+        }
+        try {
+            return $callback($of);
+        } catch (Exception\Store $failure) {
+            $of->storeFailure ??= $failure;
+        } catch (Throwable $thrown) {
+            $of->thrown ??= $thrown;
+        }
+
+        return $failed;
+    }
+
+    /** A callback that calls the manager is not called in that call again: that might never end. */
+    private function once(string $callback, array $arguments): mixed
+    {
+        if ($this->$callback === null || isset($this->running[$callback])) {
+            return null;
+        }
+        $this->running[$callback] = true;
+        try {
+            return ($this->$callback)(...$arguments);
+        } finally {
+            unset($this->running[$callback]);
+        }
+    }
+
+    /** What is to be thrown now that a call is over; `failure` is the library's own, if it failed. */
+    public function outcome(?Throwable $failure): ?Throwable
+    {
+        [$thrown, $storeFailure] = [$this->thrown, $this->storeFailure];
+        $this->thrown = $this->storeFailure = null;
+
+        return $thrown ?? ($failure !== null ? $storeFailure : null) ?? $failure;
+    }
+}

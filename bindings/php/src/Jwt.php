@@ -1,0 +1,56 @@
+<?php
+
+declare(strict_types=1);
+
+namespace TokenMgr;
+
+use TokenMgr\Exception\BadToken;
+
+/**
+ * Looks into a JWT. Signatures are not checked: this is for clients, who can not.
+ */
+final class Jwt
+{
+    /** Whether it has expired, by this machine's clock; true for anything malformed or without `exp`. */
+    public static function isExpired(#[\SensitiveParameter] string $token): bool
+    {
+        Library::load();
+
+        return Library::$ffi->tm_jwt_is_expired($token);
+    }
+
+    /** How many seconds it is still valid; 0 for anything malformed or without `exp`. */
+    public static function secondsLeft(#[\SensitiveParameter] string $token): int
+    {
+        Library::load();
+
+        return Library::$ffi->tm_jwt_seconds_left($token);
+    }
+
+    /** Whether it has no more than so many minutes left; true for anything malformed or without `exp`. */
+    public static function shouldRefresh(#[\SensitiveParameter] string $token, int $minutes = 5): bool
+    {
+        Library::load();
+
+        return Library::$ffi->tm_jwt_should_refresh($token, $minutes * 60);
+    }
+
+    /**
+     * Its claims.
+     *
+     * @return array<string, mixed>
+     *
+     * @throws BadToken if it is not a JWT
+     */
+    public static function payload(#[\SensitiveParameter] string $token): array
+    {
+        Library::load();
+        $json = Library::text(Library::$ffi->tm_jwt_payload_json($token, Library::$err));
+
+        return json_decode($json, true, 512, JSON_BIGINT_AS_STRING) ?? [];
+    }
+
+    private function __construct()
+    {
+    }
+}

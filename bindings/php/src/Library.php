@@ -1,0 +1,103 @@
+<?php
+
+declare(strict_types=1);
+
+namespace TokenMgr;
+
+use FFI;
+use FFI\CData;
+use TokenMgr\Exception\LibraryNotLoaded;
+use TokenMgr\Exception\TokenManagerException;
+
+/**
+ * The shared library, loaded once per process (under FPM: per request, which costs nothing with `ffi.preload`).
+ * It is loaded by itself when it is first needed.
+ */
+final class Library
+{
+    /** @internal the functions and types of tokenmgr-ffi.h; call load() before the first use */
+    public static FFI $ffi;
+
+    /** @internal what every function is given as `err`: one place is enough, because it is read at once */
+    public static CData $err;
+
+    private static CData $error;
+
+    private static ?string $path = null;
+
+    /**
+     * Loads the library, unless it is loaded.
+     *
+     * @param string|null $path the library's file; null: TOKENMGR_LIBRARY, then the package's own folder `lib`,
+     *                          then the system's libtokenmgr.so.0
+     *
+     * @throws LibraryNotLoaded saying what is missing and what to do; or because another file is loaded already
+     */
+    public static function load(?string $path = null): void
+    {
+        if (!isset(self::$ffi)) {
+            [$ffi, self::$path] = (new Loader())->load($path);
+            self::$error = $ffi->new('tm_error *');
+            self::$err = FFI::addr(self::$error);
+            self::$ffi = $ffi;
+        } elseif ($path !== null && $path !== self::$path) {
+            $loaded = self::$path ?? 'the one that ffi.preload names';
+            throw new LibraryNotLoaded(
+                "$path can not be loaded because another libtokenmgr is loaded already ($loaded);"
+                . ' name the library before it is first used'
+            );
+        }
+    }
+
+    /** The library's version, such as "0.1.0". */
+    public static function version(): string
+    {
+        self::load();
+
+        return self::$ffi->tm_version();
+    }
+
+    /** A new random key for the encrypted stores, in base64. */
+    public static function generateKey(): string
+    {
+        self::load();
+
+        return self::text(self::$ffi->tm_generate_key(self::$err));
+    }
+
+    /**
+     * The string that a function gave as `char *`, which is freed.
+     *
+     * @internal
+     */
+    public static function text(?CData $owned): string
+    {
+        if ($owned === null) {
+            throw self::failure();
+        }
+        $text = FFI::string($owned);
+        self::$ffi->tm_string_free($owned);
+
+        return $text;
+    }
+
+    /**
+     * The error of the call that has just failed, as an exception.
+     *
+     * @internal
+     */
+    public static function failure(): TokenManagerException
+    {
+        // A copy of the pointer: the place belongs to the next call.
+        $error = clone self::$error;
+        try {
+            return TokenManagerException::of($error);
+        } finally {
+            self::$ffi->tm_error_free($error);
+        }
+    }
+
+    private function __construct()
+    {
+    }
+}

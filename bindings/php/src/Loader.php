@@ -1,0 +1,136 @@
+<?php
+
+declare(strict_types=1);
+
+namespace TokenMgr;
+
+use FFI;
+use FFI\Exception as FFIException;
+use TokenMgr\Exception\LibraryNotLoaded;
+
+/**
+ * Finds the shared library and makes sure that it fits.
+ *
+ * @internal
+ */
+final class Loader
+{
+    /** The version of the interface that this package is written for: TM_ABI_VERSION of its header. */
+    public const ABI_VERSION = 1;
+
+    /** The header, as it is generated from the library's sources. */
+    public const HEADER = __DIR__ . '/../include/tokenmgr-ffi.h';
+
+    private const SONAME = 'libtokenmgr.so.0';
+
+    /** Enough to ask a library of any version which it is. */
+    private const VERSIONS = 'const char *tm_version(void); uint32_t tm_abi_version(void);';
+
+    /**
+     * @return array{FFI, string|null} the library and its path; null where PHP preloaded it
+     *
+     * @throws LibraryNotLoaded
+     */
+    public function load(?string $path): array
+    {
+        $this->requireFfi();
+        $path ??= getenv('TOKENMGR_LIBRARY') ?: null;
+        if ($path === null && ($preloaded = $this->preloaded()) !== null) {
+            $this->requireVersion($preloaded, 'the libtokenmgr that ffi.preload loaded');
+
+            return [$preloaded, null];
+        }
+        $path ??= $this->beside() ?? self::SONAME;
+        try {
+            $this->requireVersion(FFI::cdef(self::VERSIONS, $path), $path);
+
+            return [FFI::cdef(file_get_contents(self::HEADER), $path), $path];
+        } catch (FFIException $problem) {
+            throw new LibraryNotLoaded($this->advice($path, $problem), 0, $problem);
+        }
+    }
+
+    private function requireFfi(): void
+    {
+        if (!extension_loaded('ffi')) {
+            throw new LibraryNotLoaded(
+                'PHP has no FFI extension, through which it calls libtokenmgr; install it (Debian: in php-common,'
+                . ' enabled by "phpenmod ffi"; Docker: "docker-php-ext-install ffi"; Fedora: php-ffi)'
+            );
+        }
+        $enable = strtolower((string) ini_get('ffi.enable'));
+        if (in_array($enable, ['', '0', 'off', 'false', 'no'], true)) {
+            throw new LibraryNotLoaded(
+                'PHP\'s FFI is switched off by ffi.enable; set ffi.enable=true in php.ini or in the FPM pool'
+                . ' (php_admin_value[ffi.enable]), or ffi.enable=preload with opcache.preload'
+            );
+        }
+    }
+
+    /** The library that `ffi.preload` loaded, if it did. */
+    private function preloaded(): ?FFI
+    {
+        if (!ini_get('ffi.preload')) {
+            return null;
+        }
+        try {
+            return FFI::scope('TOKENMGR');
+        } catch (FFIException $problem) {
+            if ($this->isRestricted($problem)) {
+                throw new LibraryNotLoaded($this->restriction(), 0, $problem);
+            }
+
+            return null; // other headers were preloaded, ours was not
+        }
+    }
+
+    private function beside(): ?string
+    {
+        $path = dirname(__DIR__) . '/lib/' . self::SONAME;
+
+        return is_file($path) ? $path : null;
+    }
+
+    private function requireVersion(FFI $library, string $name): void
+    {
+        $abi = $library->tm_abi_version();
+        if ($abi < self::ABI_VERSION) {
+            throw new LibraryNotLoaded(sprintf(
+                '%s is too old: it is version %s with interface %d, and this package needs interface %d;'
+                . ' install a libtokenmgr of the package\'s version or later',
+                $name,
+                $library->tm_version(),
+                $abi,
+                self::ABI_VERSION
+            ));
+        }
+    }
+
+    private function advice(string $path, FFIException $problem): string
+    {
+        if ($this->isRestricted($problem)) {
+            return $this->restriction();
+        }
+        if (str_contains($problem->getMessage(), 'resolving')) {
+            return "$path is not a libtokenmgr that fits this package ({$problem->getMessage()});"
+                . ' install a libtokenmgr of the package\'s version or later';
+        }
+        $where = is_file($path)
+            ? 'it is there, so see with "ldd" what it lacks, and that it was built for this machine'
+            : 'install it ("make install", then "ldconfig"), or name its file in TOKENMGR_LIBRARY';
+
+        return "$path could not be loaded; $where";
+    }
+
+    private function isRestricted(FFIException $problem): bool
+    {
+        return str_contains($problem->getMessage(), 'ffi.enable');
+    }
+
+    private function restriction(): string
+    {
+        return 'PHP\'s FFI is restricted to preloaded code (ffi.enable=preload, the default outside the command line);'
+            . ' set ffi.enable=true in the FPM pool (php_admin_value[ffi.enable]),'
+            . ' or preload this package: opcache.preload=' . dirname(__DIR__) . '/preload.php';
+    }
+}

@@ -1,0 +1,28 @@
+<?php
+
+declare(strict_types=1);
+
+namespace TokenMgr\Psr18;
+
+use Psr\Http\Client\ClientExceptionInterface;
+use TokenMgr\Exception\TokenManagerException;
+
+/**
+ * The request was not sent because no token was to be had; getPrevious() tells why, by its class.
+ */
+final class NoToken extends TokenManagerException implements ClientExceptionInterface
+{
+    /** @internal */
+    public static function because(TokenManagerException $problem): self
+    {
+        return new self(
+            $problem->getMessage(),
+            $problem->getCode(),
+            $problem,
+            $problem->httpStatus,
+            $problem->serverCode,
+            $problem->retryAfter,
+            $problem->isRetryable
+        );
+    }
+}

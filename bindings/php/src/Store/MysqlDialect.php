@@ -1,0 +1,41 @@
+<?php
+
+declare(strict_types=1);
+
+namespace TokenMgr\Store;
+
+use PDOException;
+
+/**
+ * MySQL and MariaDB: GET_LOCK belongs to the connection, so it ends with a process that dies.
+ *
+ * @internal
+ */
+final class MysqlDialect extends PdoDialect
+{
+    /** "Server has gone away", "Lost connection", and MariaDB's "closed for being idle". */
+    private const GONE = [2006, 2013, 4031];
+
+    public function text(): string
+    {
+        return 'MEDIUMTEXT';
+    }
+
+    public function lock(string $name, int $waitMs): bool
+    {
+        // MySQL waits for whole seconds only.
+        $got = $this->execute('SELECT GET_LOCK(?, ?)', [$name, (int) ceil($waitMs / 1000)])->fetchColumn();
+
+        return (int) $got === 1;
+    }
+
+    public function unlock(string $name): void
+    {
+        $this->execute('SELECT RELEASE_LOCK(?)', [$name])->fetchColumn();
+    }
+
+    public function isGone(PDOException $problem): bool
+    {
+        return in_array($problem->errorInfo[1] ?? null, self::GONE, true);
+    }
+}

@@ -1,0 +1,58 @@
+<?php
+
+declare(strict_types=1);
+
+namespace TokenMgr\Store;
+
+use PDO;
+use PDOException;
+use PDOStatement;
+
+/**
+ * What databases do each in their way.
+ *
+ * @internal
+ */
+abstract class PdoDialect
+{
+    public function __construct(public readonly PDO $pdo)
+    {
+        $pdo->setAttribute(PDO::ATTR_ERRMODE, PDO::ERRMODE_EXCEPTION);
+    }
+
+    /** The type of a column that takes a record. */
+    public function text(): string
+    {
+        return 'TEXT';
+    }
+
+    /** Whether no transaction of someone else's is open on the connection. */
+    public function isOurs(): bool
+    {
+        return !$this->pdo->inTransaction();
+    }
+
+    public function execute(string $statement, array $values): PDOStatement
+    {
+        $prepared = $this->pdo->prepare($statement);
+        $prepared->execute($values);
+
+        return $prepared;
+    }
+
+    /** Takes the lock of this name, 64 hexadecimal digits; false if it was not to be had in that time. */
+    abstract public function lock(string $name, int $waitMs): bool;
+
+    abstract public function unlock(string $name): void;
+
+    /** Makes what was written under the lock last. */
+    public function commit(): void
+    {
+    }
+
+    /** Whether the server has closed the connection. */
+    public function isGone(PDOException $problem): bool
+    {
+        return false;
+    }
+}

@@ -1,0 +1,48 @@
+<?php
+
+declare(strict_types=1);
+
+namespace TokenMgr\Store;
+
+use PDOException;
+
+/**
+ * PostgreSQL: an advisory lock of the session, so it ends with a process that dies. Behind a pooler it has to be a pool
+ * of sessions, not of transactions.
+ *
+ * @internal
+ */
+final class PgsqlDialect extends PdoDialect
+{
+    public function lock(string $name, int $waitMs): bool
+    {
+        $until = hrtime(true) + $waitMs * 1_000_000;
+        while (!$this->execute('SELECT pg_try_advisory_lock(?)', [self::number($name)])->fetchColumn()) {
+            if (hrtime(true) >= $until) {
+                return false;
+            }
+            usleep(10_000);
+        }
+
+        return true;
+    }
+
+    public function unlock(string $name): void
+    {
+        $this->execute('SELECT pg_advisory_unlock(?)', [self::number($name)])->fetchColumn();
+    }
+
+    public function isGone(PDOException $problem): bool
+    {
+        // Class 57: the server was shut down; 08: the connection failed; 7: libpq found it closed.
+        return preg_match('/^(57|08)/', (string) $problem->getCode())
+            || str_contains($problem->getMessage(), 'server closed the connection')
+            || str_contains($problem->getMessage(), 'no connection to the server');
+    }
+
+    /** An advisory lock is named by 64 bits. */
+    private static function number(string $name): int
+    {
+        return unpack('q', (string) hex2bin(substr($name, 0, 16)))[1];
+    }
+}

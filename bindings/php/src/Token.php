@@ -1,0 +1,66 @@
+<?php
+
+declare(strict_types=1);
+
+namespace TokenMgr;
+
+use FFI\CData;
+
+/**
+ * A snapshot of a token pair. It never changes.
+ */
+final class Token
+{
+    use Secret;
+
+    /** When the access token expires, by this machine's clock: Unix seconds; null if unknown. */
+    public readonly ?int $expiresAt;
+
+    /** When the refresh token expires, likewise. */
+    public readonly ?int $refreshExpiresAt;
+
+    /** @internal see TokenManager::token() */
+    public function __construct(private ?CData $token)
+    {
+        $this->expiresAt = Library::$ffi->tm_token_expires_at($token) ?: null;
+        $this->refreshExpiresAt = Library::$ffi->tm_token_refresh_expires_at($token) ?: null;
+    }
+
+    /** The access token: what stands behind "Bearer" in an Authorization header. */
+    public function accessToken(): string
+    {
+        return Library::$ffi->tm_token_access($this->token) ?? throw self::gone();
+    }
+
+    /**
+     * The refresh token, for moving a pair elsewhere; null if there is none, or none that this process may use. Never
+     * use it beside this library: the server takes the second use of a refresh token for theft.
+     */
+    public function refreshToken(): ?string
+    {
+        return Library::$ffi->tm_token_refresh($this->token);
+    }
+
+    /** How many seconds the access token still lives, counted on a clock that no one can set; 0 if unknown. */
+    public function secondsLeft(): int
+    {
+        return Library::$ffi->tm_token_seconds_left($this->token);
+    }
+
+    /** Whether the access token has no more than so many minutes left; false if its lifetime is unknown. */
+    public function shouldRefresh(int $minutes = 5): bool
+    {
+        return Library::$ffi->tm_token_should_refresh($this->token, $minutes * 60);
+    }
+
+    public function __debugInfo(): array
+    {
+        return ['expiresAt' => $this->expiresAt, 'refreshExpiresAt' => $this->refreshExpiresAt];
+    }
+
+    public function __destruct()
+    {
+        Library::$ffi->tm_token_free($this->token);
+        $this->token = null;
+    }
+}

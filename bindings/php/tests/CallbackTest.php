@@ -1,0 +1,190 @@
+<?php
+
+declare(strict_types=1);
+
+namespace TokenMgr\Tests;
+
+use DomainException;
+use TokenMgr\Exception;
+use TokenMgr\TokenManager;
+
+final class CallbackTest extends ApiTestCase
+{
+    public function testLogLines(): void
+    {
+        $tm = $this->manager();
+        $lines = [];
+        $tm->onLog(function (int $level, string $message) use (&$lines): void {
+            $lines[] = [$level, $message];
+        });
+        $tm->get('/api/v1/products');
+        self::assertContains(TokenManager::INFO, array_column($lines, 0));
+        self::assertStringContainsString('logged in', implode("\n", array_column($lines, 1)));
+        self::assertStringNotContainsString($tm->accessToken(), implode("\n", array_column($lines, 1)));
+
+        $tm->onLog(null);
+        $count = count($lines);
+        $tm->refresh();
+        self::assertCount($count, $lines);
+    }
+
+    public function testEachManagerHasItsOwn(): void
+    {
+        $managers = [$this->manager(), $this->manager()];
+        $heard = [0, 0];
+        foreach ($managers as $i => $tm) {
+            $tm->onLog(function () use (&$heard, $i): void {
+                $heard[$i]++;
+            });
+        }
+        $managers[1]->login();
+        self::assertSame(0, $heard[0]);
+        self::assertGreaterThan(0, $heard[1]);
+    }
+
+    /** @dataProvider calls */
+    public function testAnExceptionComesOutOfTheCallThatItHappenedIn(callable $call): void
+    {
+        $tm = $this->manager();
+        $tm->login();
+        self::$api->revoke('all');
+        $tm->onLog(fn () => throw new DomainException('from the log'), TokenManager::DEBUG);
+        $thrown = self::thrownBy(fn () => $call($tm), DomainException::class);
+        self::assertSame('from the log', $thrown->getMessage());
+
+        $tm->onLog(null);
+        self::assertTrue($tm->get('/api/v1/products')->ok(), 'once, and no more');
+    }
+
+    public function calls(): array
+    {
+        return [
+            'request' => [fn (TokenManager $tm) => $tm->get('/api/v1/products')],
+            'login' => [fn (TokenManager $tm) => $tm->login()],
+            'refresh' => [fn (TokenManager $tm) => $tm->refresh()],
+            'accessToken' => [function (TokenManager $tm): void {
+                $tm->reject($tm->accessToken());
+                $tm->accessToken();
+            }],
+            'token' => [function (TokenManager $tm): void {
+                $tm->reject($tm->accessToken());
+                $tm->token();
+            }],
+        ];
+    }
+
+    public function testOfTwoExceptionsTheFirst(): void
+    {
+        $tm = $this->manager();
+        $count = 0;
+        $tm->onLog(function () use (&$count): void {
+            throw new DomainException('number ' . ++$count);
+        }, TokenManager::DEBUG);
+        $thrown = self::thrownBy(fn () => $tm->login(), DomainException::class);
+        self::assertGreaterThan(1, $count);
+        self::assertSame('number 1', $thrown->getMessage());
+    }
+
+    public function testACallbackMayUseManagers(): void
+    {
+        $tm = $this->manager();
+        $other = $this->manager();
+        $inside = [];
+        $tm->onLog(function () use ($tm, $other, &$inside): void {
+            $inside[] = [$tm->stats()['token'], $other->get('/api/v1/products')->status];
+        });
+        self::assertTrue($tm->get('/api/v1/products')->ok());
+        self::assertSame(200, $inside[0][1]);
+    }
+
+    public function testALogCallbackIsNotCalledForItsOwnCalls(): void
+    {
+        $tm = $this->manager();
+        $heard = 0;
+        $tm->onLog(function () use ($tm, &$heard): void {
+            $heard++;
+            $tm->login();
+        }, TokenManager::DEBUG);
+        $tm->login();
+        self::assertSame($heard + 1, self::$api->counter('logins'));
+        self::assertLessThan(9, $heard);
+    }
+
+    public function testACallThatWouldWaitForItselfIsRefused(): void
+    {
+        $tm = $this->manager();
+        $tm->onInterrupt(fn () => $tm->login());
+        self::$api->control(['faults' => ['route' => '/auth/login', 'do' => 'hang']]);
+        self::thrownBy(fn () => $tm->login(), Exception\Reentrant::class);
+    }
+
+    public function testAnInterruptEndsTheCall(): void
+    {
+        $tm = $this->manager();
+        $tm->login();
+        $asked = 0;
+        $tm->onInterrupt(function () use (&$asked): bool {
+            return ++$asked === 3;
+        });
+        self::$api->control(['faults' => ['route' => '/api/v1/products', 'do' => 'hang']]);
+        $began = hrtime(true);
+        self::thrownBy(fn () => $tm->get('/api/v1/products'), Exception\Cancelled::class);
+        self::assertLessThan(10e9, hrtime(true) - $began);
+        self::assertSame(3, $asked);
+
+        $tm->onInterrupt(fn () => throw new DomainException('stop'));
+        self::$api->control(['faults' => ['route' => '/api/v1/products', 'do' => 'hang']]);
+        self::thrownBy(fn () => $tm->get('/api/v1/products'), DomainException::class);
+        $tm->onInterrupt(null);
+        self::assertTrue($tm->get('/api/v1/products')->ok());
+    }
+
+    public function testASignalEndsTheCallThroughTheInterrupt(): void
+    {
+        $script = Script::run(<<<'PHP'
+            pcntl_async_signals(true);
+            $stop = false;
+            pcntl_signal(SIGTERM, function () use (&$stop) { $stop = true; });
+            $tm = new TokenMgr\TokenManager(getenv('API'), 'demo', 'demo-password');
+            $tm->onInterrupt(function () use (&$stop) { return $stop; });
+            $tm->login();
+            $parent = getmypid();
+            if (pcntl_fork() === 0) {
+                file_get_contents(getenv('API') . '/control/wait?counter=api_arrivals&at_least=1');
+                posix_kill($parent, SIGTERM);
+                exit;
+            }
+            try {
+                $tm->get('/api/v1/products');
+            } catch (TokenMgr\Exception\Cancelled $end) {
+                echo 'cancelled';
+            }
+            PHP, [], ['API' => $this->hanging()]);
+        self::assertSame('cancelled', $script->output);
+    }
+
+    public function testNothingGrowsInAWorkerThatMakesManagersForDays(): void
+    {
+        $make = function (int $count): void {
+            for ($i = 0; $i < $count; $i++) {
+                $tm = $this->manager(['store' => new ArrayStore()]);
+                $tm->onLog(fn () => null);
+                $tm->onInterrupt(fn () => false);
+                $tm->setTokens('opaque', null, 2000000000);
+                $tm->accessToken();
+            }
+        };
+        $make(50);
+        $before = memory_get_usage();
+        $make(500);
+        gc_collect_cycles();
+        self::assertLessThan(20_000, memory_get_usage() - $before);
+    }
+
+    private function hanging(): string
+    {
+        self::$api->control(['faults' => ['route' => '/api/v1/products', 'do' => 'hang']]);
+
+        return self::$api->url;
+    }
+}

@@ -1,0 +1,274 @@
+<?php
+
+declare(strict_types=1);
+
+namespace TokenMgr\Tests;
+
+use DateTimeImmutable;
+use Error;
+use TokenMgr\Exception;
+use TokenMgr\Jwt;
+use TokenMgr\TokenManager;
+
+final class RequestTest extends ApiTestCase
+{
+    public function testTheMainJob(): void
+    {
+        $response = $this->manager()->get('/api/v1/products', query: ['page' => 2]);
+        self::assertSame(200, $response->status);
+        self::assertTrue($response->ok());
+        self::assertCount(3, $response->json()['data']);
+        self::assertSame($response->json(), json_decode($response->body, true));
+        self::assertSame('application/json', $response->header('Content-Type'));
+        self::assertSame(['application/json'], $response->headers()['content-type']);
+        self::assertNull($response->header('x-none'));
+        self::assertSame($response, $response->throw());
+        self::assertSame(self::$api->url . '/api/v1/products?page=2', $response->url());
+        self::assertSame(1, self::$api->counter('logins'));
+    }
+
+    public function testWhatIsSent(): void
+    {
+        $sent = $this->manager()->request(
+            'POST',
+            '/api/v1/echo?a=1',
+            json: ['sku' => 1, 'price' => 2.0, 'name' => 'Grüße/"'],
+            query: ['b' => ['x y', 'z'], 'c' => true, 'none' => null],
+            headers: ['Idempotency-Key' => 'k-1', 'X-Two' => ['1', '2']],
+            timeout: 5.0
+        )->json()['data'];
+        self::assertSame('POST', $sent['method']);
+        self::assertSame('{"sku":1,"price":2.0,"name":"Grüße/\""}', $sent['body']);
+        self::assertSame([['a', '1'], ['b', 'x y'], ['b', 'z'], ['c', 'true']], $sent['query']);
+        self::assertSame(['k-1'], $sent['headers']['idempotency-key']);
+        self::assertSame(['1', '2'], $sent['headers']['x-two']);
+        self::assertSame(['application/json'], $sent['headers']['content-type']);
+    }
+
+    public function testABodyAsItIs(): void
+    {
+        $bytes = random_bytes(100_000) . "\0\0";
+        $sent = $this->manager()->put('/api/v1/echo', body: $bytes, headers: ['Content-Type' => 'image/png']);
+        self::assertSame($bytes, base64_decode($sent->json()['data']['body_base64']));
+        self::assertSame(['image/png'], $sent->json()['data']['headers']['content-type']);
+    }
+
+    public function testABinaryAnswer(): void
+    {
+        $body = $this->manager()->get('/api/v1/blob', ['bytes' => 1000])->body;
+        self::assertSame(implode('', array_map(fn (int $i) => chr($i % 251), range(0, 999))), $body);
+        self::assertSame('', $this->manager()->get('/api/v1/blob', ['bytes' => 0])->body);
+    }
+
+    /** @dataProvider methods */
+    public function testEachMethod(string $method): void
+    {
+        self::assertSame(strtoupper($method), $this->manager()->$method('/api/v1/echo')->json()['data']['method']);
+    }
+
+    public function methods(): array
+    {
+        return [['get'], ['post'], ['put'], ['patch'], ['delete']];
+    }
+
+    /** @dataProvider refusals */
+    public function testA4xxOr5xxThrowsOnlyWhenAsked(int $status, string $class): void
+    {
+        $response = $this->manager()->get("/api/v1/status/$status");
+        self::assertSame($status, $response->status);
+        self::assertFalse($response->ok());
+        $thrown = self::thrownBy(fn () => $response->throw(), $class);
+        self::assertSame($status, $thrown->httpStatus);
+        self::assertSame('as_requested', $thrown->serverCode);
+        self::assertSame($response, $thrown->response);
+        self::assertGreaterThan(0, $thrown->getCode());
+    }
+
+    public function refusals(): array
+    {
+        return [
+            [404, Exception\HttpError::class],
+            [403, Exception\Forbidden::class],
+            [429, Exception\RateLimited::class],
+            [401, Exception\Unauthorized::class],
+            [503, Exception\ServerError::class],
+        ];
+    }
+
+    public function testRetryAfterIsInSeconds(): void
+    {
+        self::$api->control(['faults' => ['route' => '/api/v1/products', 'status' => 429, 'retry_after' => 7]]);
+        $response = $this->manager()->get('/api/v1/products');
+        $thrown = self::thrownBy(fn () => $response->throw(), Exception\RateLimited::class);
+        self::assertSame(7.0, $thrown->retryAfter);
+        self::assertTrue($thrown->isRetryable);
+    }
+
+    public function testWhatKeepsItFromAToken(): void
+    {
+        $wrong = new TokenManager(self::$api->url, 'demo', 'wrong-password');
+        $thrown = self::thrownBy(fn () => $wrong->get('/api/v1/products'), Exception\LoginRejected::class);
+        self::assertSame(401, $thrown->httpStatus);
+        self::assertNull($thrown->response);
+        $thrown = self::thrownBy(fn () => $wrong->get('/api/v1/products'), Exception\LoginSuspended::class);
+        self::assertGreaterThan(0.0, $thrown->retryAfter);
+        $wrong->setCredentials(null, 'demo-password');
+        self::assertTrue($wrong->get('/api/v1/products')->ok());
+
+        self::$api->control(['whitelist' => ['203.0.113.1']]);
+        $thrown = self::thrownBy(fn () => $this->manager()->get('/api/v1/products'), Exception\Forbidden::class);
+        self::assertStringContainsString('whitelist', $thrown->getMessage());
+    }
+
+    public function testNoAnswer(): void
+    {
+        $tm = $this->manager();
+        self::$api->control(['faults' => ['route' => '/api/v1/products', 'do' => 'hang']]);
+        $began = hrtime(true);
+        self::thrownBy(fn () => $tm->get('/api/v1/products', timeout: 0.25), Exception\Timeout::class);
+        self::assertLessThan(5e9, hrtime(true) - $began);
+        $nobody = new TokenManager('http://127.0.0.1:1', 'demo', 'demo-password');
+        self::thrownBy(fn () => $nobody->get('/'), Exception\Network::class);
+    }
+
+    public function testWhatIsNoArgument(): void
+    {
+        $tm = $this->manager();
+        self::thrownBy(fn () => $tm->get("/api/v1/echo\0/x"), Exception\InvalidArgument::class);
+        self::thrownBy(fn () => $tm->request("GET\0", '/'), Exception\InvalidArgument::class);
+        self::thrownBy(fn () => $tm->post('/', json: "\xff"), Exception\InvalidArgument::class);
+        self::thrownBy(fn () => $tm->post('/', json: [1], body: 'x'), Exception\InvalidArgument::class);
+        self::thrownBy(fn () => $tm->get('/', timeout: NAN), Exception\InvalidArgument::class);
+        self::thrownBy(fn () => $tm->get('/', timeout: -1.0), Exception\InvalidOptions::class);
+        self::thrownBy(fn () => $tm->get('/', query: ['a' => "\xff"]), Exception\InvalidOptions::class);
+        self::thrownBy(fn () => $tm->get('http://127.0.0.1:1/'), Exception\UrlNotAllowed::class);
+        self::thrownBy(fn () => $tm->reject("a\0b"), Exception\InvalidArgument::class);
+        self::thrownBy(fn () => new TokenManager(self::$api->url, 'a', "b\0c"), Exception\InvalidArgument::class);
+        self::thrownBy(fn () => $this->manager(['tiemout_ms' => 1]), Exception\InvalidOptions::class);
+        self::thrownBy(fn () => new TokenManager('http://api.example', 'a', 'b'), Exception\UrlNotAllowed::class);
+        self::assertSame(0, self::$api->counter('api_arrivals'));
+    }
+
+    public function testAnAnswerThatIsNotJson(): void
+    {
+        self::$api->control(['faults' => ['route' => '/api/v1/products', 'do' => 'html', 'status' => 200]]);
+        $response = $this->manager()->get('/api/v1/products');
+        $thrown = self::thrownBy(fn () => $response->json(), Exception\BadResponse::class);
+        self::assertStringContainsString('/api/v1/products', $thrown->getMessage());
+    }
+
+    public function testAResponseNeverChanges(): void
+    {
+        $response = $this->manager()->get('/api/v1/products');
+        self::thrownBy(function () use ($response) {
+            $response->body = 'other';
+        }, Error::class);
+    }
+
+    public function testAResponseOutlivesItsManager(): void
+    {
+        $tm = $this->manager();
+        [$response, $token] = [$tm->get('/api/v1/products'), $tm->token()];
+        $access = $tm->accessToken();
+        unset($tm);
+        self::assertCount(3, $response->json()['data']);
+        self::assertSame($access, $token->accessToken());
+    }
+
+    public function testTokens(): void
+    {
+        $tm = $this->manager();
+        self::assertNull($tm->peekToken());
+        $first = $tm->accessToken();
+        self::assertSame($first, $tm->accessToken());
+        $token = $tm->token();
+        self::assertSame($first, $token->accessToken());
+        self::assertEqualsWithDelta(time() + 3600, $token->expiresAt, 3);
+        self::assertEqualsWithDelta(time() + 604800, $token->refreshExpiresAt, 3);
+        self::assertEqualsWithDelta(3600, $token->secondsLeft(), 3);
+        self::assertFalse($token->shouldRefresh(minutes: 5));
+        self::assertTrue($token->shouldRefresh(minutes: 61));
+
+        $tm->reject($first);
+        $second = $tm->accessToken();
+        self::assertNotSame($first, $second);
+        $tm->reject($first);
+        self::assertSame($second, $tm->accessToken(), 'a late 401 does not cost the fresh token');
+        $tm->refresh();
+        $tm->login();
+        self::assertSame([2, 2], [self::$api->counter('logins'), self::$api->counter('refreshes')]);
+        self::assertSame([2, 2], [$tm->stats()['logins'], $tm->stats()['refreshes']]);
+        $tm->logout();
+        self::assertNull($tm->peekToken());
+        self::assertSame(1, self::$api->counter('logouts'));
+    }
+
+    public function testTokensFromElsewhere(): void
+    {
+        $pair = $this->manager()->token();
+        $tm = new TokenManager(self::$api->url, 'demo');
+        $tm->setTokens($pair->accessToken(), $pair->refreshToken(), $pair->expiresAt);
+        self::assertTrue($tm->get('/api/v1/products')->ok());
+        $tm->refresh();
+        self::assertSame([1, 1], [self::$api->counter('logins'), self::$api->counter('refreshes')]);
+        $tm->setTokens('opaque', null, new DateTimeImmutable('@2000000000'));
+        self::assertSame(2000000000, $tm->token()->expiresAt);
+        self::assertNull($tm->token()->refreshToken());
+        $tm->setTokens('opaque');
+        self::assertNull($tm->token()->expiresAt);
+    }
+
+    public function testEachManagerHandsOutItsOwnTokenAndWhatIsRejectedNoMore(): void
+    {
+        [$one, $two] = [$this->manager(['persistent' => true]), $this->manager(['persistent' => true])];
+        $other = $this->manager();
+        for ($i = 0; $i < 3; $i++) {
+            self::assertSame($one->accessToken(), $two->accessToken());
+            self::assertNotSame($one->accessToken(), $other->accessToken());
+            $rejected = $one->accessToken();
+            $two->reject($rejected);
+            self::assertNotSame($rejected, $one->accessToken());
+            self::$api->revoke('access');
+            $revoked = $one->accessToken();
+            self::assertTrue($two->get('/api/v1/products')->ok());
+            self::assertNotSame($revoked, $one->accessToken());
+            $one->logout();
+        }
+    }
+
+    public function testATokenLargerThanTheBuffer(): void
+    {
+        self::$api->control(['access_token_bytes' => 20_000]);
+        $tm = $this->manager();
+        $long = $tm->accessToken();
+        self::assertGreaterThan(15_000, strlen($long));
+        self::assertSame($long, $tm->accessToken());
+        self::assertSame($long, $tm->token()->accessToken());
+        self::$api->control(['access_token_bytes' => 1_000]);
+        $tm->refresh();
+        self::assertLessThan(2_000, strlen($tm->accessToken()));
+    }
+
+    public function testARevokedTokenIsRecoveredFrom(): void
+    {
+        $tm = $this->manager();
+        $tm->get('/api/v1/products');
+        self::$api->revoke('access');
+        self::assertTrue($tm->get('/api/v1/products')->ok());
+        self::$api->revoke('all');
+        self::assertTrue($tm->get('/api/v1/products')->ok());
+        self::assertSame([2, 1], [self::$api->counter('logins'), self::$api->counter('refreshes')]);
+    }
+
+    public function testJwt(): void
+    {
+        $token = $this->manager()->accessToken();
+        self::assertFalse(Jwt::isExpired($token));
+        self::assertEqualsWithDelta(3600, Jwt::secondsLeft($token), 3);
+        self::assertFalse(Jwt::shouldRefresh($token, minutes: 5));
+        self::assertTrue(Jwt::shouldRefresh($token, minutes: 61));
+        self::assertSame('demo', Jwt::payload($token)['name']);
+        self::assertTrue(Jwt::isExpired('nonsense'));
+        self::thrownBy(fn () => Jwt::payload('nonsense'), Exception\BadToken::class);
+    }
+}

@@ -1,0 +1,339 @@
+<?php
+
+declare(strict_types=1);
+
+namespace TokenMgr\Tests;
+
+use DomainException;
+use LogicException;
+use PDO;
+use TokenMgr\Exception;
+use TokenMgr\Library;
+use TokenMgr\Store;
+use TokenMgr\Store\PdoStore;
+use TokenMgr\TokenManager;
+
+final class StoreTest extends ApiTestCase
+{
+    private static string $folder;
+    private static ?MariadbServer $mariadb = null;
+    private static ?PostgresServer $postgres = null;
+
+    public static function setUpBeforeClass(): void
+    {
+        self::$folder = sys_get_temp_dir() . '/tokenmgr-' . bin2hex(random_bytes(6));
+        mkdir(self::$folder);
+    }
+
+    public static function tearDownAfterClass(): void
+    {
+        self::$mariadb?->stop();
+        self::$postgres?->stop();
+        self::$mariadb = self::$postgres = null;
+        exec('rm -rf ' . escapeshellarg(self::$folder));
+    }
+
+    /** Each store as PHP code, so that other processes can make it, too. */
+    public function stores(): array
+    {
+        return [
+            'SQLite' => ['sqlite'],
+            'MariaDB' => ['mariadb'],
+            'PostgreSQL' => ['postgres'],
+            'PSR-16' => ['psr16'],
+            'PSR-6' => ['psr6'],
+        ];
+    }
+
+    public function databases(): array
+    {
+        return array_intersect_key($this->stores(), ['SQLite' => 1, 'MariaDB' => 1, 'PostgreSQL' => 1]);
+    }
+
+    private static function code(string $name): string
+    {
+        $folder = self::$folder;
+        $pdo = "new TokenMgr\\Store\\PdoStore(fn () => new PDO('%s', 'root', ''))";
+        $pool = "new Symfony\\Component\\Cache\\Adapter\\FilesystemAdapter('', 0, '$folder/$name')";
+        $lock = "new TokenMgr\\Store\\FileLock('$folder')";
+
+        return match ($name) {
+            'sqlite' => sprintf($pdo, "sqlite:$folder/tokens.sqlite"),
+            'mariadb' => sprintf($pdo, (self::$mariadb ??= new MariadbServer())->dsn),
+            'postgres' => sprintf($pdo, (self::$postgres ??= new PostgresServer())->dsn),
+            'psr16' => "new TokenMgr\\Store\\Psr16Store(new Symfony\\Component\\Cache\\Psr16Cache($pool), $lock)",
+            'psr6' => "new TokenMgr\\Store\\Psr6Store($pool, $lock)",
+        };
+    }
+
+    private static function store(string $name): Store
+    {
+        $store = eval('return ' . self::code($name) . ';');
+        if ($store instanceof PdoStore) {
+            $store->createTable();
+            $store->createTable();
+        }
+        foreach (['key', 'other', 'demo'] as $key) {
+            $store->save($key, null, $store->load($key), 60);
+        }
+
+        return $store;
+    }
+
+    private static function script(string $name, string $code): Script
+    {
+        $require = 'require "Psr/SimpleCache/autoload.php"; require "Symfony/Component/Cache/autoload.php";';
+        $code = "$require \$store = " . self::code($name) . ";\n$code";
+
+        return Script::run($code, [], ['API' => self::$api->url]);
+    }
+
+    /** @dataProvider stores */
+    public function testLoadingAndSaving(string $name): void
+    {
+        $store = self::store($name);
+        self::assertNull($store->load('key'));
+        self::assertFalse($store->save('key', 'new', 'something', 60));
+        self::assertTrue($store->save('key', '{"a":"ü"}', null, 60));
+        self::assertFalse($store->save('key', 'new', null, 60));
+        self::assertFalse($store->save('key', 'new', '{"a":"u"}', 60));
+        self::assertSame('{"a":"ü"}', $store->load('key'));
+        self::assertTrue($store->save('key', '{"a":"ü"}', '{"a":"ü"}', 60), 'the same again');
+        self::assertTrue($store->save('key', $large = str_repeat('x', 200_000), '{"a":"ü"}', 60));
+        self::assertSame($large, $store->load('key'));
+        self::assertNull($store->load('other'));
+        self::assertNull($store->load("KEY/{}()\\@: '\";--"));
+        self::assertFalse($store->save('key', null, 'other', 60));
+        self::assertTrue($store->save('key', null, $large, 60));
+        self::assertNull($store->load('key'));
+    }
+
+    /** @dataProvider stores */
+    public function testARecordRunsOut(string $name): void
+    {
+        $store = self::store($name);
+        self::assertTrue($store->save('key', 'old', null, 1));
+        $until = hrtime(true) + 5e9;
+        while ($store->load('key') !== null) {
+            self::assertLessThan($until, hrtime(true));
+            usleep(50_000);
+        }
+        self::assertTrue($store->save('key', 'new', null, 60));
+        self::assertSame('new', $store->load('key'));
+    }
+
+    /** @dataProvider stores */
+    public function testTheLockHoldsOthersBackAndEndsWithItsHolder(string $name): void
+    {
+        $store = self::store($name);
+        $try = 'var_export([$store->lock("key", 0), $store->lock("key", 100)]);';
+        self::assertTrue($store->lock('key', 1000));
+        self::assertStringContainsString("0 => false,\n  1 => false", self::script($name, $try)->output);
+        $store->unlock('key');
+        self::assertStringContainsString('true', self::script($name, 'var_export($store->lock("key", 0));')->output);
+        self::script($name, '$store->lock("key", 0); posix_kill(getmypid(), SIGKILL);');
+        self::assertTrue($store->lock('key', 2000), 'a killed holder gives it back');
+        $store->unlock('key');
+    }
+
+    public function testUsersShareALockFile(): void
+    {
+        $folder = self::$folder . '/locks';
+        mkdir($folder);
+        chmod(self::$folder, 0755);
+        $lock = new Store\FileLock($folder);
+        self::assertTrue($lock->acquire('name', 0));
+        $lock->release('name');
+        chmod(glob("$folder/*")[0], 0444);
+        chmod($folder, 0555);
+        $as = posix_geteuid() === 0 ? 'setpriv --reuid=nobody --regid=nogroup --clear-groups ' : '';
+        $code = 'require $argv[1]; require $argv[2];'
+            . ' var_dump((new TokenMgr\Store\FileLock($argv[3]))->acquire("name", 0));';
+        $files = [PACKAGE . '/src/Store/Lock.php', PACKAGE . '/src/Store/FileLock.php', $folder];
+        $command = $as . implode(' ', array_map('escapeshellarg', [PHP_BINARY, '-r', $code, ...$files]));
+        self::assertSame('bool(true)', exec($command));
+        self::assertTrue($lock->acquire('name', 0));
+        self::assertSame('bool(false)', exec($command));
+        $lock->release('name');
+        chmod($folder, 0755);
+    }
+
+    /** @dataProvider stores */
+    public function testManyProcessesShareOnePair(string $name): void
+    {
+        self::store($name);
+        self::$api->control(['access_ms' => 1000]);
+        $script = self::script($name, <<<'PHP'
+            $children = [];
+            for ($i = 0; $i < 4; $i++) {
+                $children[] = $child = pcntl_fork();
+                if ($child === 0) {
+                    $tm = new TokenMgr\TokenManager(getenv('API'), 'demo', 'demo-password', ['store' => $store]);
+                    $until = microtime(true) + 2;
+                    while (microtime(true) < $until) {
+                        $tm->get('/api/v1/products')->throw();
+                        usleep(5000);
+                    }
+                    exit(0);
+                }
+            }
+            foreach ($children as $child) {
+                pcntl_waitpid($child, $status);
+                echo $status, ' ';
+            }
+            PHP);
+        self::assertSame('0 0 0 0 ', $script->output);
+        self::assertSame(1, self::$api->counter('logins'), 'one login for all');
+        self::assertGreaterThan(1, self::$api->counter('refreshes'));
+        self::assertSame(0, self::$api->counter('reuse'));
+        self::assertSame(1, self::$api->counter('max_arrivals_of_one_refresh_token'));
+        self::assertSame(0, self::$api->counter('api_401'));
+    }
+
+    public function testTheCommandAndPhpShareAFile(): void
+    {
+        $key = self::$folder . '/key';
+        file_put_contents($key, Library::generateKey());
+        $store = ['type' => 'file', 'path' => self::$folder . '/tokens', 'key' => ['file' => $key]];
+        $tm = $this->manager(['store' => $store]);
+        $command = sprintf(
+            'TOKENMGR_HOST=%s TOKENMGR_USERNAME=demo TOKENMGR_PASSWORD=demo-password TOKENMGR_OPTIONS=%s %s token',
+            escapeshellarg(self::$api->url),
+            escapeshellarg(json_encode(['store' => $store])),
+            escapeshellarg(ROOT . '/build/bin/tokenmgr')
+        );
+        self::assertSame($tm->accessToken(), exec($command));
+        self::$api->revoke('access');
+        self::assertTrue($tm->get('/api/v1/products')->ok());
+        self::assertSame($tm->accessToken(), exec($command));
+        self::assertSame([1, 1], [self::$api->counter('logins'), self::$api->counter('refreshes')]);
+    }
+
+    public function testAStoreThatIsAwayDoesNotStopTheService(): void
+    {
+        $store = new ArrayStore();
+        $tm = $this->manager(['store' => $store]);
+        $store->before = fn () => throw new Exception\Store('the database is down');
+        self::assertTrue($tm->get('/api/v1/products')->ok());
+        self::assertTrue($tm->stats()['token_is_private']);
+        self::assertGreaterThan(0, $tm->stats()['store_failures']);
+
+        // Without a password nothing else helps: then it is told.
+        $tm = new TokenManager(self::$api->url, 'demo', null, ['store' => $store]);
+        $thrown = self::thrownBy(fn () => $tm->get('/api/v1/products'), Exception\Store::class);
+        self::assertSame('the database is down', $thrown->getMessage());
+    }
+
+    /** @dataProvider operations */
+    public function testAnyOtherExceptionComesOutOfTheCall(string $operation): void
+    {
+        $store = new ArrayStore();
+        $store->before = function (string $call) use ($operation): void {
+            if ($call === $operation) {
+                throw new DomainException("in $call");
+            }
+        };
+        $tm = $this->manager(['store' => $store]);
+        $thrown = self::thrownBy(fn () => $tm->get('/api/v1/products'), DomainException::class);
+        self::assertSame("in $operation", $thrown->getMessage());
+        $store->before = null;
+        self::assertTrue($tm->get('/api/v1/products')->ok());
+    }
+
+    public function operations(): array
+    {
+        return [['load'], ['save'], ['lock'], ['unlock']];
+    }
+
+    public function testTheStoreIsHeldWithThePersistentManager(): void
+    {
+        $store = new ArrayStore();
+        foreach ([1, 2, 3] as $ignored) {
+            $tm = $this->manager(['store' => $store, 'persistent' => true]);
+            self::assertTrue($tm->get('/api/v1/products')->ok());
+            unset($tm);
+        }
+        self::assertSame(1, self::$api->counter('logins'));
+        self::assertSame(1, self::$api->counter('connections'));
+        self::assertCount(1, $store->records);
+    }
+
+    public function testStoresByTheirOptions(): void
+    {
+        self::assertTrue($this->manager(['store' => ['type' => 'memory']])->get('/api/v1/products')->ok());
+        self::thrownBy(fn () => $this->manager(['store' => ['type' => 'nonsense']]), Exception\InvalidOptions::class);
+    }
+
+    public function testAConnectionInATransactionIsRefused(): void
+    {
+        $pdo = new PDO('sqlite::memory:');
+        $store = new PdoStore($pdo);
+        $store->createTable();
+        $pdo->beginTransaction();
+        $thrown = self::thrownBy(fn () => $store->load('key'), LogicException::class);
+        self::assertStringContainsString('a connection of its own', $thrown->getMessage());
+    }
+
+    /** @dataProvider databases */
+    public function testAForkedChildOpensAConnectionOfItsOwn(string $name): void
+    {
+        self::store($name);
+        $script = self::script($name, <<<'PHP'
+            $store->save('key', 'parent', null, 60);
+            if (pcntl_fork() === 0) {
+                $store->lock('key', 1000);
+                $store->save('key', 'child', $store->load('key'), 60);
+                $store->unlock('key');
+                posix_kill(getmypid(), SIGKILL); // no destructor of the child closes what its parent opened
+            }
+            pcntl_wait($status);
+            echo $store->load('key');
+            PHP);
+        self::assertSame('child', $script->output);
+        $pdo = new PDO('sqlite::memory:');
+        $store = new PdoStore($pdo);
+        $store->createTable();
+        $script = Script::run(<<<'PHP'
+            $pdo = new PDO('sqlite::memory:');
+            $store = new TokenMgr\Store\PdoStore($pdo);
+            $store->createTable();
+            if (pcntl_fork() === 0) {
+                try {
+                    $store->load('key');
+                } catch (LogicException $problem) {
+                    echo $problem->getMessage();
+                }
+            }
+            pcntl_wait($status);
+            PHP);
+        self::assertStringContainsString('give PdoStore a function', $script->output);
+    }
+
+    /** @dataProvider servers */
+    public function testAConnectionThatTheServerClosedIsOpenedAnew(string $name): void
+    {
+        $store = self::store($name);
+        self::assertTrue($store->lock('key', 100));
+        $store->unlock('key');
+        $server = $name === 'mariadb' ? self::$mariadb : self::$postgres;
+        self::assertGreaterThan(0, $server->closeConnections());
+        self::assertNull($store->load('key'));
+        self::assertGreaterThan(0, $server->closeConnections());
+        self::assertTrue($store->lock('key', 100));
+        self::assertTrue($store->save('key', 'data', null, 60));
+        $store->unlock('key');
+    }
+
+    public function servers(): array
+    {
+        return ['MariaDB' => ['mariadb'], 'PostgreSQL' => ['postgres']];
+    }
+
+    public function testATableThatIsNotThereIsAStoreThatIsAway(): void
+    {
+        $store = new PdoStore(fn () => new PDO('sqlite::memory:'), 'other_table');
+        $thrown = self::thrownBy(fn () => $store->load('key'), Exception\Store::class);
+        self::assertStringContainsString('other_table', $thrown->getMessage());
+        self::thrownBy(fn () => new PdoStore(fn () => null, 'a; DROP'), \InvalidArgumentException::class);
+    }
+}
