@@ -131,13 +131,13 @@ impl Transport {
             Connection::Kept { .. } => self.lanes.take(),
             Connection::New => None,
         };
-        let first = self.exchange(call, stats, kept, outgoing, exchange);
+        let first = self.exchange(call, stats, kept, connection, outgoing, exchange);
         match first {
             Err(fault)
                 if connection == (Connection::Kept { repeatable: true }) && fault.is_dead_reused_connection() =>
             {
                 stats.resends.add_one();
-                self.exchange(call, stats, None, outgoing, exchange)
+                self.exchange(call, stats, None, connection, outgoing, exchange)
             }
             other => other,
         }
@@ -148,6 +148,7 @@ impl Transport {
         call: &Call,
         stats: &Stats,
         lane: Option<Lane>,
+        connection: Connection,
         outgoing: &Outgoing,
         exchange: &mut Exchange<'_>,
     ) -> std::result::Result<Answer, Fault> {
@@ -182,7 +183,11 @@ impl Transport {
             self.certificate_wanted.store(false, Ordering::Relaxed);
         }
         let closes = answer.header(header::CONNECTION).is_some_and(|text| text.eq_ignore_ascii_case("close"));
-        self.lanes.put(lane, !closes);
+        // What was made for a new connection's sake serves the next call, too, unless others idle already: else every
+        // refresh would leave one more open.
+        if connection != Connection::New || self.lanes.idle() == 0 {
+            self.lanes.put(lane, !closes);
+        }
         Ok(answer)
     }
 

@@ -223,3 +223,17 @@ fn a_lane_serves_one_call_at_a_time_and_answers_are_never_mixed_up() {
     assert!(stat(&manager, "lanes_made") <= 9);
     assert_eq!(api.counter("logins"), 1);
 }
+
+#[test]
+fn a_refresh_leaves_no_connection_more_than_there_was() {
+    let api = demo();
+    let manager = manager(&api.url(), json!({}));
+    for _ in 0..6 {
+        assert_eq!(get(&manager, "/api/v1/products").unwrap().status, 200);
+        manager.refresh().expect("a refresh");
+    }
+    assert_eq!(stat(&manager, "lanes_idle"), 1);
+    assert!(api.wait_until_at_most("connections_current", 1, PATIENCE), "{}", api.counters());
+    // The first login's connection served the first call.
+    assert_eq!(api.counter("connections"), 7);
+}
