@@ -2,12 +2,13 @@
 
 use super::{Granted, Renewal, Setback, Spend, Step, Stepped, Want};
 use crate::backoff::PASSING;
-use crate::clock::unix_seconds;
-use crate::error::Error;
+use crate::clock::{Tick, unix_seconds};
+use crate::error::{Error, Result};
+use crate::freshness::Freshness;
 use crate::log::Level;
 use crate::steps::reach;
-use crate::store::TokenStore;
 use crate::store::record::{Claim, Holding, Record, Spending};
+use crate::store::{Loaded, TokenStore};
 use crate::token::{Lineage, Pair, PairParts, Rung};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,7 @@ impl Renewal<'_> {
         let kept = spent.filter(|_| grant.refresh.is_none());
         let refresh_expires_at =
             grant.refresh_lifetime.map(|left| unix_seconds().saturating_add_unsigned(left.as_secs()));
-        let mut parts = PairParts {
+        let parts = PairParts {
             access: grant.access,
             refresh: kept.map(|spend| spend.token.clone()).or(grant.refresh),
             lifetime: self.instance.lifetime(arrived, grant.lifetime),
@@ -42,7 +43,7 @@ impl Renewal<'_> {
         };
         let pair = Pair::new(PairParts { access: parts.access.clone(), refresh: parts.refresh.clone(), ..parts })?;
         let known = self.lineage();
-        let mut published = false;
+        let (mut published, mut theirs_serves) = (false, true);
         let written = self.change(store, &mut |record, now| {
             let stored = self.instance.stored(&pair, now);
             published = record.publish(&self.instance.client, holding, known, &stored, now);
@@ -51,6 +52,9 @@ impl Renewal<'_> {
                 if lineage.seq == 0 && !record.suspensions.is_empty() {
                     record.lift(self.call.credentials.mark(&self.instance.client, store.marks()));
                 }
+            } else {
+                let theirs = self.pair_in(&Loaded { record: record.clone(), now, discarded: None });
+                theirs_serves = theirs.is_none_or(|pair| pair.freshness(Tick::now()) != Freshness::Dead);
             }
             published
         });
@@ -59,7 +63,15 @@ impl Renewal<'_> {
             Ok(()) if published => pair,
             // Somebody was first: theirs is the pair. The loser's family is left alone, for to log it out
             // would revoke everything.
-            Ok(()) => return Ok(Step::Again),
+            Ok(()) if theirs_serves => return Ok(Step::Again),
+            // Unless the clocks of those who share the store are so far apart that it is over before it gets here.
+            Ok(()) => {
+                self.call.log(Level::Warning, || {
+                    "the token that another process stored has run out by this machine's clock; set the clocks right"
+                        .to_owned()
+                });
+                self.keep_private(parts)?
+            }
             // Written or not: it counts as written, and is no longer ours alone.
             Err(Setback::Store(fault)) if fault.maybe_written => {
                 self.call
@@ -68,13 +80,7 @@ impl Renewal<'_> {
             }
             Err(Setback::Store(fault)) => {
                 self.call.log(Level::Warning, || format!("the new token is kept in memory only: {}", fault.error));
-                parts.private = true;
-                let pair = Pair::new(parts)?;
-                self.instance.alone.update(|record, now| {
-                    let stored = self.instance.stored(&pair, now);
-                    record.put(&self.instance.client, &stored);
-                });
-                pair
+                self.keep_private(parts)?
             }
             Err(setback) => return Err(setback),
         };
@@ -86,6 +92,16 @@ impl Renewal<'_> {
             }
         });
         Ok(Step::Done(self.instance.install(Arc::new(pair))))
+    }
+
+    /// T5: a pair that only this process knows.
+    fn keep_private(&self, parts: PairParts) -> Result<Pair> {
+        let pair = Pair::new(PairParts { private: true, ..parts })?;
+        self.instance.alone.update(|record, now| {
+            let stored = self.instance.stored(&pair, now);
+            record.put(&self.instance.client, &stored);
+        });
+        Ok(pair)
     }
 
     /// R5: notes that the credentials were refused, for everyone who shares the store.

@@ -155,6 +155,26 @@ fn t2_a_login_that_was_first_is_kept_and_the_late_refresh_adopts_it() {
 }
 
 #[test]
+fn t2_a_pair_that_lost_to_one_that_is_over_by_this_machines_clock_serves_in_private() {
+    let (api, shelf) = (start(json!({})), Shelf::new());
+    let (first, second) = (manager_on(&api, &shelf, json!({})), manager_on(&api, &shelf, json!({})));
+    api.control(json!({"faults": {"route": "POST /auth/login", "delay_after_ms": 1500}}));
+    thread::scope(|scope| {
+        let slow = scope.spawn(|| status(&first));
+        assert!(api.wait_until("login_arrivals", 1, PATIENCE));
+        shelf.edit(|record| record["claim"]["until"] = 0.into());
+        second.token().expect("a login");
+        // As if the second one's clock were hours behind.
+        shelf.grow_older(7200);
+        assert_eq!(slow.join().expect("no panic"), 200);
+    });
+    assert_eq!(stats(&first)["token_is_private"], true);
+    assert_counters(&api, [("logins", 2), ("refresh_arrivals", 0)]);
+    first.refresh().expect("one way or another");
+    assert_no_reuse(&api);
+}
+
+#[test]
 fn t3_a_record_that_was_rolled_back_is_spent() {
     let (api, shelf) = (start(two_minutes()), Shelf::new());
     let manager = manager_on(&api, &shelf, json!({}));
