@@ -1,0 +1,152 @@
+"""Calls into the library: their errors, and what was raised while they ran.
+
+The library calls Python back while a call waits: to write log lines, to read and write a store, and about every 50 ms to
+ask whether to go on. Nothing may be raised through C. What a callback or a signal handler raises is kept for its thread,
+and raised when the call returns.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import operator
+import os
+import threading
+from collections.abc import Generator
+from threading import get_ident
+from typing import Any
+
+from . import _native as native
+from ._api import Status, tm_interrupt_callback
+from .errors import BY_STATUS, Cancelled, StoreError, TokenManagerError
+
+# ---- errors ---------------------------------------------------------------------------------------------------------
+
+#: Places for the error of a call (`tm_error **`), used again and again: making one costs as much as a call.
+places: list[Any] = []
+
+
+def place() -> Any:
+    """A place for an error. Whoever took it puts it back into `places` after the call, if it comes to that."""
+    try:
+        return places.pop()
+    except IndexError:
+        return ctypes.byref(ctypes.c_void_p())
+
+
+def call(function: Any, *arguments: Any) -> Any:
+    """What the function returns, or raises."""
+    error = place()
+    result = function(*arguments, error)
+    if error._obj or kept:
+        raise_failure(error)
+    places.append(error)
+    return result
+
+
+def raise_failure(error: Any) -> None:
+    """After a call: raises its error, or what was raised while it ran. Returns if there is neither."""
+    raised = kept.pop(get_ident(), None)
+    failure = take_error(error._obj)
+    if raised is not None:
+        _checkpoints.renew()
+    if isinstance(raised, StoreFault):
+        # A store that fails is the library's to get over. It has been logged; here it is the reason of a failed call.
+        if isinstance(failure, (StoreError, Cancelled)):
+            failure.__cause__ = raised.cause
+        raised = None
+    if raised is not None or failure is not None:
+        places.append(error)
+        raise raised or failure  # type: ignore[misc]
+
+
+def take_error(pointer: Any) -> TokenManagerError | None:
+    """The error at a pointer that is ours, which is freed."""
+    if not pointer:
+        return None
+    try:
+        return read_error(pointer)
+    finally:
+        native.error_free(pointer)
+
+
+def read_error(pointer: Any) -> TokenManagerError:
+    """The error at a pointer that is not ours."""
+    status = native.error_code(pointer)
+    error = BY_STATUS.get(status, TokenManagerError)(native.error_message(pointer).decode())
+    error.status = Status(status) if status in BY_STATUS else None
+    error.http_status = native.error_http_status(pointer) or None
+    code = native.error_server_code(pointer)
+    error.server_code = None if code is None else code.decode()
+    retry_after = native.error_retry_after_ms(pointer)
+    error.retry_after = None if retry_after < 0 else retry_after / 1000
+    error.is_retryable = native.error_is_retryable(pointer)
+    return error
+
+
+# ---- what callbacks and signal handlers raise -----------------------------------------------------------------------
+
+#: By thread, what was raised in the call that it is in.
+kept: dict[int, BaseException] = {}
+
+# A forked child has one thread; the others' calls are not its own.
+os.register_at_fork(after_in_child=kept.clear)
+
+
+class StoreFault(Exception):
+    """What a store raised."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+def keep(raised: BaseException) -> None:
+    """Keeps what a callback raised: the first, unless a later one means to end the call."""
+    thread = get_ident()
+    if thread not in kept or not isinstance(raised, Exception):
+        kept[thread] = raised
+
+
+# ---- Ctrl-C ---------------------------------------------------------------------------------------------------------
+
+
+def _answers(thread: int) -> Generator[int, object, None]:
+    """Answers the library's question whether to end the call of a thread: 0, until something was raised in it.
+
+    Python runs signal handlers in the main thread, between two steps of Python code: during a call, whenever the library
+    asks. A function could not catch what they raise, because they run before its first line. A generator is resumed
+    inside of its `try`.
+    """
+    try:
+        while True:
+            yield thread in kept and not isinstance(kept[thread], Exception)
+    except GeneratorExit:
+        return
+    except BaseException as raised:
+        kept[thread] = raised
+    while True:
+        try:
+            while True:
+                yield 1
+        except GeneratorExit:
+            return
+        except BaseException:
+            pass  # a second Ctrl-C; the first is on its way
+
+
+class _Checkpoints(threading.local):
+    """The interrupt callback: `answer.send` of the thread that asks, found without a line of Python."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        answer = _answers(get_ident())
+        next(answer)
+        self.send = answer.send
+
+    __call__ = property(operator.attrgetter("send"))
+
+
+_checkpoints = _Checkpoints()
+interrupt_callback = tm_interrupt_callback(_checkpoints)
