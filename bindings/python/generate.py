@@ -55,7 +55,8 @@ def api(header: str) -> str:
     version = re.search(r"#define TM_ABI_VERSION (\d+)", header)
     soname = re.search(r'#define FFI_LIB "(.*)"', header)
     statuses = re.search(r"typedef enum tm_status \{(.*?)\}", header, re.DOTALL)
-    assert version and soname and statuses, "include/tokenmgr-ffi.h has changed its shape"
+    if not (version and soname and statuses):
+        raise SystemExit("include/tokenmgr-ffi.h has changed its shape")
     lines = [
         '"""The C interface. Generated from include/tokenmgr-ffi.h by generate.py; do not edit."""',
         "",
@@ -77,8 +78,14 @@ def api(header: str) -> str:
     lines += ["", ""]
     for result, name, parameters in re.findall(r"typedef (\w+) \(\*(\w+)\)\((.*?)\);", header):
         lines.append(f"{name} = ctypes.CFUNCTYPE({', '.join([ctype(result), *arguments(parameters)])})")
-    lines += ["", "# Of each function: what it returns, and what it takes.", "FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {"]
-    for result, name, parameters in re.findall(r"^((?:const )?(?:struct |enum )?\w+ \*?)(tm_\w+)\((.*?)\);", header, re.MULTILINE):
+    lines += [
+        "",
+        "# Of each function: what it returns, and what it takes.",
+        "FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {",
+    ]
+    for result, name, parameters in re.findall(
+        r"^((?:const )?(?:struct |enum )?\w+ \*?)(tm_\w+)\((.*?)\);", header, re.MULTILINE
+    ):
         taken = arguments(parameters)
         comma = "," if len(taken) == 1 else ""
         lines.append(f'    "{name}": ({ctype(result)}, ({", ".join(taken)}{comma})),')

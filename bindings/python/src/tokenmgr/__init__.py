@@ -1,7 +1,7 @@
 """Token management for API clients: logs in, refreshes ahead of expiry, recovers from a 401, and sends your calls.
 
-    with tokenmgr.TokenManager("https://api.example.com", "user", "secret") as tm:
-        products = tm.get("/api/v1/products").raise_for_status().json()
+with tokenmgr.TokenManager("https://api.example.com", "user", "secret") as tm:
+    products = tm.get("/api/v1/products").raise_for_status().json()
 """
 
 from __future__ import annotations

@@ -40,7 +40,8 @@ class HttpxAuth(httpx.Auth):
                 yield bearing(request, await self._access_token())
 
     async def _access_token(self) -> str:
-        return self._manager._good_token() or await anyio.to_thread.run_sync(self._manager.access_token)
+        token = self._manager._good_token()
+        return await anyio.to_thread.run_sync(self._manager.access_token) if token is None else token
 
 
 def bearing(request: httpx.Request, token: str) -> httpx.Request:

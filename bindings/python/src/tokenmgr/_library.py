@@ -31,7 +31,9 @@ def find() -> str:
     if path.is_dir():
         path /= SONAME
     if not path.exists():
-        raise LibraryError(f"TOKENMGR_LIBRARY names {named}, and there is no such file; correct the variable or unset it")
+        raise LibraryError(
+            f"TOKENMGR_LIBRARY names {named}, and there is no such file; correct the variable or unset it"
+        )
     return str(path.resolve())
 
 

@@ -35,6 +35,20 @@ _copy_access_token = native.copy_access_token
 _NO_BYTES = native.SIZE(0)
 
 
+#: URLs as C takes them: most programs call few.
+_urls: dict[str, bytes] = {}
+
+
+def _encode(url: str) -> bytes:
+    encoded = native.text(url, "URL")
+    assert encoded is not None
+    if len(_urls) >= 256:
+        _urls.clear()
+    if len(encoded) <= 256:
+        _urls[url] = encoded
+    return encoded
+
+
 class _Handle(ctypes.c_void_p):
     """The library's manager. It goes when the last call that uses it has returned, and takes its callbacks along."""
 
@@ -141,12 +155,16 @@ class TokenManager:
         return self._send(b"HEAD", url, arguments)
 
     def _send(self, method: bytes | None, url: str, arguments: RequestArguments) -> Response:
-        body, size, options = compose(**arguments) if arguments else (None, _NO_BYTES, None)
-        path = url.encode()
-        if b"\0" in path:
-            raise InvalidArgument("the URL holds a NUL character; pass it without, or as %00")
-        error = place()
-        handle = _request(self._handle, method, path, body, size, options, error)
+        if arguments:
+            body, size, options = compose(**arguments)
+        else:
+            body, size, options = None, _NO_BYTES, None
+        try:
+            encoded = _urls[url]
+        except KeyError:
+            encoded = _encode(url)
+        error = places.pop() if places else place()
+        handle = _request(self._handle, method, encoded, body, size, options, error)
         if not handle or kept:
             self._fail(error)
         places.append(error)

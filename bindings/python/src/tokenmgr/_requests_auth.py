@@ -23,7 +23,7 @@ class RequestsAuth(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         self._manager._origins.check(request.url or "")
         request.headers["Authorization"] = "Bearer " + self._manager.access_token()
-        request.register_hook("response", self._recover)
+        request.register_hook("response", self._recover)  # type: ignore[no-untyped-call]
         return request
 
     def _recover(self, response: requests.Response, **options: Any) -> requests.Response:
@@ -45,10 +45,10 @@ class RequestsAuth(requests.auth.AuthBase):
         response.content  # noqa: B018 (read to its end, so that the connection can be used again)
         response.close()
         jar = request._cookies  # type: ignore[attr-defined]
-        requests.cookies.extract_cookies_to_jar(jar, response.request, response.raw)
+        requests.cookies.extract_cookies_to_jar(jar, response.request, response.raw)  # type: ignore[no-untyped-call]
         request.prepare_cookies(jar)
         request.headers["Authorization"] = "Bearer " + self._manager.access_token()
-        again: requests.Response = response.connection.send(request, **options)  # type: ignore[attr-defined]
+        again: requests.Response = response.connection.send(request, **options)
         again.history.append(response)
         again.request = request
         return again

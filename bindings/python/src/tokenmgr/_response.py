@@ -96,7 +96,9 @@ class Response:
         return f"<Response {self.status_code}>"
 
     def __reduce__(self) -> Any:
-        raise TypeError("a Response can not be pickled or copied; pass on what you need of it: status_code, content, json()")
+        raise TypeError(
+            "a Response can not be pickled or copied; pass on what you need of it: status_code, content, json()"
+        )
 
 
 class Headers(Mapping[str, str]):

@@ -53,4 +53,6 @@ class Token:
         return f"<Token: {self.seconds_left} s left>"
 
     def __reduce__(self) -> Any:
-        raise TypeError("a Token holds secrets and is not pickled or copied; give each process a TokenManager and a store")
+        raise TypeError(
+            "a Token holds secrets and is not pickled or copied; give each process a TokenManager and a store"
+        )

@@ -9,7 +9,6 @@ import base64
 import hashlib
 import os
 import re
-import sys
 import threading
 import time
 import weakref
@@ -30,9 +29,7 @@ class DbApiStore(TokenStore):
     forked child, and again when one has failed.
     """
 
-    def __init__(
-        self, connect: Callable[[], Any], table: str = "tokenmgr_tokens", *, id: str | None = None
-    ) -> None:
+    def __init__(self, connect: Callable[[], Any], table: str = "tokenmgr_tokens", *, id: str | None = None) -> None:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?", table):
             raise ValueError(f'"{table}" is no name for a table: letters, digits and _ make one')
         self._connect = connect
@@ -66,11 +63,15 @@ class DbApiStore(TokenStore):
         columns = () if data is None else (base64.b64encode(data).decode(), digest(data), now + ttl_seconds)
         if expected is None:
             self._execute(f"DELETE FROM {self._table} WHERE client = ? AND expires_at <= ?", client, now)
-            done = data is None or self._execute(
-                self._opened().insert.format(self._table, "client, record, version, expires_at", "?, ?, ?, ?"),
-                client,
-                *columns,
-            ).rowcount == 1
+            done = (
+                data is None
+                or self._execute(
+                    self._opened().insert.format(self._table, "client, record, version, expires_at", "?, ?, ?, ?"),
+                    client,
+                    *columns,
+                ).rowcount
+                == 1
+            )
         elif data is None:
             delete = f"DELETE FROM {self._table} WHERE client = ? AND version = ?"
             done = self._execute(delete, client, digest(expected)).rowcount == 1
@@ -99,12 +100,12 @@ class DbApiStore(TokenStore):
     def _lock(self, name: str, until: float) -> bool:
         is_new = self._database is None
         try:
-            return self._do(lambda database: database.lock(name, until))
+            return bool(self._do(lambda database: database.lock(name, until)))
         except Exception:
             if is_new:
                 raise
         # The server may have closed the connection since: nothing has begun yet.
-        return self._do(lambda database: database.lock(name, until))
+        return bool(self._do(lambda database: database.lock(name, until)))
 
     def unlock(self, key: str) -> None:
         try:

@@ -89,4 +89,3 @@ def store_callbacks(store: TokenStore) -> list[Any]:
 
 def copy(data: int | None, size: int) -> bytes | None:
     return ctypes.string_at(data, size) if data else None
-
