@@ -175,7 +175,7 @@ def options(schema: dict[str, Any]) -> str:
         for name, member in kind["properties"].items():
             if name != "type":
                 text, of = members.setdefault(name, (set(), []))
-                text.add(python_type({**member, **one_of_not_null(member)}, definitions))
+                text.add("str | os.PathLike[str]" if name == "path" else python_type({**member, **one_of_not_null(member)}, definitions))
                 of.append(kind["properties"]["type"]["const"])
     lines = [
         '"""The options. Generated from docs/options.schema.json by generate.py; do not edit."""',

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
-    from typing import Literal
+    from typing import Any, Literal
 
     from typing_extensions import Required
 
@@ -17,9 +17,17 @@ if TYPE_CHECKING:
 class StoreOptions(TypedDict, total=False):
     """Where the token pair is kept, in a store of the library's own."""
 
-    type: Required[Literal["memory", "callback"]]
+    type: Required[Literal["memory", "callback", "file"]]
     #: Of callback.
     id: str
+    #: Of file.
+    key: str | Mapping[str, Any]
+    #: Of file.
+    old_keys: Sequence[str | Mapping[str, Any]]
+    #: Of file.
+    path: str | os.PathLike[str]
+    #: Of file.
+    plaintext: bool
 
 
 #: What the numbers among the options are unless given.
