@@ -133,7 +133,7 @@ def split_union(text: str) -> list[str]:
 def hint(name: str, schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     if name == "store":
         return "StoreOptions | TokenStore"
-    if name.endswith("_file"):
+    if name == "path" or name.endswith("_file"):
         return "str | os.PathLike[str]"
     return python_type({**schema, **one_of_not_null(schema)}, definitions)
 
@@ -175,7 +175,11 @@ def options(schema: dict[str, Any]) -> str:
         for name, member in kind["properties"].items():
             if name != "type":
                 text, of = members.setdefault(name, (set(), []))
-                text.add("str | os.PathLike[str]" if name == "path" else python_type({**member, **one_of_not_null(member)}, definitions))
+                text.add(
+                    "str | os.PathLike[str]"
+                    if name == "path"
+                    else python_type({**member, **one_of_not_null(member)}, definitions)
+                )
                 of.append(kind["properties"]["type"]["const"])
     lines = [
         '"""The options. Generated from docs/options.schema.json by generate.py; do not edit."""',

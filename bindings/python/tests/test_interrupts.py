@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from typing import Callable
 
 import pytest
-
-import tokenmgr
 from conftest import DemoApi
+
 from tokenmgr import TokenManager
 
 #: A call that nobody ends lasts this long.
@@ -117,19 +116,19 @@ def test_other_threads_go_on(tm: TokenManager, api: DemoApi) -> None:
     assert statuses == [200]
 
 
-def test_system_exit_in_a_log_callback_ends_the_call(tm: TokenManager, api: DemoApi) -> None:
+def test_system_exit_in_a_log_callback(tm: TokenManager, api: DemoApi) -> None:
     def leave(level: int, message: str) -> None:
         raise SystemExit(message)
 
     tm.on_log(leave)
     with pytest.raises(SystemExit):
         tm.get("/api/v1/products")
+    tm.on_log(None)
+    assert tm.get("/api/v1/products").ok
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 7)])
-def test_a_program_ends(
-    api: DemoApi, python: Callable[..., subprocess.Popen[str]], number: int, code: int
-) -> None:
+def test_a_program_ends(api: DemoApi, python: Callable[..., subprocess.Popen[str]], number: int, code: int) -> None:
     api.control(faults={"route": "/api/*", "do": "hang"})
     program = python(
         """
@@ -147,16 +146,23 @@ def test_a_program_ends(
     assert "ignored" not in said
 
 
-def test_a_call_that_a_callback_makes_and_that_would_wait_for_itself(tm: TokenManager) -> None:
-    raised = []
+def test_a_log_callback_may_call_the_manager(tm: TokenManager, api: DemoApi) -> None:
+    statuses: list[int] = []
 
     def nested(level: int, message: str) -> None:
-        try:
-            tm.login()
-        except tokenmgr.TokenManagerError as error:
-            raised.append(error)
+        tm.on_log(None)
+        statuses.append(tm.get("/api/v1/products").status_code)
 
     tm.on_log(nested)
-    tm.get("/api/v1/products")
-    tm.on_log(None)
-    assert all(isinstance(error, tokenmgr.Reentrant) for error in raised)
+    assert tm.get("/api/v1/products").ok
+    assert statuses == [200]
+
+
+def test_ctrl_c_is_not_lost_where_a_line_is_logged(tm: TokenManager, api: DemoApi) -> None:
+    """The line of the login is handed over in the first wait of the call, before the library asks whether to go on."""
+    lines = []
+    tm.on_log(lambda level, message: lines.append(message))
+    api.control(faults={"route": "/api/*", "do": "hang"})
+    with signal_once(api, "api_arrivals", signal.SIGINT), pytest.raises(KeyboardInterrupt):
+        tm.get("/api/v1/products", timeout=FOREVER)
+    assert any("logged in" in line for line in lines)

@@ -8,9 +8,9 @@ import pickle
 from typing import Any
 
 import pytest
+from conftest import DemoApi
 
 import tokenmgr
-from conftest import DemoApi
 from tokenmgr import TokenManager
 
 
@@ -32,7 +32,7 @@ def test_the_main_job(tm: TokenManager, api: DemoApi) -> None:
 
 def test_parameters(tm: TokenManager) -> None:
     data = echoed(tm.get("/api/v1/echo?a=1", params={"page": 2, "tag": ["x", "y z"], "none": None, "on": True}))
-    assert data["query"] == [["a", "1"], ["page", "2"], ["tag", "x"], ["tag", "y z"], ["on", "true"]]
+    assert sorted(data["query"]) == [["a", "1"], ["on", "true"], ["page", "2"], ["tag", "x"], ["tag", "y z"]]
     data = echoed(tm.get("/api/v1/echo", params=[("a", 1), ("b", "ü"), ("a", 3)]))
     assert data["query"] == [["a", "1"], ["a", "3"], ["b", "ü"]]
 
@@ -73,7 +73,9 @@ def test_headers(tm: TokenManager) -> None:
 
 
 def test_answered_headers(tm: TokenManager, api: DemoApi) -> None:
-    api.control(faults={"route": "/api/*", "headers": {"X-Some": "some", "Content-Type": "text/plain; charset=latin-1"}})
+    api.control(
+        faults={"route": "/api/*", "headers": {"X-Some": "some", "Content-Type": "text/plain; charset=latin-1"}}
+    )
     headers = tm.get("/api/v1/products").headers
     assert headers["X-SOME"] == headers.get("x-some") == "some"
     assert headers.get_list("x-some") == ["some"]
@@ -87,7 +89,9 @@ def test_answered_headers(tm: TokenManager, api: DemoApi) -> None:
 
 def test_text_in_its_charset(tm: TokenManager, api: DemoApi) -> None:
     for charset, text in (("iso-8859-1", "Ã¼"), ("no-such-charset", "ü"), ("UTF-8", "ü")):
-        api.control(faults={"route": "/api/*", "body": "ü", "headers": {"content-type": f"text/plain; charset={charset}"}})
+        api.control(
+            faults={"route": "/api/*", "body": "ü", "headers": {"content-type": f"text/plain; charset={charset}"}}
+        )
         assert tm.get("/api/v1/products").text == text
 
 

@@ -38,25 +38,26 @@ def call(function: Any, *arguments: Any) -> Any:
     error = place()
     result = function(*arguments, error)
     if error._obj or kept:
-        raise_failure(error)
+        failure = outcome(error)
+        if failure is not None:
+            raise failure
     places.append(error)
     return result
 
 
-def raise_failure(error: Any) -> None:
-    """After a call: raises its error, or what was raised while it ran. Returns if there is neither."""
+def outcome(error: Any) -> BaseException | None:
+    """After a call: its error, or what was raised while it ran, if there is either."""
     raised = kept.pop(get_ident(), None)
     failure = take_error(error._obj)
-    if raised is not None:
-        _checkpoints.renew()
-    if isinstance(raised, StoreFault):
-        # A store that fails is the library's to get over. It has been logged; here it is the reason of a failed call.
-        if isinstance(failure, (StoreError, Cancelled)):
-            failure.__cause__ = raised.cause
-        raised = None
-    if raised is not None or failure is not None:
-        places.append(error)
-        raise raised or failure  # type: ignore[misc]
+    if raised is None:
+        return failure
+    _checkpoints.renew()
+    if not isinstance(raised, StoreFault):
+        return raised
+    # A store that fails is the library's to get over. It has been logged; here it is the reason of a failed call.
+    if isinstance(failure, (StoreError, Cancelled)):
+        failure.__cause__ = raised.cause
+    return failure
 
 
 def take_error(pointer: Any) -> TokenManagerError | None:

@@ -1,12 +1,18 @@
-"""Where a manager's log lines go."""
+"""Where a manager's log lines go.
+
+The library hands a line over in the middle of a call. No Python code may run there: a signal handler would be run before
+the first line of a function that takes it, and what it raises, KeyboardInterrupt for one, be lost. So `operator.setitem`
+takes it, puts it into a dictionary, and the lines go on from there when the call has returned.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import logging
-from typing import Callable
+import operator
+from typing import Any, Callable
 
 from ._api import tm_log_callback
-from ._calls import keep
 
 INFO = logging.INFO
 
@@ -19,24 +25,36 @@ LEVELS = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
 logger = logging.getLogger("tokenmgr")
 
 
-class Logs:
-    """The log callback of one manager."""
+class _Level(ctypes.c_int32):
+    """A level that is a key of its own in a dictionary, though it be equal to others."""
 
-    __slots__ = ("callback", "most", "take")
+    __hash__ = object.__hash__
+
+
+_put = ctypes.CFUNCTYPE(None, ctypes.py_object, _Level, ctypes.c_char_p)(operator.setitem)
+
+callback: Any = ctypes.cast(_put, tm_log_callback)
+
+
+class Logs:
+    """The lines of one manager."""
+
+    __slots__ = ("lines", "most", "take")
 
     def __init__(self) -> None:
+        #: What has not gone on yet.
+        self.lines: dict[_Level, bytes] = {}
         self.take: LogCallback | None = logger.log
         # What happens once an hour is always asked for, and the logger decides; what happens in every call is not.
         self.most = 4 if logger.isEnabledFor(logging.DEBUG) else 3
-        self.callback = tm_log_callback(self._write)
-
-    def _write(self, _: int | None, level: int, line: bytes) -> None:
-        try:
-            if self.take is not None:
-                self.take(LEVELS[level - 1], line.decode(errors="replace"))
-        except BaseException as raised:
-            keep(raised)
 
     def give_to(self, take: LogCallback | None, level: int) -> None:
         self.take = take
         self.most = 0 if take is None else sum(level <= known for known in LEVELS)
+
+    def hand_over(self) -> None:
+        """Gives the lines to whoever takes them. What that raises is raised."""
+        for level in list(self.lines):
+            line = self.lines.pop(level, None)  # another thread may be here, too
+            if line is not None and self.take is not None:
+                self.take(LEVELS[level.value - 1], line.decode(errors="replace"))

@@ -10,14 +10,15 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Callable
 
 from . import _native as native
-from ._calls import call, interrupt_callback, kept, place, places, raise_failure
+from ._calls import call, interrupt_callback, kept, outcome, place, places
 from ._logs import INFO, LogCallback, Logs
+from ._logs import callback as log_callback
 from ._options import DEFAULTS
 from ._origins import Origins
 from ._request import compose
 from ._response import Response
 from ._token import Token
-from .errors import InvalidArgument, TokenManagerError
+from .errors import InvalidArgument
 from .stores import TokenStore, store_callbacks
 
 if TYPE_CHECKING:
@@ -77,7 +78,17 @@ class TokenManager:
     Making one sends nothing, opens no socket and starts no thread. Nor does closing one log out.
     """
 
-    __slots__ = ("__weakref__", "_good_until", "_handle", "_logs", "_origins", "_room", "_username", "_window")
+    __slots__ = (
+        "__weakref__",
+        "_good_until",
+        "_handle",
+        "_lines",
+        "_logs",
+        "_origins",
+        "_room",
+        "_username",
+        "_window",
+    )
 
     def __init__(
         self,
@@ -112,9 +123,10 @@ class TokenManager:
         # At the interpreter's end threads may still be in calls: what is left then goes with the process.
         weakref.finalize(self._handle, native.free, pointer).atexit = False
         self._logs = Logs()
-        self._handle.callbacks = [self._logs.callback]
+        self._lines = self._logs.lines
+        self._handle.callbacks = [self._lines]
         call(native.set_interrupt_callback, self._handle, interrupt_callback, None)
-        call(native.set_log_callback, self._handle, self._logs.callback, None, self._logs.most)
+        call(native.set_log_callback, self._handle, log_callback, id(self._lines), self._logs.most)
         if callbacks is not None:
             self._handle.callbacks += callbacks
             call(native.set_store, self._handle, *callbacks, None)
@@ -165,8 +177,8 @@ class TokenManager:
             encoded = _encode(url)
         error = places.pop() if places else place()
         handle = _request(self._handle, method, encoded, body, size, options, error)
-        if not handle or kept:
-            self._fail(error)
+        if not handle or kept or self._lines:
+            self._settle(error)
         places.append(error)
         return Response(handle)
 
@@ -190,8 +202,8 @@ class TokenManager:
         """A token pair that is good now; logs in or refreshes when due."""
         error = place()
         handle = native.get_token(self._handle, error)
-        if not handle or kept:
-            self._fail(error)
+        if not handle or kept or self._lines:
+            self._settle(error)
         places.append(error)
         token = Token(handle)
         size = len(native.token_access(handle)) + 1
@@ -255,7 +267,7 @@ class TokenManager:
         """Has log lines given to `callback(level, message)` instead of the logger `tokenmgr`; None: to nobody. Levels are
         those of `logging`. What the callback raises comes out of the call that it happened in."""
         self._logs.give_to(callback, level)
-        self._do(native.set_log_callback, self._logs.callback, None, self._logs.most)
+        self._do(native.set_log_callback, log_callback, id(self._lines), self._logs.most)
 
     # ---- other people's HTTP clients ----
 
@@ -299,8 +311,8 @@ class TokenManager:
     def _do(self, function: Callable[..., Any], *arguments: Any) -> Any:
         error = place()
         result = function(self._handle, *arguments, error)
-        if error._obj or kept:
-            self._fail(error)
+        if error._obj or kept or self._lines:
+            self._settle(error)
         places.append(error)
         return result
 
@@ -311,13 +323,20 @@ class TokenManager:
         finally:
             self._good_until = 0.0
 
-    def _fail(self, error: Any) -> None:
-        self._good_until = 0.0
-        if self._handle is None:
-            native.error_free(error._obj)
-            places.append(error)
-            raise InvalidArgument("the TokenManager is closed; make a new one") from None
-        raise_failure(error)
-
-
-__all__ = ["TokenManager", "TokenManagerError"]
+    def _settle(self, error: Any) -> None:
+        """After a call: hands the log lines over, and raises the call's error or what was raised meanwhile. Returns if
+        there is neither."""
+        if self._handle is None and error._obj:
+            error = place()  # whatever it says, it means this
+            failure: BaseException | None = InvalidArgument("the TokenManager is closed; make a new one")
+        else:
+            failure = outcome(error)
+        if failure is not None:
+            self._good_until = 0.0
+        try:
+            self._logs.hand_over()
+        except BaseException as raised:
+            if failure is None or isinstance(failure, Exception):
+                raise raised from failure
+        if failure is not None:
+            raise failure
