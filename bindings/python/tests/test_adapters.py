@@ -12,9 +12,9 @@ import httpx
 import pytest
 import requests
 import trio
-from conftest import DemoApi
 
 import tokenmgr
+from conftest import DemoApi
 from tokenmgr import TokenManager
 
 

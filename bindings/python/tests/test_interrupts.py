@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import Callable
 
 import pytest
-from conftest import DemoApi
 
+from conftest import DemoApi
 from tokenmgr import TokenManager
 
 #: A call that nobody ends lasts this long.

@@ -10,9 +10,8 @@ import shutil
 import subprocess
 import sys
 
-from conftest import ROOT
-
 import tokenmgr
+from conftest import ROOT
 from tokenmgr import _api, _native
 
 SOURCES = ROOT / "bindings" / "python"

@@ -15,8 +15,8 @@ from functools import partial
 from typing import Callable
 
 import pytest
-from conftest import PASSWORD, DemoApi
 
+from conftest import PASSWORD, DemoApi
 from tokenmgr import TokenManager
 
 inherited: TokenManager | None = None

@@ -8,9 +8,9 @@ import pickle
 from typing import Any
 
 import pytest
-from conftest import DemoApi
 
 import tokenmgr
+from conftest import DemoApi
 from tokenmgr import TokenManager
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import multiprocessing
 import os
 import pathlib
@@ -17,9 +18,9 @@ from typing import Any, Callable
 import psycopg
 import pymysql
 import pytest
-from conftest import PASSWORD, DemoApi
 
 import tokenmgr
+from conftest import PASSWORD, DemoApi
 from tokenmgr import DbApiStore, TokenManager, TokenStore
 
 Connect = Callable[[], Any]
@@ -36,16 +37,12 @@ def unprivileged(folder: pathlib.Path, user: str) -> list[str]:
     return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
 
 
-def wait_for(connect: Connect, server: subprocess.Popen[bytes]) -> None:
+def wait_for(line: str, log: pathlib.Path, server: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + 30
-    while True:
-        try:
-            connect().close()
-            return
-        except Exception:
-            assert server.poll() is None, "the server has ended"
-            assert time.monotonic() < until, "the server does not answer"
-            time.sleep(0.05)
+    while line not in log.read_text():
+        assert server.poll() is None, log.read_text()
+        assert time.monotonic() < until, log.read_text()
+        time.sleep(0.02)
 
 
 def stop(server: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> None:
@@ -71,7 +68,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connect]:
         return psycopg.connect(host=str(folder), user="postgres", dbname="postgres")
 
     try:
-        wait_for(connect, server)
+        wait_for("ready to accept connections", folder / "log", server)
         yield connect
     finally:
         stop(server, signal.SIGINT)
@@ -82,13 +79,7 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connect]:
     folder = tmp_path_factory.mktemp("mariadb")
     data, socket = folder / "data", folder / "socket"
     options = ["--no-defaults", f"--datadir={data}", f"--user={getpass.getuser()}"]
-    install = [
-        *as_user,
-        "mariadb-install-db",
-        "--no-defaults",
-        f"--datadir={data}",
-        "--auth-root-authentication-method=normal",
-    ]
+    install = ["mariadb-install-db", *options, "--auth-root-authentication-method=normal"]
     subprocess.run(install, check=True, capture_output=True, cwd=folder)
     command = ["mariadbd", *options, f"--socket={socket}", "--skip-networking"]
     with (folder / "log").open("w") as log:
@@ -101,7 +92,7 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connect]:
         return pymysql.connect(unix_socket=str(socket), user="root", database="test")
 
     try:
-        wait_for(lambda: pymysql.connect(unix_socket=str(socket), user="root"), server)
+        wait_for("ready for connections", folder / "log", server)
         with pymysql.connect(unix_socket=str(socket), user="root") as connection:
             connection.cursor().execute("CREATE DATABASE IF NOT EXISTS test")
         yield connect

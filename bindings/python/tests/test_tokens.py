@@ -8,9 +8,9 @@ import logging
 import time
 
 import pytest
-from conftest import PASSWORD, DemoApi
 
 import tokenmgr
+from conftest import PASSWORD, DemoApi
 from tokenmgr import TokenManager, jwt
 
 
