@@ -37,10 +37,9 @@ def requests() -> Call:
 
     session = requests.Session()
     session.headers["Authorization"] = "Bearer " + TOKEN
-    session.verify = CA or True
 
     def call() -> tuple[int, bytes]:
-        response = session.get(URL + PRODUCTS, timeout=30)
+        response = session.get(URL + PRODUCTS, timeout=30, verify=CA or True)
         return response.status_code, response.content
 
     return call

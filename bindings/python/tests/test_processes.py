@@ -203,6 +203,14 @@ t = tm(); t.login()
 threading.Thread(target=lambda: t.get('/api/v1/products', timeout=20), daemon=True).start()
 import urllib.request; urllib.request.urlopen(url + '/control/wait?counter=api_arrivals&at_least=1').read()
 """,
+    "threads that call on and on": """
+def work():
+    while True:
+        r = t.get('/api/v1/products')
+t = tm()
+for _ in range(8): threading.Thread(target=work, daemon=True).start()
+while t.stats()['calls_2xx'] < 50: time.sleep(0.01)
+""",
     "a child that leaves in its own way": """
 t = tm(); r = t.get('/api/v1/products')
 if os.fork() == 0: sys.exit(0)

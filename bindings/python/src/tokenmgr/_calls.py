@@ -7,12 +7,17 @@ and raised when the call returns.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import operator
 import os
+import sys
 import threading
+import time
+import weakref
 from collections.abc import Generator
 from threading import get_ident
+from types import FrameType
 from typing import Any
 
 from . import _native as native
@@ -47,6 +52,8 @@ def call(function: Any, *arguments: Any) -> Any:
 
 def outcome(error: Any) -> BaseException | None:
     """After a call: its error, or what was raised while it ran, if there is either."""
+    if ending and get_ident() not in ending:
+        wait_for_the_end()
     raised = kept.pop(get_ident(), None)
     failure = take_error(error._obj)
     if raised is None:
@@ -89,6 +96,9 @@ def read_error(pointer: Any) -> TokenManagerError:
 #: By thread, what was raised in the call that it is in.
 kept: dict[int, BaseException] = {}
 
+#: The thread that ends the interpreter, as soon as it does.
+ending: list[int] = []
+
 # A forked child has one thread; the others' calls are not its own.
 os.register_at_fork(after_in_child=kept.clear)
 
@@ -120,7 +130,8 @@ def _answers(thread: int) -> Generator[int, object, None]:
     """
     try:
         while True:
-            yield thread in kept and not isinstance(kept[thread], Exception)
+            is_wanted = thread not in kept or isinstance(kept[thread], Exception)
+            yield not is_wanted or (len(ending) > 0 and thread not in ending)
     except GeneratorExit:
         return
     except BaseException as raised:
@@ -151,3 +162,49 @@ class _Checkpoints(threading.local):
 
 _checkpoints = _Checkpoints()
 interrupt_callback = tm_interrupt_callback(_checkpoints)
+
+
+# ---- the end of the process -----------------------------------------------------------------------------------------
+
+#: Threads that are out of the library and go no further.
+_waiting: set[int] = set()
+
+#: Ends what a manager has the library call back.
+_silencers: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def at_the_end(manager: Any) -> None:
+    """Has `manager.silence()` called when the interpreter ends."""
+    _silencers.add(manager)
+
+
+def _end() -> None:
+    """Python ends a daemon thread where it next takes the GIL. In a callback that would be in the middle of the library,
+    which would end the whole process with a message; so whoever is in a call is called out of it first."""
+    ending.append(get_ident())
+    for manager in list(_silencers):
+        manager.silence()
+    until = time.monotonic() + 1
+    while _others_in_calls() and time.monotonic() < until:
+        time.sleep(0.005)
+
+
+def _others_in_calls() -> bool:
+    for thread, frame in sys._current_frames().items():
+        if thread in ending or thread in _waiting:
+            continue
+        inner: FrameType | None = frame
+        while inner is not None:
+            if inner.f_globals.get("__name__") == "tokenmgr._manager":
+                return True
+            inner = inner.f_back
+    return False
+
+
+def wait_for_the_end() -> None:
+    _waiting.add(get_ident())
+    while True:
+        time.sleep(3600)
+
+
+atexit.register(_end)

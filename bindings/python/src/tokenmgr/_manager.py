@@ -10,7 +10,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Callable
 
 from . import _native as native
-from ._calls import call, interrupt_callback, kept, outcome, place, places
+from ._api import tm_interrupt_callback, tm_log_callback
+from ._calls import at_the_end, call, interrupt_callback, kept, outcome, place, places
 from ._logs import INFO, LogCallback, Logs
 from ._logs import callback as log_callback
 from ._options import DEFAULTS
@@ -127,6 +128,7 @@ class TokenManager:
         self._handle.callbacks = [self._lines]
         call(native.set_interrupt_callback, self._handle, interrupt_callback, None)
         call(native.set_log_callback, self._handle, log_callback, id(self._lines), self._logs.most)
+        at_the_end(self)
         if callbacks is not None:
             self._handle.callbacks += callbacks
             call(native.set_store, self._handle, *callbacks, None)
@@ -307,6 +309,12 @@ class TokenManager:
             "a TokenManager can not be pickled or copied: it holds secrets and connections; make one in each process "
             "that does not inherit it by fork, as in the initializer of a pool"
         )
+
+    def silence(self) -> None:
+        """At the interpreter's end: no call that begins from here on is to call Python back."""
+        if self._handle is not None:
+            native.set_interrupt_callback(self._handle, tm_interrupt_callback(), None, None)
+            native.set_log_callback(self._handle, tm_log_callback(), None, 0, None)
 
     def _do(self, function: Callable[..., Any], *arguments: Any) -> Any:
         error = place()
