@@ -17,17 +17,45 @@ if TYPE_CHECKING:
 class StoreOptions(TypedDict, total=False):
     """Where the token pair is kept, in a store of the library's own."""
 
-    type: Required[Literal["memory", "callback", "file"]]
+    type: Required[Literal["memory", "callback", "file", "vault"]]
     #: Of callback.
     id: str
-    #: Of file.
+    #: Of file, vault.
     key: str | Mapping[str, Any]
-    #: Of file.
+    #: Of file, vault.
     old_keys: Sequence[str | Mapping[str, Any]]
-    #: Of file.
+    #: Of file, vault.
     path: str | os.PathLike[str]
     #: Of file.
     plaintext: bool
+    #: Of vault.
+    allow_insecure_http: bool
+    #: Of vault.
+    approle_mount: str
+    #: Of vault.
+    ca_file: str
+    #: Of vault.
+    ca_only: bool
+    #: Of vault.
+    client_cert_file: str
+    #: Of vault.
+    client_key_file: str
+    #: Of vault.
+    mount: str
+    #: Of vault.
+    namespace: str
+    #: Of vault.
+    role_id: str | Mapping[str, Any]
+    #: Of vault.
+    secret_id: str | Mapping[str, Any]
+    #: Of vault.
+    timeout_ms: int
+    #: Of vault.
+    token: str | Mapping[str, Any]
+    #: Of vault.
+    token_file: str
+    #: Of vault.
+    url: str
 
 
 #: What the numbers among the options are unless given.
