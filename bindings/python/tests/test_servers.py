@@ -6,6 +6,7 @@ import http.client
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,11 +24,31 @@ WORKERS, THREADS = 4, 8
 LANES = DEFAULTS["max_idle_connections"]
 ROUNDS, CALLS = 5, 400
 
-#: The options of each store; {folder} is one of the test's own, {redis} a server of its own.
+#: The options of each store; <folder> is one of the test's own, and <redis> the port of a server.
 STORES = {
     "memory": "{}",
     "file": '{"store":{"type":"file","path":"<folder>/tokens","key":{"file":"<folder>/key"}}}',
+    "redis": '{"store":{"type":"redis","url":"redis://127.0.0.1:<redis>"}}',
 }
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[int]:
+    """The port of a Redis."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    settings = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    server = subprocess.Popen(["redis-server", *settings], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    with server.stdout as said:
+        for line in said:
+            if "eady to accept connections" in line:
+                break
+        else:
+            pytest.fail("redis-server did not start")
+        yield port
+        server.terminate()
+        server.wait(10)
 
 
 @contextmanager
@@ -75,9 +96,13 @@ def answer(port: int) -> tuple[int, bytes]:
 
 @pytest.mark.parametrize("preload", [False, True], ids=["", "preload"])
 @pytest.mark.parametrize("store", STORES)
-def test_gunicorn(api: DemoApi, tmp_path: pathlib.Path, store: str, preload: bool) -> None:
+def test_gunicorn(
+    api: DemoApi, tmp_path: pathlib.Path, request: pytest.FixtureRequest, store: str, preload: bool
+) -> None:
     (tmp_path / "key").write_text(tokenmgr.generate_key())
     options = STORES[store].replace("<folder>", str(tmp_path))
+    if store == "redis":
+        options = options.replace("<redis>", str(request.getfixturevalue("redis")))
     api.control(access_ms=1000)
     with gunicorn(api, options, *(["--preload"] if preload else [])) as port, ThreadPoolExecutor(32) as pool:
         for _ in range(ROUNDS):

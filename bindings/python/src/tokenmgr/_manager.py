@@ -36,7 +36,6 @@ _request = native.request
 _copy_access_token = native.copy_access_token
 _NO_BYTES = native.SIZE(0)
 
-
 #: URLs as C takes them: most programs call few.
 _urls: dict[str, bytes] = {}
 
@@ -86,7 +85,8 @@ class TokenManager:
         "_lines",
         "_logs",
         "_origins",
-        "_room",
+        "_room_size",
+        "_rooms",
         "_username",
         "_window",
     )
@@ -111,7 +111,9 @@ class TokenManager:
         self._window = 1 + sum(
             given.get(name, DEFAULTS[name]) for name in ("refresh_before_seconds", "refresh_jitter_seconds")
         )
-        self._room = _Room(4096)
+        #: One for each thread that copies a token at the same moment.
+        self._rooms: list[_Room] = []
+        self._room_size = 4096
 
         pointer = call(
             native.new,
@@ -193,12 +195,16 @@ class TokenManager:
 
     def _good_token(self) -> str | None:
         """The access token, if that takes no waiting for sure."""
-        if monotonic() < self._good_until:
-            room = self._room
-            size: int = _copy_access_token(self._handle, room.array, room.size, None)
-            if 0 < size < len(room.bytes):
-                return room.bytes[:size].decode()
-        return None
+        if monotonic() >= self._good_until:
+            return None
+        rooms = self._rooms
+        room = rooms.pop() if rooms else _Room(self._room_size)
+        size: int = _copy_access_token(self._handle, room.array, room.size, None)
+        if not 0 < size < len(room.bytes):
+            return None
+        token = room.bytes[:size].decode()
+        rooms.append(room)
+        return token
 
     def token(self) -> Token:
         """A token pair that is good now; logs in or refreshes when due."""
@@ -209,8 +215,8 @@ class TokenManager:
         places.append(error)
         token = Token(handle)
         size = len(native.token_access(handle)) + 1
-        if size > len(self._room.bytes):
-            self._room = _Room(2 * size)
+        if size > self._room_size:
+            self._room_size, self._rooms = 2 * size, []
         self._good_until = monotonic() + token.seconds_left - self._window
         return token
 
@@ -334,11 +340,9 @@ class TokenManager:
     def _settle(self, error: Any) -> None:
         """After a call: hands the log lines over, and raises the call's error or what was raised meanwhile. Returns if
         there is neither."""
-        if self._handle is None and error._obj:
-            error = place()  # whatever it says, it means this
-            failure: BaseException | None = InvalidArgument("the TokenManager is closed; make a new one")
-        else:
-            failure = outcome(error)
+        failure = outcome(error)
+        if self._handle is None and isinstance(failure, InvalidArgument):
+            failure = InvalidArgument("the TokenManager is closed; make a new one")
         if failure is not None:
             self._good_until = 0.0
         try:
