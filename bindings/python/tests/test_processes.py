@@ -195,15 +195,24 @@ def test_a_fork_while_threads_call(tm: TokenManager, api: DemoApi) -> None:
     assert api.counter("reuse") == 0
 
 
+#: Keeps the interpreter ending for longer than the library takes to call back.
+SLOWLY = """
+class Slow:
+    def __del__(self, sleep=time.sleep): sleep(0.3)
+slow = Slow()
+"""
+
 ENDS = {
     "a manager that is left open": "t = tm(); t.get('/api/v1/products'); r = t.get('/api/v1/products')",
     "one that nobody used": "t = tm()",
-    "a thread in a call": """
+    "a thread in a call": SLOWLY
+    + """
 t = tm(); t.login()
 threading.Thread(target=lambda: t.get('/api/v1/products', timeout=20), daemon=True).start()
 import urllib.request; urllib.request.urlopen(url + '/control/wait?counter=api_arrivals&at_least=1').read()
 """,
-    "threads that call on and on": """
+    "threads that call on and on": SLOWLY
+    + """
 def work():
     while True:
         r = t.get('/api/v1/products')
