@@ -17,29 +17,49 @@ if TYPE_CHECKING:
 class StoreOptions(TypedDict, total=False):
     """Where the token pair is kept, in a store of the library's own."""
 
-    type: Required[Literal["memory", "callback", "file", "vault"]]
+    type: Required[Literal["memory", "callback", "file", "redis", "vault"]]
     #: Of callback.
     id: str
-    #: Of file, vault.
+    #: Of file, redis, vault.
     key: str | Mapping[str, Any]
-    #: Of file, vault.
+    #: Of file, redis, vault.
     old_keys: Sequence[str | Mapping[str, Any]]
     #: Of file, vault.
     path: str | os.PathLike[str]
     #: Of file.
     plaintext: bool
+    #: Of redis, vault.
+    ca_file: str
+    #: Of redis, vault.
+    ca_only: bool
+    #: Of redis, vault.
+    client_cert_file: str
+    #: Of redis, vault.
+    client_key_file: str
+    #: Of redis.
+    cluster: bool
+    #: Of redis.
+    database: int
+    #: Of redis.
+    password: str | Mapping[str, Any]
+    #: Of redis.
+    prefix: str
+    #: Of redis.
+    sentinel: Mapping[str, Any]
+    #: Of redis, vault.
+    timeout_ms: int
+    #: Of redis.
+    tls: bool
+    #: Of redis, vault.
+    url: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
+    #: Of redis.
+    username: str
+    #: Of redis.
+    wait_replicas: int
     #: Of vault.
     allow_insecure_http: bool
     #: Of vault.
     approle_mount: str
-    #: Of vault.
-    ca_file: str
-    #: Of vault.
-    ca_only: bool
-    #: Of vault.
-    client_cert_file: str
-    #: Of vault.
-    client_key_file: str
     #: Of vault.
     mount: str
     #: Of vault.
@@ -49,13 +69,9 @@ class StoreOptions(TypedDict, total=False):
     #: Of vault.
     secret_id: str | Mapping[str, Any]
     #: Of vault.
-    timeout_ms: int
-    #: Of vault.
     token: str | Mapping[str, Any]
     #: Of vault.
     token_file: str
-    #: Of vault.
-    url: str
 
 
 #: What the numbers among the options are unless given.
