@@ -195,31 +195,32 @@ def test_a_fork_while_threads_call(tm: TokenManager, api: DemoApi) -> None:
     assert api.counter("reuse") == 0
 
 
-#: Keeps the interpreter ending for longer than the library takes to call back.
+#: Keeps the interpreter ending for longer than the library takes to call back: garbage of which it frees itself then.
 SLOWLY = """
 class Slow:
+    def __init__(self): self.itself = self
     def __del__(self, sleep=time.sleep): sleep(0.3)
-slow = Slow()
+Slow()
 """
 
 ENDS = {
     "a manager that is left open": "t = tm(); t.get('/api/v1/products'); r = t.get('/api/v1/products')",
     "one that nobody used": "t = tm()",
-    "a thread in a call": SLOWLY
-    + """
+    "a thread in a call": """
 t = tm(); t.login()
 threading.Thread(target=lambda: t.get('/api/v1/products', timeout=20), daemon=True).start()
 import urllib.request; urllib.request.urlopen(url + '/control/wait?counter=api_arrivals&at_least=1').read()
-""",
-    "threads that call on and on": SLOWLY
-    + """
+"""
+    + SLOWLY,
+    "threads that call on and on": """
 def work():
     while True:
         r = t.get('/api/v1/products')
 t = tm()
 for _ in range(8): threading.Thread(target=work, daemon=True).start()
 while t.stats()['calls_2xx'] < 50: time.sleep(0.01)
-""",
+"""
+    + SLOWLY,
     "a child that leaves in its own way": """
 t = tm(); r = t.get('/api/v1/products')
 if os.fork() == 0: sys.exit(0)
