@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -14,7 +14,7 @@ import pytest
 
 import tokenmgr
 from conftest import PASSWORD, ROOT, USER, DemoApi
-from tokenmgr import TokenManager
+from tokenmgr import DbApiStore, TokenManager
 
 EXAMPLES = ROOT / "examples" / "python"
 
@@ -24,7 +24,7 @@ def environment(api: DemoApi, **more: str) -> dict[str, str]:
 
 
 def output(command: list[str], environment: dict[str, str]) -> str:
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -55,36 +55,49 @@ def test_demo(api: DemoApi) -> None:
     assert api.counter("logouts") == 1
 
 
-PHP = """
-require $argv[1];
-$tm = new TokenMgr\\TokenManager(getenv('TOKENMGR_HOST'), 'demo', 'demo-password', json_decode($argv[2], true));
+LIBRARY = str(ROOT / "build" / "lib" / "libtokenmgr.so.0")
+PHP = ["php", "-d", "ffi.enable=1", "-r"]
+PHP_FILE = "json_decode(getenv('TOKENMGR_OPTIONS'), true)"
+PHP_TABLE = "['store' => new TokenMgr\\Store\\PdoStore(fn () => new PDO('sqlite:' . getenv('DATABASE')))]"
+PHP_CALL = """
+require 'bindings/php/autoload.php';
+$tm = new TokenMgr\\TokenManager(options: OPTIONS);
 echo $tm->get('/api/v1/products')->status;
 """
 
 
 def test_one_store_for_python_c_and_php(api: DemoApi, tmp_path: pathlib.Path) -> None:
     (tmp_path / "key").write_text(tokenmgr.generate_key())
-    options = json.dumps(
-        {"store": {"type": "file", "path": str(tmp_path / "tokens"), "key": {"file": str(tmp_path / "key")}}}
-    )
+    options = {"store": {"type": "file", "path": str(tmp_path / "tokens"), "key": {"file": str(tmp_path / "key")}}}
+    variables = environment(api, TOKENMGR_OPTIONS=json.dumps(options), TOKENMGR_LIBRARY=LIBRARY)
     command = [str(ROOT / "build" / "bin" / "tokenmgr"), "request", "--fail", "GET", "/api/v1/products"]
-    autoload = ROOT / "bindings" / "php" / "autoload.php"
-    php = ["php", "-d", "ffi.enable=1", "-r", PHP, str(autoload), options]
-    has_php = autoload.exists() and shutil.which("php") is not None
 
     def everyone_calls() -> None:
-        with TokenManager(api.url, USER, PASSWORD, **json.loads(options)) as tm:
+        with TokenManager(api.url, USER, PASSWORD, **options) as tm:  # type: ignore[arg-type]
             assert tm.get("/api/v1/products").ok
-        assert "name" in output(command, environment(api, TOKENMGR_OPTIONS=options))
-        if has_php:
-            library = str(ROOT / "build" / "lib" / "libtokenmgr.so.0")
-            assert output(php, environment(api, TOKENMGR_LIBRARY=library)) == "200"
+        assert "name" in output(command, variables)
+        assert output([*PHP, PHP_CALL.replace("OPTIONS", PHP_FILE)], variables) == "200"
 
     everyone_calls()
     everyone_calls()
     assert api.counter("logins") == 1
     api.control(revoke={"what": "access"})
     everyone_calls()
+    assert (api.counter("logins"), api.counter("refreshes"), api.counter("reuse")) == (1, 1, 0)
+
+
+def test_one_table_for_python_and_php(api: DemoApi, tmp_path: pathlib.Path) -> None:
+    database = str(tmp_path / "tokens.db")
+    store = DbApiStore(lambda: sqlite3.connect(database, check_same_thread=False))
+    store.create_table()
+    variables = environment(api, DATABASE=database, TOKENMGR_LIBRARY=LIBRARY)
+    for revoke in (False, True):
+        if revoke:
+            api.control(revoke={"what": "access"})
+        assert output([*PHP, PHP_CALL.replace("OPTIONS", PHP_TABLE)], variables) == "200"
+        with TokenManager(api.url, USER, PASSWORD, store=store) as tm:
+            assert tm.get("/api/v1/products").ok
+    store.close()
     assert (api.counter("logins"), api.counter("refreshes"), api.counter("reuse")) == (1, 1, 0)
 
 
