@@ -106,9 +106,10 @@ lint: ## formatting and warnings, in every language
 	done
 	@if command -v shellcheck >/dev/null; then shellcheck -x $(SHELL_FILES); fi
 
-# Writes what is generated from the sources and committed: include/, docs/OPTIONS.md, docs/STATS.md.
+# Writes what is generated from the sources and committed: include/, docs/OPTIONS.md, docs/STATS.md, and Python's share.
 docs-tables: ## the headers, the options' table and JSON Schema, and the statistics' table, anew
 	WRITE_GENERATED=1 $(CARGO) test $(CARGOFLAGS) --features schema --test generated
+	python3 bindings/python/generate.py
 
 docs: ## the C reference, from the header: build/docs/html/index.html
 	$(INSTALL) -d build/docs

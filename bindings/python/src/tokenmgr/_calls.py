@@ -1,0 +1,210 @@
+"""Calls into the library: their errors, and what was raised while they ran.
+
+The library calls Python back while a call waits: to write log lines, to read and write a store, and about every 50 ms to
+ask whether to go on. Nothing may be raised through C. What a callback or a signal handler raises is kept for its thread,
+and raised when the call returns.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import operator
+import os
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Generator
+from threading import get_ident
+from types import FrameType
+from typing import Any
+
+from . import _native as native
+from ._api import Status, tm_interrupt_callback
+from .errors import BY_STATUS, Cancelled, StoreError, TokenManagerError
+
+# ---- errors ---------------------------------------------------------------------------------------------------------
+
+#: Places for the error of a call (`tm_error **`), used again and again: making one costs as much as a call.
+places: list[Any] = []
+
+
+def place() -> Any:
+    """A place for an error. Whoever took it puts it back into `places` after the call, if it comes to that."""
+    try:
+        return places.pop()
+    except IndexError:
+        return ctypes.byref(ctypes.c_void_p())
+
+
+def call(function: Any, *arguments: Any) -> Any:
+    """What the function returns, or raises."""
+    error = place()
+    result = function(*arguments, error)
+    if error._obj or kept:
+        failure = outcome(error)
+        if failure is not None:
+            raise failure
+    places.append(error)
+    return result
+
+
+def outcome(error: Any) -> BaseException | None:
+    """After a call: its error, or what was raised while it ran, if there is either."""
+    if ending and get_ident() not in ending:
+        wait_for_the_end()
+    raised = kept.pop(get_ident(), None)
+    failure = take_error(error._obj)
+    if raised is None:
+        return failure
+    _checkpoints.renew()
+    if not isinstance(raised, StoreFault):
+        return raised
+    # A store that fails is the library's to get over. It has been logged; here it is the reason of a failed call.
+    if isinstance(failure, (StoreError, Cancelled)):
+        failure.__cause__ = raised.cause
+    return failure
+
+
+def take_error(pointer: Any) -> TokenManagerError | None:
+    """The error at a pointer that is ours, which is freed."""
+    if not pointer:
+        return None
+    try:
+        return read_error(pointer)
+    finally:
+        native.error_free(pointer)
+
+
+def read_error(pointer: Any) -> TokenManagerError:
+    """The error at a pointer that is not ours."""
+    status = native.error_code(pointer)
+    error = BY_STATUS.get(status, TokenManagerError)(native.error_message(pointer).decode())
+    error.status = Status(status) if status in BY_STATUS else None
+    error.http_status = native.error_http_status(pointer) or None
+    code = native.error_server_code(pointer)
+    error.server_code = None if code is None else code.decode()
+    retry_after = native.error_retry_after_ms(pointer)
+    error.retry_after = None if retry_after < 0 else retry_after / 1000
+    error.is_retryable = native.error_is_retryable(pointer)
+    return error
+
+
+# ---- what callbacks and signal handlers raise -----------------------------------------------------------------------
+
+#: By thread, what was raised in the call that it is in.
+kept: dict[int, BaseException] = {}
+
+#: The thread that ends the interpreter, as soon as it does.
+ending: list[int] = []
+
+# A forked child has one thread; the others' calls are not its own.
+os.register_at_fork(after_in_child=kept.clear)
+
+
+class StoreFault(Exception):
+    """What a store raised."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+def keep(raised: BaseException) -> None:
+    """Keeps what a callback raised: the first, unless a later one means to end the call."""
+    thread = get_ident()
+    if thread not in kept or not isinstance(raised, Exception):
+        kept[thread] = raised
+
+
+# ---- Ctrl-C ---------------------------------------------------------------------------------------------------------
+
+
+def _answers(thread: int) -> Generator[int, object, None]:
+    """Answers the library's question whether to end the call of a thread: 0, until something was raised in it.
+
+    Python runs signal handlers in the main thread, between two steps of Python code: during a call, whenever the library
+    asks. A function could not catch what they raise, because they run before its first line. A generator is resumed
+    inside of its `try`.
+    """
+    try:
+        while True:
+            is_wanted = thread not in kept or isinstance(kept[thread], Exception)
+            yield not is_wanted or (len(ending) > 0 and thread not in ending)
+    except GeneratorExit:
+        return
+    except BaseException as raised:
+        kept[thread] = raised
+    while True:
+        try:
+            while True:
+                yield 1
+        except GeneratorExit:
+            return
+        except BaseException:
+            pass  # a second Ctrl-C; the first is on its way
+
+
+class _Checkpoints(threading.local):
+    """The interrupt callback: `answer.send` of the thread that asks, found without a line of Python."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        answer = _answers(get_ident())
+        next(answer)
+        self.send = answer.send
+
+    __call__ = property(operator.attrgetter("send"))
+
+
+_checkpoints = _Checkpoints()
+interrupt_callback = tm_interrupt_callback(_checkpoints)
+
+
+# ---- the end of the process -----------------------------------------------------------------------------------------
+
+#: Threads that are out of the library and go no further.
+_waiting: set[int] = set()
+
+#: Ends what a manager has the library call back.
+_silencers: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def at_the_end(manager: Any) -> None:
+    """Has `manager.silence()` called when the interpreter ends."""
+    _silencers.add(manager)
+
+
+def _end() -> None:
+    """Python ends a daemon thread where it next takes the GIL. In a callback that would be in the middle of the library,
+    which would end the whole process with a message; so whoever is in a call is called out of it first."""
+    ending.append(get_ident())
+    for manager in list(_silencers):
+        manager.silence()
+    until = time.monotonic() + 1
+    while _others_in_calls() and time.monotonic() < until:
+        time.sleep(0.005)
+
+
+def _others_in_calls() -> bool:
+    for thread, frame in sys._current_frames().items():
+        if thread in ending or thread in _waiting:
+            continue
+        inner: FrameType | None = frame
+        while inner is not None:
+            if inner.f_globals.get("__name__") == "tokenmgr._manager":
+                return True
+            inner = inner.f_back
+    return False
+
+
+def wait_for_the_end() -> None:
+    _waiting.add(get_ident())
+    while True:
+        time.sleep(3600)
+
+
+atexit.register(_end)

@@ -1,0 +1,54 @@
+"""A manager's tokens for `requests`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import requests
+import requests.auth
+import requests.cookies
+import requests.utils
+
+if TYPE_CHECKING:
+    from ._manager import TokenManager
+
+
+class RequestsAuth(requests.auth.AuthBase):
+    """Sends a good token, and where it is refused another one, once. To other origins than the manager's it sends
+    nothing: UrlNotAllowed."""
+
+    def __init__(self, manager: TokenManager) -> None:
+        self._manager = manager
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        self._manager._origins.check(request.url or "")
+        request.headers["Authorization"] = "Bearer " + self._manager.access_token()
+        request.register_hook("response", self._recover)  # type: ignore[no-untyped-call]
+        return request
+
+    def _recover(self, response: requests.Response, **options: Any) -> requests.Response:
+        refused = response.request.headers.get("Authorization", "")
+        if response.status_code != 401 or not refused.startswith("Bearer "):
+            return response
+        self._manager.reject(refused[len("Bearer ") :])
+
+        request = response.request.copy()
+        # Once only; whoever else hooked in still sees the answer.
+        request.hooks["response"] = [hook for hook in request.hooks["response"] if hook != self._recover]
+        if getattr(request, "_body_position", None) is not None:
+            try:
+                requests.utils.rewind_body(request)
+            except requests.exceptions.UnrewindableBodyError:
+                return response
+        elif request.body is not None and not isinstance(request.body, (str, bytes)):
+            return response  # an iterator that has been read: the next call has another token
+        response.content  # noqa: B018 (read to its end, so that the connection can be used again)
+        response.close()
+        jar = request._cookies  # type: ignore[attr-defined]
+        requests.cookies.extract_cookies_to_jar(jar, response.request, response.raw)  # type: ignore[no-untyped-call]
+        request.prepare_cookies(jar)
+        request.headers["Authorization"] = "Bearer " + self._manager.access_token()
+        again: requests.Response = response.connection.send(request, **options)
+        again.history.append(response)
+        again.request = request
+        return again

@@ -1,0 +1,91 @@
+"""Stores of your own: tokens in a database, shared by any number of processes."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+from abc import ABC, abstractmethod
+from typing import Any
+
+from . import _native as native
+from ._api import tm_store_load, tm_store_lock, tm_store_save, tm_store_unlock
+from ._calls import StoreFault, keep
+
+logger = logging.getLogger("tokenmgr")
+
+DONE, NO, FAILED = 1, 0, -1
+
+
+class TokenStore(ABC):
+    """Bytes under a key, behind a lock: derive from it to keep tokens wherever you like.
+
+    The methods run on whatever thread is inside a call of the manager, one at a time for each manager. `key` is the
+    option client_id, or the username. The bytes are JSON that holds the tokens: whoever reads the store can use them.
+
+    What a method raises is logged, and becomes the reason of a StoreError where the manager can not do without the
+    store: as long as the token in memory is good, a store that is away costs nobody anything.
+    """
+
+    #: Tells the stores of persistent managers apart; required with `persistent=True`.
+    id: str | None = None
+    #: Whether other processes use it, too: then `lock` and `unlock` are called.
+    is_shared = True
+
+    @abstractmethod
+    def load(self, key: str) -> bytes | None:
+        """What is stored under the key; None if nothing."""
+
+    @abstractmethod
+    def save(self, key: str, data: bytes | None, expected: bytes | None, ttl_seconds: int) -> bool:
+        """Stores the data (None: deletes) if `expected` is still what is stored (None: nothing). Returns whether it was."""
+
+    def lock(self, key: str, wait_seconds: float) -> bool:
+        """Takes a lock that every process honours. Returns whether it was to be had in that time."""
+        raise NotImplementedError("a store that is shared needs lock and unlock; or set is_shared = False")
+
+    def unlock(self, key: str) -> None:
+        """Gives the lock back."""
+        raise NotImplementedError("a store that is shared needs lock and unlock; or set is_shared = False")
+
+
+def store_callbacks(store: TokenStore) -> list[Any]:
+    """The four callbacks that the library takes for a store."""
+
+    def answer(method: Any, *arguments: Any) -> int:
+        try:
+            return DONE if method(*arguments) else NO
+        except Exception as cause:
+            logger.warning("the token store failed", exc_info=cause)
+            keep(StoreFault(cause))
+        except BaseException as raised:
+            keep(raised)
+        return FAILED
+
+    def load(_: int | None, key: bytes, sink: int) -> int:
+        return answer(load_into, key.decode(), sink)
+
+    def load_into(key: str, sink: int) -> bool:
+        data = store.load(key)
+        if data is not None:
+            native.sink_put(sink, data, len(data))
+        return True
+
+    def save(_: int | None, key: bytes, data: int, size: int, expected: int, expected_size: int, ttl: int) -> int:
+        return answer(store.save, key.decode(), copy(data, size), copy(expected, expected_size), ttl)
+
+    def lock(_: int | None, key: bytes, wait_ms: int) -> int:
+        return answer(store.lock, key.decode(), wait_ms / 1000)
+
+    def unlock(_: int | None, key: bytes) -> int:
+        return answer(unlocked, key.decode())
+
+    def unlocked(key: str) -> bool:
+        store.unlock(key)
+        return True
+
+    pair = (tm_store_lock(lock), tm_store_unlock(unlock)) if store.is_shared else (tm_store_lock(), tm_store_unlock())
+    return [tm_store_load(load), tm_store_save(save), *pair]
+
+
+def copy(data: int | None, size: int) -> bytes | None:
+    return ctypes.string_at(data, size) if data else None

@@ -1,0 +1,110 @@
+"""The examples as they stand; and one store for programs in Python, C and PHP."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import signal
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+import tokenmgr
+from conftest import PASSWORD, ROOT, USER, DemoApi
+from tokenmgr import DbApiStore, TokenManager
+
+EXAMPLES = ROOT / "examples" / "python"
+
+
+def environment(api: DemoApi, **more: str) -> dict[str, str]:
+    return {**os.environ, "TOKENMGR_HOST": api.url, "TOKENMGR_USERNAME": USER, "TOKENMGR_PASSWORD": PASSWORD, **more}
+
+
+def output(command: list[str], environment: dict[str, str]) -> str:
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_products(api: DemoApi) -> None:
+    said = output([sys.executable, str(EXAMPLES / "products.py")], environment(api))
+    assert len(said.splitlines()) == 3
+    assert len((EXAMPLES / "products.py").read_text().splitlines()) < 15
+
+
+def test_adapters(api: DemoApi) -> None:
+    said = output([sys.executable, str(EXAMPLES / "adapters.py")], environment(api))
+    assert said == "requests: 200\nhttpx: 200\nhttpx, async: 200 200 200\n"
+    assert api.counter("logins") == 1
+
+
+def test_demo(api: DemoApi) -> None:
+    demo = subprocess.Popen(
+        [sys.executable, str(EXAMPLES / "demo.py"), "{}"], env=environment(api), stdout=subprocess.PIPE, text=True
+    )
+    api.wait_until("api_arrivals", 2)
+    demo.send_signal(signal.SIGTERM)
+    said, _ = demo.communicate(timeout=20)
+    assert demo.returncode == 0
+    assert "library  logged in" in said
+    assert "python   GET /api/v1/products: 200" in said
+    assert "python   logged out after" in said
+    assert api.counter("logouts") == 1
+
+
+LIBRARY = str(ROOT / "build" / "lib" / "libtokenmgr.so.0")
+PHP = ["php", "-d", "ffi.enable=1", "-r"]
+PHP_FILE = "json_decode(getenv('TOKENMGR_OPTIONS'), true)"
+PHP_TABLE = "['store' => new TokenMgr\\Store\\PdoStore(fn () => new PDO('sqlite:' . getenv('DATABASE')))]"
+PHP_CALL = """
+require 'bindings/php/autoload.php';
+$tm = new TokenMgr\\TokenManager(options: OPTIONS);
+echo $tm->get('/api/v1/products')->status;
+"""
+
+
+def test_one_store_for_python_c_and_php(api: DemoApi, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "key").write_text(tokenmgr.generate_key())
+    options = {"store": {"type": "file", "path": str(tmp_path / "tokens"), "key": {"file": str(tmp_path / "key")}}}
+    variables = environment(api, TOKENMGR_OPTIONS=json.dumps(options), TOKENMGR_LIBRARY=LIBRARY)
+    command = [str(ROOT / "build" / "bin" / "tokenmgr"), "request", "--fail", "GET", "/api/v1/products"]
+
+    def everyone_calls() -> None:
+        with TokenManager(api.url, USER, PASSWORD, **options) as tm:  # type: ignore[arg-type]
+            assert tm.get("/api/v1/products").ok
+        assert "name" in output(command, variables)
+        assert output([*PHP, PHP_CALL.replace("OPTIONS", PHP_FILE)], variables) == "200"
+
+    everyone_calls()
+    everyone_calls()
+    assert api.counter("logins") == 1
+    api.control(revoke={"what": "access"})
+    everyone_calls()
+    assert (api.counter("logins"), api.counter("refreshes"), api.counter("reuse")) == (1, 1, 0)
+
+
+def test_one_table_for_python_and_php(api: DemoApi, tmp_path: pathlib.Path) -> None:
+    database = str(tmp_path / "tokens.db")
+    store = DbApiStore(lambda: sqlite3.connect(database, check_same_thread=False))
+    store.create_table()
+    variables = environment(api, DATABASE=database, TOKENMGR_LIBRARY=LIBRARY)
+    for revoke in (False, True):
+        if revoke:
+            api.control(revoke={"what": "access"})
+        assert output([*PHP, PHP_CALL.replace("OPTIONS", PHP_TABLE)], variables) == "200"
+        with TokenManager(api.url, USER, PASSWORD, store=store) as tm:
+            assert tm.get("/api/v1/products").ok
+    store.close()
+    assert (api.counter("logins"), api.counter("refreshes"), api.counter("reuse")) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/PYTHON.md"])
+def test_snippets_are_python(name: str) -> None:
+    text = ((ROOT / "bindings" / "python" / name) if name == "README.md" else ROOT / name).read_text()
+    snippets = text.split("```python\n")[1:]
+    assert snippets
+    for snippet in snippets:
+        compile("async def snippet():\n " + snippet.split("```")[0].replace("\n", "\n "), name, "exec")

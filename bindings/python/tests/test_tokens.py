@@ -1,0 +1,172 @@
+"""Tokens, statistics, logs and JWTs."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import time
+
+import pytest
+
+import tokenmgr
+from conftest import PASSWORD, DemoApi
+from tokenmgr import TokenManager, jwt
+
+
+def test_token(tm: TokenManager) -> None:
+    assert tm.peek_token() is None
+    token = tm.token()
+    assert token.access_token == tm.access_token()
+    assert token.refresh_token
+    assert token.expires_at == pytest.approx(time.time() + 3600, abs=5)
+    assert token.refresh_expires_at == pytest.approx(time.time() + 7 * 86400, abs=5)
+    assert 3590 <= token.seconds_left <= 3600
+    assert token.should_refresh(minutes=61)
+    assert not token.should_refresh()
+    peeked = tm.peek_token()
+    assert peeked is not None
+    assert peeked.access_token == token.access_token
+    assert jwt.seconds_left(token.access_token) > 3590
+
+
+def test_the_fast_path_follows_what_happens(tm: TokenManager, api: DemoApi) -> None:
+    first = tm.access_token()
+    assert tm._good_token() == first
+    tm.reject(first)
+    assert tm._good_token() is None
+    second = tm.access_token()
+    assert second != first
+    tm.refresh()
+    assert tm.access_token() not in (first, second)
+    tm.login()
+    assert api.counter("logins") == 2
+    tm.logout()
+    assert tm.peek_token() is None
+    assert tm.access_token()
+    api.control(revoke={"what": "access"})
+    held = tm.access_token()
+    assert tm.get("/api/v1/products").ok
+    assert tm.access_token() != held  # another call's recovery shows, too
+
+
+def test_a_long_token(tm: TokenManager, api: DemoApi) -> None:
+    api.control(access_token_bytes=20_000)
+    token = tm.access_token()
+    assert len(token) > 18_000
+    assert tm._good_token() == token
+
+
+def test_a_short_lived_token_is_never_taken_for_good(tm: TokenManager, api: DemoApi) -> None:
+    api.control(access_ms=2000)
+    token = tm.access_token()
+    assert tm._good_token() is None
+    assert tm.access_token() == token
+
+
+def test_a_late_rejection_costs_nothing(tm: TokenManager, api: DemoApi) -> None:
+    tm.access_token()
+    tm.reject("someone else's")
+    tm.access_token()
+    assert api.counter("refreshes") == 0
+
+
+def test_set_tokens(tm: TokenManager, api: DemoApi) -> None:
+    with TokenManager(api.url, "demo") as other:
+        pair = tm.token()
+        other.set_tokens(pair.access_token, pair.refresh_token, pair.expires_at, pair.refresh_expires_at)
+        assert other.get("/api/v1/products").ok
+        assert other.access_token() == pair.access_token
+    assert api.counter("logins") == 1
+
+
+def test_set_credentials(api: DemoApi) -> None:
+    with TokenManager(api.url, "demo", "wrong") as tm:
+        with pytest.raises(tokenmgr.LoginRejected):
+            tm.login()
+        tm.set_credentials(None, PASSWORD)
+        assert tm.get("/api/v1/products").ok
+
+
+def test_stats(tm: TokenManager) -> None:
+    tm.get("/api/v1/products")
+    stats = tm.stats()
+    assert (stats["logins"], stats["calls_2xx"], stats["token"]) == (1, 1, "good")
+
+
+def test_nothing_shows_a_secret(tm: TokenManager, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    token = tm.token()
+    for text in (repr(tm), str(tm), repr(token), str(token), repr(tm.get("/api/v1/products")), caplog.text):
+        assert PASSWORD not in text
+        assert token.access_token not in text
+        assert "eyJ" not in text
+
+
+def test_logs_go_to_logging(api: DemoApi, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "tokenmgr")
+    with TokenManager(api.url, "demo", PASSWORD) as tm:
+        tm.login()
+    assert any(
+        name == "tokenmgr" and level == logging.INFO and "logged in" in line
+        for name, level, line in caplog.record_tuples
+    )
+
+
+def test_on_log(tm: TokenManager, caplog: pytest.LogCaptureFixture) -> None:
+    lines: list[tuple[int, str]] = []
+    tm.on_log(lambda level, message: lines.append((level, message)))
+    tm.login()
+    assert lines
+    assert {level for level, _ in lines} == {logging.INFO}
+    assert not caplog.records
+    known = len(lines)
+    tm.on_log(lambda level, message: lines.append((level, message)), logging.ERROR)
+    tm.login()
+    assert len(lines) == known
+    tm.on_log(None)
+    tm.login()
+    assert len(lines) == known
+    assert not caplog.records
+
+
+def test_what_a_log_callback_raises_comes_out_of_its_call(tm: TokenManager, api: DemoApi) -> None:
+    def broken(level: int, message: str) -> None:
+        raise ZeroDivisionError(message)
+
+    tm.on_log(broken)
+    with pytest.raises(ZeroDivisionError, match="logged in"):
+        tm.get("/api/v1/products")
+    tm.on_log(None)
+    assert tm.get("/api/v1/products").ok
+    assert api.counter("logins") == 1  # the call itself went to its end
+
+
+def made(claims: object) -> str:
+    def part(value: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    return f"{part({'alg': 'none'})}.{part(claims)}.c2ln"
+
+
+def test_jwt() -> None:
+    token = made({"exp": int(time.time()) + 1000, "sub": "ü"})
+    assert not jwt.is_expired(token)
+    assert 990 <= jwt.seconds_left(token) <= 1000
+    assert jwt.should_refresh(token, minutes=17)
+    assert not jwt.should_refresh(token, minutes=5)
+    assert not jwt.should_refresh(token)
+    assert jwt.payload(token)["sub"] == "ü"
+    assert jwt.is_expired(made({"exp": 1000}))
+    for text in ("", "no token", made({}), token + "\0", token[:20] + "\0"):
+        assert jwt.is_expired(text)
+        assert jwt.seconds_left(text) == 0
+        assert jwt.should_refresh(text)
+    for text in ("", "no token", token[:20] + "\0" + token[20:]):
+        with pytest.raises(tokenmgr.BadToken):
+            jwt.payload(text)
+
+
+def test_generate_key() -> None:
+    assert len(base64.b64decode(tokenmgr.generate_key())) == 32
+    assert tokenmgr.generate_key() != tokenmgr.generate_key()
