@@ -25,13 +25,13 @@ with tokenmgr.TokenManager(**json.loads(sys.argv[1] if len(sys.argv) > 1 else "{
     while not stopping.is_set():
         response = tm.get("/api/v1/products")
         left = tm.token().seconds_left
-        say("python", f"GET /api/v1/products: {response.status_code}, the token is good for {left} more s")
+        say("client", f"GET /api/v1/products: {response.status_code}, the token is good for {left} more s")
         if response.error:
-            say("python", f"{type(response.error).__name__}: {response.error}")
+            say("client", f"{type(response.error).__name__}: {response.error}")
         calls += 1
         stopping.wait(1)
     tm.logout()
     say(
-        "python",
+        "client",
         f"logged out after {calls} calls, {tm.stats()['logins']} logins and {tm.stats()['refreshes']} refreshes",
     )
