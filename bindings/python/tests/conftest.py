@@ -8,8 +8,10 @@ import pathlib
 import subprocess
 import sys
 import textwrap
+import threading
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Callable
 
 import pytest
@@ -60,6 +62,23 @@ class DemoApi:
         self.process.wait(10)
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+@contextmanager
+def signal_once(api: DemoApi, counter: str, number: int) -> Iterator[None]:
+    """Sends this process a signal as soon as the server sees the next request."""
+    seen = api.counter(counter)
+
+    def send() -> None:
+        api.wait_until(counter, seen + 1)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 @pytest.fixture(scope="session")

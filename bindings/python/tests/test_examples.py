@@ -50,8 +50,8 @@ def test_demo(api: DemoApi) -> None:
     said, _ = demo.communicate(timeout=20)
     assert demo.returncode == 0
     assert "library  logged in" in said
-    assert "python   GET /api/v1/products: 200" in said
-    assert "python   logged out after" in said
+    assert "client   GET /api/v1/products: 200" in said
+    assert "client   logged out after" in said
     assert api.counter("logouts") == 1
 
 

@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Callable
 
 import pytest
 
-from conftest import DemoApi
+from conftest import DemoApi, signal_once
 from tokenmgr import TokenManager
 
 #: A call that nobody ends lasts this long.
 FOREVER = 15.0
-
-
-@contextmanager
-def signal_once(api: DemoApi, counter: str, number: int) -> Iterator[None]:
-    """Sends this process a signal as soon as the server sees the next request."""
-    seen = api.counter(counter)
-
-    def send() -> None:
-        api.wait_until(counter, seen + 1)
-        os.kill(os.getpid(), number)
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import pymysql
 import pytest
 
 import tokenmgr
-from conftest import PASSWORD, DemoApi
+from conftest import PASSWORD, DemoApi, signal_once
 from tokenmgr import DbApiStore, TokenManager, TokenStore
 
 Connect = Callable[[], Any]
@@ -266,6 +266,16 @@ def test_leaving_a_store_leaves_the_call(api: DemoApi) -> None:
     store.broken = SystemExit(3)
     with TokenManager(api.url, "demo", PASSWORD, store=store) as tm, pytest.raises(SystemExit):
         tm.get("/api/v1/products")
+
+
+def test_ctrl_c_is_not_lost_where_a_store_is_asked(api: DemoApi) -> None:
+    """The login is answered before the library asks whether to go on; the store is asked first."""
+    for _ in range(3):
+        api.control(reset=True, faults={"route": "/auth/login", "delay_before_ms": 30})
+        with TokenManager(api.url, "demo", PASSWORD, store=Dictionary()) as tm:
+            with signal_once(api, "login_arrivals", signal.SIGINT), pytest.raises(KeyboardInterrupt):
+                tm.login()
+            assert tm.get("/api/v1/products").ok
 
 
 def test_persistent_managers_share_by_the_stores_id(api: DemoApi) -> None:

@@ -164,6 +164,45 @@ _checkpoints = _Checkpoints()
 interrupt_callback = tm_interrupt_callback(_checkpoints)
 
 
+def _entries(thread: int) -> Generator[Any, Any, None]:
+    """Runs the signal handlers that are due before a callback begins, and gives the function of the callback; or one that
+    fails, if they raised."""
+    function: Any = None
+    while True:
+        try:
+            while True:
+                function = (yield function).function
+        except GeneratorExit:
+            return
+        except BaseException as raised:
+            kept[thread] = raised
+            function = _failing
+
+
+def _failing(*_: object) -> int:
+    return -1
+
+
+class _Entries(threading.local):
+    def __init__(self) -> None:
+        entries = _entries(get_ident())
+        next(entries)
+        self.send = entries.send
+
+    __call__ = property(operator.attrgetter("send"))
+
+
+class Callback:
+    """A function for the library to call back: `__call__` is found by way of `_entries`, again without a line of Python."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    __call__ = property(_Entries())
+
+
 # ---- the end of the process -----------------------------------------------------------------------------------------
 
 #: Threads that are out of the library and go no further.

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import _native as native
 from ._api import tm_store_load, tm_store_lock, tm_store_save, tm_store_unlock
-from ._calls import StoreFault, keep
+from ._calls import Callback, StoreFault, keep
 
 logger = logging.getLogger("tokenmgr")
 
@@ -83,8 +83,10 @@ def store_callbacks(store: TokenStore) -> list[Any]:
         store.unlock(key)
         return True
 
-    pair = (tm_store_lock(lock), tm_store_unlock(unlock)) if store.is_shared else (tm_store_lock(), tm_store_unlock())
-    return [tm_store_load(load), tm_store_save(save), *pair]
+    taken = [tm_store_load(Callback(load)), tm_store_save(Callback(save))]
+    if store.is_shared:
+        return [*taken, tm_store_lock(Callback(lock)), tm_store_unlock(Callback(unlock))]
+    return [*taken, tm_store_lock(), tm_store_unlock()]
 
 
 def copy(data: int | None, size: int) -> bytes | None:
