@@ -5,7 +5,7 @@ use crate::credentials::Credentials;
 use crate::error::{Error, Result, Status};
 use crate::log::Level;
 use crate::store::TokenStore;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -46,6 +46,10 @@ pub struct Call {
     pub credentials: Arc<Credentials>,
     timeout: Duration,
     deadline: Instant,
+    /// The interrupt callback has ended the call: it need not say so twice.
+    is_cancelled: Cell<bool>,
+    /// Nothing but the time limit may end what is being done.
+    is_steadfast: Cell<bool>,
     /// Lines wait here until no lock is held and no runtime is entered.
     lines: RefCell<Vec<(Level, String)>>,
     /// Roughly where the caller's stack was: tells a call made inside a callback from a later one (see `gate`).
@@ -61,6 +65,8 @@ impl Call {
             credentials,
             timeout,
             deadline: Instant::now() + timeout,
+            is_cancelled: Cell::new(false),
+            is_steadfast: Cell::new(false),
             lines: RefCell::new(Vec::new()),
             frame: std::ptr::from_ref(&marker).addr(),
         }
@@ -115,14 +121,26 @@ impl Call {
     pub fn go_on(&self) -> Result<()> {
         self.flush();
         if let Some(interrupted) = &self.hooks.interrupt
+            && !self.is_cancelled.get()
             && interrupted()
         {
+            self.is_cancelled.set(true);
+        }
+        if self.is_cancelled.get() && !self.is_steadfast.get() {
             return Err(Error::new(Status::TM_CANCELLED, "the interrupt callback ended the call"));
         }
         if Instant::now() >= self.deadline {
             return Err(self.timed_out("waiting"));
         }
         Ok(())
+    }
+
+    /// Does what must not be left half done. An interrupt that comes meanwhile ends the call afterwards.
+    pub fn steadfastly<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.is_steadfast.set(true);
+        let output = work();
+        self.is_steadfast.set(false);
+        output
     }
 
     /// The error of a call whose time ran out while it was doing `what`.

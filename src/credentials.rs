@@ -66,6 +66,19 @@ impl Credentials {
         }
     }
 
+    /// The same for a forked child: a thread of the parent may have been making a mark, which in the child nobody
+    /// would ever finish (P1).
+    pub fn in_child(&self) -> Credentials {
+        let mark =
+            |made: &OnceCell<String>| made.get().map_or_else(OnceCell::new, |mark| OnceCell::with_value(mark.clone()));
+        Credentials {
+            username: self.username.clone(),
+            password: self.password.clone(),
+            forgiven: AtomicBool::new(self.is_forgiven()),
+            marks: self.marks.each_ref().map(mark),
+        }
+    }
+
     /// The same credentials, given anew by the user: lifts a suspended login.
     pub fn forgiven(self) -> Credentials {
         self.forgiven.store(true, Ordering::Relaxed);
@@ -135,6 +148,27 @@ mod tests {
     fn s2_debug_shows_no_password() {
         let credentials = Credentials::new("shop", Some("hunter2")).unwrap();
         assert!(!format!("{credentials:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn p1_a_child_waits_for_no_mark_that_its_parent_was_making() {
+        let parent = std::sync::Arc::new(Credentials::new("shop", Some("hunter2")).unwrap());
+        let (began, begun) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let making = std::sync::Arc::clone(&parent);
+        let thread = std::thread::spawn(move || {
+            making.marks[0].get_or_init(|| {
+                began.send(()).unwrap();
+                ended.recv().unwrap();
+                "the parent's".to_owned()
+            });
+        });
+        begun.recv().unwrap();
+        // Were the cell shared, this would wait for the parent's thread, which a child does not have.
+        assert_ne!(parent.in_child().mark("shop", Marks::Process), "the parent's");
+        end.send(()).unwrap();
+        thread.join().unwrap();
+        assert_eq!(parent.in_child().mark("shop", Marks::Process), "the parent's", "what was made is kept");
     }
 
     #[test]

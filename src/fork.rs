@@ -8,11 +8,11 @@
 #![allow(unsafe_code)]
 
 use once_cell::sync::OnceCell;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
@@ -99,9 +99,22 @@ impl LockFile {
     fn open_listed(path: &Path) -> io::Result<LockFile> {
         let free = LOCK_FILES.iter().position(|slot| slot.load(Ordering::Relaxed) == NONE);
         let slot = free.ok_or_else(|| io::Error::other("too many threads wait for locks"))?;
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        // Neither a pipe in its place, which would make every fork wait, nor a link to somewhere else.
+        let file = options.custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
         LOCK_FILES[slot].store(file.as_raw_fd(), Ordering::Relaxed);
         Ok(LockFile { file: ManuallyDrop::new(file), slot, generation: generation() })
+    }
+
+    /// Whether it is still the file of this name.
+    pub fn is_at(&self, path: &Path) -> bool {
+        let same = |here: &Metadata, there: &Metadata| (here.dev(), here.ino()) == (there.dev(), there.ino());
+        let (here, there) = (self.file.metadata(), std::fs::symlink_metadata(path));
+        here.is_ok_and(|here| there.is_ok_and(|there| same(&here, &there)))
     }
 
     /// Locks it against every other open of it, or says that another has it. Never waits.

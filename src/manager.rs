@@ -289,7 +289,7 @@ impl Manager {
         let store = parents_hooks.store.as_ref().map(|store| store.in_child());
         let hooked = store.clone();
         self.hooks.compare_and_swap(&parents_hooks, Arc::new(Hooks { store, ..Hooks::clone(&parents_hooks) }));
-        let credentials = instance.credentials.load_full();
+        let credentials = Arc::new(instance.credentials.load().in_child());
         let make = || {
             let heir = Instance::heir(&instance, Arc::clone(&credentials), hooked.as_ref())?;
             heir.stats.forks_seen.set(instance.stats.forks_seen.get() + 1);

@@ -62,8 +62,9 @@ static sqlite3 *connection(sqlite_store *store) {
     int opened = sqlite3_open(store->path, &database);
     if (opened == SQLITE_OK) {
         sqlite3_busy_timeout(database, 1000);
-        /* Readers do not wait for the writer, and a commit is on the disk when it returns. */
-        opened = run(database, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+        /* A commit is on the disk when it returns. No write-ahead log: a forked child that opens the database anew
+         * inherits what this process knows of its locks, and could write into a log that others have removed. */
+        opened = run(database, "PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL;"
                                "CREATE TABLE IF NOT EXISTS tokens (client TEXT PRIMARY KEY, record BLOB NOT NULL,"
                                " until INTEGER NOT NULL);");
     }
@@ -150,6 +151,8 @@ static int32_t lock(void *userdata, const char *key, int64_t wait_ms) {
     sqlite3 *database = connection((sqlite_store *)userdata);
     if (database == NULL)
         return FAILED;
+    if (!sqlite3_get_autocommit(database))
+        run(database, "ROLLBACK"); /* of a call that never came back */
     sqlite3_busy_timeout(database, (int)(wait_ms < 60000 ? wait_ms : 60000));
     int begun = run(database, "BEGIN IMMEDIATE");
     sqlite3_busy_timeout(database, 1000);

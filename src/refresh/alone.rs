@@ -47,10 +47,14 @@ impl Renewal<'_> {
             if loaded.record.claimed_for(loaded.now).is_some() {
                 return Ok(false);
             }
+            let client = &self.instance.client;
+            let alone = self.instance.alone.read();
+            // T3: one that this process has sent already goes home with nobody.
+            let unspent = alone.pair.refresh_token.clone().filter(|_| !alone.is_spent(client, None));
             outcome = self.change(store, &mut |record, now| {
                 let mut pair = self.instance.stored(&private, now);
-                pair.refresh_token = self.instance.alone.read().pair.refresh_token;
-                published = record.publish_private(&self.instance.client, known, &pair, now);
+                pair.refresh_token = unspent.clone();
+                published = record.publish_private(client, known, &pair, now);
                 if published {
                     self.instance.sign(record);
                 }

@@ -44,7 +44,8 @@ impl Renewal<'_> {
         let pair = Pair::new(PairParts { access: parts.access.clone(), refresh: parts.refresh.clone(), ..parts })?;
         let known = self.lineage();
         let (mut published, mut theirs_serves) = (false, true);
-        let written = self.change(store, &mut |record, now| {
+        // T1: whoever wants to end the call just now would lose a pair that nobody else has.
+        let mut publish = |record: &mut Record, now: i64| {
             let stored = self.instance.stored(&pair, now);
             published = record.publish(&self.instance.client, holding, known, &stored, now);
             if published {
@@ -57,7 +58,8 @@ impl Renewal<'_> {
                 theirs_serves = theirs.is_none_or(|pair| pair.freshness(Tick::now()) != Freshness::Dead);
             }
             published
-        });
+        };
+        let written = self.call.steadfastly(|| self.change(store, &mut publish));
         reach("published");
         let pair = match written {
             Ok(()) if published => pair,

@@ -1,11 +1,12 @@
 //! A store of the caller's own: bytes under a key, behind four callbacks.
 
 use super::record::Record;
-use super::{Change, Loaded, StoreFault, TokenStore};
+use super::{Change, Loaded, StoreFault, TokenStore, to_json};
 use crate::call::Call;
 use crate::clock::unix_millis;
 use crate::error::{Error, Status};
 use crate::gate::{Gate, Pass};
+use crate::secret::random_place;
 use crate::steps::reach;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub struct CallbackStore {
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait for it in all. Everyone holds it for one load and one save only.
 const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(10);
+/// About how long to leave it alone where it was answered "no" at once.
+const TRY_AGAIN: Duration = Duration::from_millis(10);
 /// How often a save is tried again because somebody wrote in between who does not take the lock.
 const MOST_SAVES: u32 = 20;
 impl CallbackStore {
@@ -85,7 +88,11 @@ impl CallbackStore {
                     );
                     return Err(StoreFault { error, maybe_written: false });
                 }
-                Some(Reply::No) => call.go_on().map_err(|error| StoreFault { error, maybe_written: false })?,
+                // A lock that does not wait is not to be asked without a pause.
+                Some(Reply::No) => {
+                    let nap = TRY_AGAIN.mul_f64(0.5 + random_place()).min(left);
+                    call.sleep(nap).map_err(|error| StoreFault { error, maybe_written: false })?;
+                }
             }
         }
     }
@@ -123,8 +130,7 @@ impl TokenStore for CallbackStore {
             }
             let data = match record == Record::default() {
                 true => Zeroizing::new(Vec::new()),
-                // A record is plain data: it always serialises.
-                false => Zeroizing::new(serde_json::to_vec(&record).unwrap_or_default()),
+                false => to_json(&record),
             };
             let expected = (!bytes.is_empty()).then_some(&bytes[..]);
             match self.callbacks.save(client, &data, expected, record.ttl_seconds(now)) {
@@ -135,8 +141,13 @@ impl TokenStore for CallbackStore {
                 Reply::Failed => {
                     return Err(fault("the save callback of the token store failed", true));
                 }
-                // Somebody wrote in between, who does not take the lock: once more, on what is there now.
-                Reply::No => call.go_on().map_err(|error| StoreFault { error, maybe_written: false })?,
+                // Somebody wrote in between, who does not take the lock: once more, on what is there now. No other
+                // callback is served here: it might not return, and the lock is held.
+                Reply::No if call.left().is_zero() => {
+                    let error = call.timed_out("writing to the token store");
+                    return Err(StoreFault { error, maybe_written: false });
+                }
+                Reply::No => {}
             }
         }
         Err(fault("the save callback of the token store answered again and again that the record had changed", false))

@@ -6,7 +6,7 @@
 
 use super::record::Record;
 use super::seal::{Seal, Unopened};
-use super::{Change, Loaded, Marks, StoreFault, TokenStore};
+use super::{Change, Loaded, Marks, StoreFault, TokenStore, to_json};
 use crate::call::Call;
 use crate::clock::unix_millis;
 use crate::error::{Error, Result, Status};
@@ -44,16 +44,16 @@ impl FileStore {
         Ok(FileStore { path: PathBuf::from(&options.path), seal })
     }
 
-    fn beside(&self, ending: &str) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(ending);
-        PathBuf::from(name)
+    /// The file itself, whatever links lead to it: who comes by another way must meet the same lock.
+    fn real_path(&self) -> PathBuf {
+        let in_folder = || Some(std::fs::canonicalize(folder_of(&self.path)).ok()?.join(self.path.file_name()?));
+        std::fs::canonicalize(&self.path).ok().or_else(in_folder).unwrap_or_else(|| self.path.clone())
     }
 
-    fn read(&self, client: &str) -> std::result::Result<Loaded, StoreFault> {
+    fn read(&self, client: &str, path: &Path) -> std::result::Result<Loaded, StoreFault> {
         let now = unix_millis();
         let nothing = |discarded| Loaded { record: Record::default(), now, discarded };
-        let (bytes, metadata) = match read_whole(&self.path) {
+        let (bytes, metadata) = match read_whole(path) {
             Ok(read) => read,
             Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(nothing(None)),
             Err(cause) => return Err(self.fault("could not be read", &cause, false)),
@@ -86,8 +86,8 @@ impl FileStore {
     }
 
     /// Replaces the file whole or not at all: a temporary file, fsync, rename, fsync of the folder.
-    fn write(&self, client: &str, record: &mut Record) -> std::result::Result<(), StoreFault> {
-        let temporary = self.beside(".tmp");
+    fn write(&self, client: &str, path: &Path, record: &mut Record) -> std::result::Result<(), StoreFault> {
+        let temporary = beside(path, ".tmp");
         let unwritten = |cause: io::Error| {
             // It holds tokens, and nobody will come for it.
             let _ = std::fs::remove_file(&temporary);
@@ -95,10 +95,9 @@ impl FileStore {
         };
         self.write_temporary(client, record, &temporary).map_err(unwritten)?;
         reach("file-written");
-        std::fs::rename(&temporary, &self.path).map_err(unwritten)?;
+        std::fs::rename(&temporary, path).map_err(unwritten)?;
         reach("file-renamed");
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder)
+        File::open(folder_of(path))
             .and_then(|folder| folder.sync_all())
             .map_err(|cause| self.fault("was written, but perhaps not to the disk", &cause, true))
     }
@@ -112,7 +111,7 @@ impl FileStore {
         }
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
         record.incarnation = Some(identity(&file.metadata()?));
-        let plain = Zeroizing::new(serde_json::to_vec(record)?);
+        let plain = to_json(record);
         match &self.seal {
             None => file.write_all(&plain)?,
             Some(seal) => file.write_all(&[MAGIC, &seal.seal(client, &plain)].concat())?,
@@ -121,16 +120,20 @@ impl FileStore {
     }
 
     /// The lock that everyone takes for a change. It is let go of by dropping it.
-    fn lock(&self, call: &Call) -> std::result::Result<LockFile, StoreFault> {
-        let path = self.beside(".lock");
+    fn lock(&self, call: &Call, path: &Path) -> std::result::Result<LockFile, StoreFault> {
+        let path = beside(path, ".lock");
         let unopened = |cause| self.fault("could not be locked", &cause, false);
-        let lock = LockFile::open(&path).map_err(unopened)?;
+        let mut lock = LockFile::open(&path).map_err(unopened)?;
         let until = Instant::now() + LONGEST_LOCK_WAIT.min(call.left() / 2);
         let mut nap = Duration::from_millis(1);
         loop {
             if lock.try_lock().map_err(unopened)? {
-                reach("file-locked");
-                return Ok(lock);
+                if lock.is_at(&path) {
+                    reach("file-locked");
+                    return Ok(lock);
+                }
+                // Somebody has removed it: whoever comes next locks another file.
+                lock = LockFile::open(&path).map_err(unopened)?;
             }
             if Instant::now() >= until {
                 let error = Error::new(
@@ -162,14 +165,15 @@ impl FileStore {
 
 impl TokenStore for FileStore {
     fn load(&self, _: &Call, client: &str) -> std::result::Result<Loaded, StoreFault> {
-        self.read(client)
+        self.read(client, &self.real_path())
     }
 
     fn change(&self, call: &Call, client: &str, change: Change<'_>) -> std::result::Result<(), StoreFault> {
-        let _lock = self.lock(call)?;
-        let Loaded { mut record, now, .. } = self.read(client)?;
+        let path = self.real_path();
+        let _lock = self.lock(call, &path)?;
+        let Loaded { mut record, now, .. } = self.read(client, &path)?;
         match change(&mut record, now) {
-            true => self.write(client, &mut record),
+            true => self.write(client, &path, &mut record),
             false => Ok(()),
         }
     }
@@ -187,9 +191,23 @@ impl TokenStore for FileStore {
     }
 }
 
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.to_path_buf().into_os_string();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 fn read_whole(path: &Path) -> io::Result<(Zeroizing<Vec<u8>>, Metadata)> {
-    let file = File::open(path)?;
+    // A pipe in its place must not make anyone wait.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     // Big enough at once: a growing buffer would leave copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(metadata.len().min(LARGEST) as usize + 1));
     file.take(LARGEST).read_to_end(&mut bytes)?;

@@ -83,3 +83,11 @@ pub struct StoreFault {
     /// Whether a write may have been done all the same (T1: it counts as done).
     pub maybe_written: bool,
 }
+
+/// In one piece of memory, which is zeroed: one that grows would leave copies behind.
+fn to_json(value: &impl serde::Serialize) -> zeroize::Zeroizing<Vec<u8>> {
+    let mut json = zeroize::Zeroizing::new(Vec::with_capacity(1 << 14));
+    // What is written here is plain data: it always serialises.
+    let _ = serde_json::to_writer(&mut *json, value);
+    json
+}

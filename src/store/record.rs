@@ -23,7 +23,7 @@ pub const RENEW_EVERY: Duration = Duration::from_millis(1500);
 const TOMBSTONE: Duration = Duration::from_secs(600);
 /// How long a record is kept, in seconds, where nobody said how long its refresh token lives.
 const WEEK: i64 = 7 * 24 * 3600;
-/// How long a record without tokens is kept: longer than any suspension, pause or tombstone in it.
+/// How long a record is kept at the least, tokens or not: longer than any suspension, pause or tombstone in it.
 const AFTER_LOGOUT: i64 = 3600;
 /// How many suspended credentials a record remembers.
 const MOST_SUSPENSIONS: usize = 16;
@@ -349,7 +349,7 @@ impl Record {
     pub fn ttl_seconds(&self, now: i64) -> i64 {
         match self.pair.refresh_expires_at {
             None if self.pair.access_token.is_none() => AFTER_LOGOUT,
-            Some(at) => (at - now / 1000).clamp(60, 100 * WEEK),
+            Some(at) => at.saturating_sub(now / 1000).clamp(AFTER_LOGOUT, 100 * WEEK),
             None => WEEK,
         }
     }

@@ -18,6 +18,7 @@ use super::record::Record;
 use super::seal::Seal;
 use super::{Change, Loaded, Marks, StoreFault, TokenStore};
 use crate::call::Call;
+use crate::clock::Tick;
 use crate::error::{Error, Result};
 use crate::log::Level;
 use crate::options::RedisOptions;
@@ -111,8 +112,8 @@ impl RedisStore {
                 record.stand_in(client, &hex(&random::<16>()));
                 if !self.warned.swap(true, Ordering::Relaxed) {
                     call.log(Level::Warning, || {
-                        "the Redis user may not ask for INFO replication, so every stored refresh token counts as used; \
-                         grant +info, or set store.wait_replicas"
+                        "Redis did not tell its replication ID (INFO replication), so every stored refresh token counts as used; \
+                         grant the user +info, or set store.wait_replicas"
                             .to_owned()
                     });
                 }
@@ -124,6 +125,7 @@ impl RedisStore {
     fn begin<'a>(&'a self, call: &'a Call, client: &str) -> std::result::Result<Visit<'a>, StoreFault> {
         call.go_on().and_then(|()| self.tls.as_ref().map(|_| ()).map_err(Error::clone)).map_err(unwritten)?;
         let kept = self.lane.try_lock().and_then(|mut lane| lane.take());
+        let kept = kept.filter(|lane| !lane.is_stale(Tick::now()));
         let lane = kept.map_or_else(Lane::new, Ok).map_err(unwritten)?;
         // A store that hangs must leave the call time to go on without it (T5), however many servers there are to ask.
         let most = call.left() / 2;

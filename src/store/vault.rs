@@ -9,7 +9,7 @@
 
 use super::record::{LEASE, Record};
 use super::seal::{Seal, Unopened};
-use super::{Change, Loaded, Marks, StoreFault, TokenStore};
+use super::{Change, Loaded, Marks, StoreFault, TokenStore, to_json};
 use crate::call::Call;
 use crate::error::{Error, Result, Status};
 use crate::http::Connection;
@@ -276,14 +276,6 @@ fn incarnation(record: &Record, found: &Metadata) -> String {
         Some(stamp) => stamp.to_owned(),
         None => format!("{}@{written_at}", found.version),
     }
-}
-
-/// In one piece of memory, which is zeroed: one that grows would leave copies behind.
-fn to_json(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
-    let mut json = Zeroizing::new(Vec::with_capacity(1 << 14));
-    // What is written here is plain data: it always serialises.
-    let _ = serde_json::to_writer(&mut *json, value);
-    json
 }
 
 #[cfg(test)]

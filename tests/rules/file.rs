@@ -295,3 +295,54 @@ fn r5_a_fleet_with_a_wrong_password_is_one_refused_login() {
         assert_eq!(status(&manager(&api, store.options(options))), 200);
     }
 }
+
+#[test]
+fn t2_who_comes_by_a_link_meets_the_same_file_and_the_same_lock() {
+    let (api, store) = (start(json!({"access_ms": 120_000})), Store::new());
+    let link = store.folder.path("link");
+    std::os::unix::fs::symlink(store.path(), &link).unwrap();
+    let linked = || manager(&api, json!({"store": {"type": "file", "path": &link, "key": KEY}}));
+    store.sealed(&api).token().expect("a login");
+    linked().refresh().expect("a refresh");
+    store.sealed(&api).refresh().expect("a refresh");
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink(), "the link was replaced");
+    assert_counters(&api, [("logins", 1), ("refreshes", 2)]);
+    assert_no_reuse(&api);
+    assert!(!Path::new(&format!("{link}.lock")).exists());
+}
+
+#[test]
+fn t2_a_lock_file_that_was_removed_locks_nobody_out_and_lets_no_two_in() {
+    let (api, store) = (start(json!({})), Store::new());
+    store.sealed(&api).token().expect("a login");
+    let lock = store.folder.path("tokens.lock");
+    let removed = File::open(&lock).unwrap();
+    removed.lock().unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| store.sealed(&api).refresh());
+        // It has the removed file open, or will open the new one: either way it is to lock the one that is there.
+        thread::sleep(std::time::Duration::from_millis(100));
+        fs::remove_file(&lock).unwrap();
+        let anew = OpenOptions::new().write(true).create_new(true).open(&lock).unwrap();
+        anew.lock().unwrap();
+        drop(removed);
+        thread::sleep(std::time::Duration::from_millis(300));
+        assert_eq!(api.counter("refresh_arrivals"), 0, "two were inside");
+        drop(anew);
+        waiting.join().expect("no panic").expect("a refresh");
+    });
+}
+
+#[test]
+fn p_a_pipe_in_the_place_of_the_file_or_its_lock_makes_nobody_wait() {
+    for name in ["tokens.lock", "tokens"] {
+        let (api, store) = (start(json!({})), Store::new());
+        let made = std::process::Command::new("mkfifo").arg(store.folder.path(name)).status().expect("mkfifo");
+        assert!(made.success());
+        let manager = store.sealed(&api);
+        assert_eq!(status(&manager), 200);
+        assert_eq!(stats(&manager)["token_is_private"], true, "{name}");
+        // A fork waits for nothing, either.
+        assert!(std::process::Command::new("true").status().expect("a fork").success());
+    }
+}

@@ -101,6 +101,40 @@ fn t5_an_empty_store_that_is_back_gets_the_private_pair() {
 }
 
 #[test]
+fn t5_a_lock_that_says_no_at_once_is_not_asked_without_a_pause() {
+    let (api, shelf) = (start(json!({})), Shelf::new());
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = asked.clone();
+    shelf.watch(move |step| {
+        if step == Step::Lock {
+            count.fetch_add(1, Relaxed);
+        }
+    });
+    shelf.trouble(Step::Lock, Trouble::SaysNo, None);
+    assert_eq!(status(&manager_on(&api, &shelf, json!({"timeout_ms": 4000}))), 200);
+    // For two seconds, half of the call's time.
+    let asked = asked.load(Relaxed);
+    assert!((10..2000).contains(&asked), "asked {asked} times");
+}
+
+#[test]
+fn t3_a_private_refresh_token_that_was_sent_is_not_sent_again_from_the_store() {
+    let (api, shelf) = (start(json!({})), Shelf::new());
+    let manager = went_alone(&api, &shelf);
+    api.control(json!({"faults": [
+        {"route": "POST /auth/refresh", "do": "reset", "process": true},
+        {"route": "POST /auth/login", "status": 503}
+    ]}));
+    manager.refresh().expect_err("neither refreshed nor logged in");
+    assert_counters(&api, [("refresh_arrivals", 1)]);
+    shelf.heal();
+    manager.refresh().expect("a login");
+    assert_eq!(status(&manager_on(&api, &shelf, json!({}))), 200);
+    assert_counters(&api, [("logins", 2), ("refresh_arrivals", 1)]);
+    assert_no_reuse(&api);
+}
+
+#[test]
 fn s1_a_pair_that_came_home_is_this_hosts_own() {
     let (api, there, shelf) = (start(json!({})), start(json!({})), Shelf::new());
     let manager = went_alone(&api, &shelf);

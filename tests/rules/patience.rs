@@ -5,8 +5,11 @@ use crate::api::DemoApi;
 use crate::shelf::{Shelf, Step, Trouble};
 use crate::support::*;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokenmgr::Manager;
+use tokenmgr::error::Status;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -176,4 +179,24 @@ fn f5_nor_does_a_server_that_hands_back_the_same_token() {
     assert!(api.counter("refreshes") <= most, "all: {}", api.counters());
     assert!(first.lifetime.is_known());
     assert_no_reuse(&api);
+}
+
+#[test]
+fn an_interrupt_that_comes_while_the_claim_is_renewed_ends_the_call_though_it_is_said_once() {
+    let (api, shelf) = (start(json!({"faults": {"route": "POST /auth/login", "delay_after_ms": 4000}})), Shelf::new());
+    let manager = manager_on(&api, &shelf, json!({}));
+    let renewing = Arc::new(AtomicBool::new(false));
+    let (seen, said) = (renewing.clone(), AtomicBool::new(false));
+    let (locks, busy) = (AtomicU32::new(0), shelf.clone());
+    // The second lock is the renewal's: it is made to wait, and while it does the callback is asked.
+    shelf.watch(move |step| {
+        if step == Step::Lock && locks.fetch_add(1, Relaxed) == 1 {
+            busy.trouble(Step::Lock, Trouble::SaysNo, Some(1));
+            seen.store(true, Relaxed);
+        }
+    });
+    let once = move || renewing.load(Relaxed) && !said.swap(true, Relaxed);
+    let once: tokenmgr::InterruptHook = Arc::new(once);
+    manager.set_hooks(|hooks| hooks.interrupt = Some(once.clone())).expect("hooks");
+    assert_eq!(refusal(manager.token()), Status::TM_CANCELLED);
 }

@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Whether the top level of a JSON object has this key. Where the text is no JSON, the library will say so. */
-static bool has_key(const char *json, const char *key) {
+/* The value of this key at the top level of a JSON object, or NULL. Where the text is no JSON, the library will say so. */
+static const char *find_value(const char *json, const char *key) {
     size_t length = strlen(key);
     int depth = 0;
     for (const char *at = json; *at; at++) {
@@ -22,14 +22,17 @@ static bool has_key(const char *json, const char *key) {
         for (at = begin; *at && *at != '"'; at++) {
             if (*at == '\\' && at[1]) at++;
         }
-        if (!*at) return false;
+        if (!*at) return NULL;
         const char *next = at + 1 + strspn(at + 1, " \t\r\n");
-        if (depth == 1 && *next == ':' && (size_t)(at - begin) == length && strncmp(begin, key, length) == 0) return true;
+        if (depth == 1 && *next == ':' && (size_t)(at - begin) == length && strncmp(begin, key, length) == 0) {
+            return next + 1 + strspn(next + 1, " \t\r\n");
+        }
     }
-    return false;
+    return NULL;
 }
 
-/* A setting, from its variable or from the file that NAME_FILE names, as the library reads it. */
+/* A setting, from its variable or from the file that NAME_FILE names, as the library reads it. Not from a pipe, which
+ * can be read only once. */
 static void add_setting(struct buffer *into, const char *name) {
     char file_name[64];
     const char *value = getenv(name);
@@ -39,7 +42,9 @@ static void add_setting(struct buffer *into, const char *name) {
     }
     snprintf(file_name, sizeof file_name, "%s_FILE", name);
     value = getenv(file_name);
-    FILE *file = value && *value ? fopen(value, "rb") : NULL;
+    struct stat status;
+    bool is_file = value && *value && stat(value, &status) == 0 && S_ISREG(status.st_mode);
+    FILE *file = is_file ? fopen(value, "rb") : NULL;
     char line[512];
     if (file && fgets(line, sizeof line, file)) {
         line[strcspn(line, "\r\n")] = '\0';
@@ -54,6 +59,13 @@ static void add_account(struct buffer *into) {
     add_setting(&account, "TOKENMGR_USERNAME");
     buffer_add_text(&account, "@");
     add_setting(&account, "TOKENMGR_HOST");
+    /* What is stored is sealed for one client_id. */
+    const char *options = getenv("TOKENMGR_OPTIONS");
+    const char *client = options ? find_value(options, "client_id") : NULL;
+    if (client && *client == '"') {
+        buffer_add_text(&account, " ");
+        buffer_add(&account, client + 1, strcspn(client + 1, "\""));
+    }
 
     uint64_t hash = 14695981039346656037u;
     for (size_t i = 0; i < account.len; i++) hash = (hash ^ (unsigned char)account.data[i]) * 1099511628211u;
@@ -82,7 +94,8 @@ static bool make_folder(char *path) {
 
 /* Makes the key where there is none yet. Of two that do so at once, both go on with the key of the first. */
 static bool make_key(const char *path) {
-    if (access(path, F_OK) == 0) return true;
+    if (access(path, R_OK) == 0) return true;
+    if (errno != ENOENT) return false;
     struct buffer temporary = buffer_new();
     char number[32];
     snprintf(number, sizeof number, ".%ld", (long)getpid());
@@ -144,7 +157,7 @@ void add_options(struct buffer *into) {
     const char *given = getenv("TOKENMGR_OPTIONS");
     if (!given || !*given || strcmp(given, "[]") == 0) given = "{}";
     const char *inside = given + strspn(given, " \t\r\n");
-    if (*inside != '{' || has_key(given, "store")) {
+    if (*inside != '{' || find_value(given, "store")) {
         buffer_add_text(into, given);
         return;
     }
@@ -157,7 +170,7 @@ void add_options(struct buffer *into) {
     } else {
         buffer_add_text(&key, folder.data);
         buffer_add_text(&key, "/key");
-        kept = make_folder(folder.data) && make_key(key.data);
+        kept = make_folder(folder.data) && make_key(key.data) && access(folder.data, W_OK) == 0;
         if (!kept) {
             complain(0, "tokens are not kept from one command to the next: cannot write in %s: %s; set XDG_STATE_HOME",
                      folder.data, strerror(errno));

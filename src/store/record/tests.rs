@@ -369,7 +369,8 @@ fn a_record_is_kept_as_long_as_its_refresh_token_lives() {
         record.ttl_seconds(now)
     };
     assert_eq!(with(Some(1_000_000 + 86_400)), 86_400);
-    assert_eq!(with(Some(5)), 60, "never gone before anyone can read it");
+    assert_eq!(with(Some(5)), 3600, "suspensions outlive the refresh token");
+    assert_eq!(with(Some(i64::MIN)), 3600);
     assert_eq!(with(None), 7 * 86_400);
     assert_eq!(Record::default().ttl_seconds(now), 3600, "longer than any suspension in it");
 }

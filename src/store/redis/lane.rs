@@ -4,6 +4,7 @@ use super::address::{Access, Address, Server, Servers, listed};
 use super::link::{Dialing, Link};
 use super::trouble::Trouble;
 use crate::call::{Call, SLICE};
+use crate::clock::Tick;
 use crate::error::{Error, Result, Status};
 use crate::signal::NoSigpipe;
 use redis::{Cmd, Value, cmd};
@@ -17,6 +18,9 @@ use tokio::runtime::{Builder, Runtime};
 /// How often in a row a Cluster may send a command on.
 const MOST_REDIRECTIONS: u32 = 5;
 
+/// A connection that idled this long is not used again.
+const LONGEST_IDLE: Duration = Duration::from_secs(60);
+
 /// How many of a Cluster's nodes are remembered.
 const MOST_NODES: usize = 64;
 
@@ -26,6 +30,7 @@ pub struct Lane {
     /// `None` only while it is being dropped.
     runtime: Option<Runtime>,
     pub line: Line,
+    idle_since: Tick,
 }
 
 /// The connection, and what is known of where to connect to.
@@ -79,7 +84,12 @@ impl Lane {
                     format!("no connection to Redis could be prepared ({cause}); check the limit of open files"),
                 )
             })?;
-        Ok(Lane { runtime: Some(runtime), line: Line::default() })
+        Ok(Lane { runtime: Some(runtime), line: Line::default(), idle_since: Tick::now() })
+    }
+
+    /// Whether its connection may be gone without a word: firewalls forget those that idle.
+    pub fn is_stale(&self, now: Tick) -> bool {
+        now >= self.idle_since.after(LONGEST_IDLE)
     }
 
     /// Does some work on the line, in slices, between which the caller's callbacks are served: outside of the runtime,
@@ -89,7 +99,7 @@ impl Lane {
         F: Future,
         W: FnOnce(&'a mut Line) -> F,
     {
-        let Lane { runtime: Some(runtime), line } = self else {
+        let Lane { runtime: Some(runtime), line, .. } = self else {
             return Err(Error::new(Status::TM_STORE, "the connection to Redis is closed"));
         };
         let mut work = pin!(work(line));
@@ -113,6 +123,7 @@ impl Lane {
 
     /// Keeps the connection for the next operation.
     pub fn keep(&mut self) {
+        self.idle_since = Tick::now();
         self.line.is_kept = self.line.link.is_some();
     }
 }
@@ -290,4 +301,17 @@ async fn ask_sentinels(
     Err(last.unwrap_or_else(|| {
         Trouble::Unreached(format!("no Sentinel of {} answers", listed(nodes.iter().map(|(node, _)| node))))
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_idled_for_a_minute_is_not_used_again() {
+        let mut lane = Lane::new().unwrap();
+        lane.keep();
+        assert!(!lane.is_stale(lane.idle_since.after(LONGEST_IDLE - Duration::from_millis(1))));
+        assert!(lane.is_stale(lane.idle_since.after(LONGEST_IDLE)));
+    }
 }

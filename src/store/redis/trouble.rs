@@ -137,7 +137,7 @@ fn refused(server: &Server, code: &str, detail: &str) -> String {
             "it does not know this user and password; correct store.url, or store.username and store.password"
         }
         "NOPERM" => {
-            "the ACL user may not do this; it needs ~PREFIX* for the keys, and +eval +time +info +hgetall +hset +hdel +expire"
+            "the ACL user may not do this; it needs ~PREFIX* for the keys, and +eval +time +info +hgetall +hset +hdel +expire (docs/STORES.md)"
         }
         "OOM" => "it is out of memory; raise its maxmemory, or let it evict something else",
         "READONLY" => "it is a replica, which takes no writes; name the master, or use store.sentinel",

@@ -193,15 +193,18 @@ impl Tokens {
     /// A token with less than a third of its life left is renewed, or replaced; where neither works it serves on.
     fn prolong(&self, call: &Call, server: &Server, token: Arc<VaultToken>) -> Outcome<Arc<VaultToken>> {
         if token.is_renewable() {
-            let answered = self.ask(call, server, Method::POST, "auth/token/renew-self", &token.secret)?;
-            if let (200, Some(Auth { lease_duration, renewable, .. })) = (answered.status, &answered.body.auth) {
+            let answered = self.ask(call, server, Method::POST, "auth/token/renew-self", &token.secret);
+            if let Ok(answered) = &answered
+                && let (200, Some(Auth { lease_duration, renewable, .. })) = (answered.status, &answered.body.auth)
+            {
                 call.log(Level::Debug, || format!("the Vault token was renewed for {lease_duration} s"));
                 return Ok(self.install(VaultToken::new(token.secret.clone(), *lease_duration, *renewable)));
             }
         }
         let is_replaced = match &self.source {
             Source::AppRole { .. } => true,
-            Source::Given(source) => read(source, "store.token")? != token.secret,
+            // A file that is being written just now is another time's.
+            Source::Given(source) => read(source, "store.token").is_ok_and(|given| given != token.secret),
         };
         if is_replaced {
             match self.begin(call, server) {
