@@ -70,9 +70,9 @@ final class TokenManager
         if (PHP_SAPI === 'fpm-fcgi') {
             $options['persistent'] ??= true;
         }
+        $this->origins = new Origins($host ?? Origins::host(), $options['allowed_origins'] ?? []);
         $this->manager = Library::$ffi->tm_new($host, $username, $password, Arguments::json($options), Library::$err)
             ?? throw Library::failure();
-        $this->origins = new Origins([$host ?? getenv('TOKENMGR_HOST'), ...($options['allowed_origins'] ?? [])]);
         if ($store instanceof Store) {
             $this->keepIn($store);
         }
