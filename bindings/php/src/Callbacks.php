@@ -157,7 +157,9 @@ final class Callbacks
     {
         [$thrown, $storeFailure] = [$this->thrown, $this->storeFailure];
         $this->thrown = $this->storeFailure = null;
+        // A wrong password, say, stays one while the store is away. Cancelled: an interrupt callback threw it.
+        $isTheStores = $failure instanceof Exception\Store || $failure instanceof Exception\Cancelled;
 
-        return $thrown ?? ($failure !== null ? $storeFailure : null) ?? $failure;
+        return $thrown ?? ($isTheStores ? $storeFailure : null) ?? $failure;
     }
 }

@@ -15,15 +15,24 @@ final class Origins
     /** @var array<string, true> */
     private array $allowed = [];
 
-    /** @param list<string> $urls */
-    public function __construct(#[\SensitiveParameter] array $urls)
+    /** @param mixed $allowed what is no list of URLs allows nothing: the library refuses it, and says so better */
+    public function __construct(#[\SensitiveParameter] string $host, mixed $allowed)
     {
-        foreach ($urls as $url) {
-            $origin = self::of($url);
+        foreach ([$host, ...(is_array($allowed) ? array_values($allowed) : [])] as $url) {
+            $origin = is_string($url) ? self::of($url) : null;
             if ($origin !== null) {
                 $this->allowed[$origin] = true;
             }
         }
+    }
+
+    /** The host, where the library finds it that nobody gave it; empty if it is nowhere. */
+    public static function host(): string
+    {
+        $file = getenv('TOKENMGR_HOST_FILE') ?: '';
+        $host = getenv('TOKENMGR_HOST') ?: ($file === '' ? '' : (string) @file_get_contents($file));
+
+        return rtrim($host, "\r\n");
     }
 
     public function include(string $url): bool

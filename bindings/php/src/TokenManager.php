@@ -43,9 +43,8 @@ final class TokenManager
     private static int $lentUntil = 0;
     private const LENT_FOR = 20_000_000; // nanoseconds
 
-    /** Where access tokens are copied to on their way to PHP, for all managers. */
-    private static CData $buffer;
-    private static int $room = 0;
+    /** Where access tokens are copied to on their way to PHP, for all managers; null while one uses it. */
+    private static ?CData $buffer = null;
 
     /**
      * @param string|null          $host     `scheme://authority[/prefix]`; null: from TOKENMGR_HOST
@@ -71,14 +70,11 @@ final class TokenManager
         if (PHP_SAPI === 'fpm-fcgi') {
             $options['persistent'] ??= true;
         }
+        $this->origins = new Origins($host ?? Origins::host(), $options['allowed_origins'] ?? []);
         $this->manager = Library::$ffi->tm_new($host, $username, $password, Arguments::json($options), Library::$err)
             ?? throw Library::failure();
-        $this->origins = new Origins([$host ?? getenv('TOKENMGR_HOST'), ...($options['allowed_origins'] ?? [])]);
         if ($store instanceof Store) {
             $this->keepIn($store);
-        }
-        if (self::$room === 0) {
-            self::makeRoom(4096);
         }
     }
 
@@ -200,20 +196,23 @@ final class TokenManager
         if (self::$lender === $this->manager && \hrtime(true) < self::$lentUntil) {
             return self::$lent;
         }
-        $length = Library::$ffi->tm_copy_access_token($this->manager, self::$buffer, self::$room, Library::$err);
-        while ($length >= self::$room) {
-            self::makeRoom(2 * $length);
-            $length = Library::$ffi->tm_copy_access_token($this->manager, self::$buffer, self::$room, Library::$err);
+        // Taken out: a callback or a signal handler that asks for a token in the meantime must not write into it.
+        [$buffer, self::$buffer] = [self::$buffer ?? self::room(4096), null];
+        $length = Library::$ffi->tm_copy_access_token($this->manager, $buffer, FFI::sizeof($buffer), Library::$err);
+        while ($length >= FFI::sizeof($buffer)) {
+            $buffer = self::room(2 * $length);
+            $length = Library::$ffi->tm_copy_access_token($this->manager, $buffer, FFI::sizeof($buffer), Library::$err);
         }
+        [$token, self::$buffer] = [FFI::string($buffer, $length), $buffer];
         if ($length === 0) {
             throw $this->failure();
         }
         $this->throwPending();
-        self::$lent = FFI::string(self::$buffer, $length);
+        self::$lent = $token;
         self::$lender = $this->manager;
         self::$lentUntil = \hrtime(true) + self::LENT_FOR;
 
-        return self::$lent;
+        return $token;
     }
 
     /** A token pair that is good now; logs in or refreshes when due. */
@@ -402,10 +401,9 @@ final class TokenManager
         return $this->callbacks ??= new Callbacks();
     }
 
-    private static function makeRoom(int $bytes): void
+    private static function room(int $bytes): CData
     {
-        self::$buffer = Library::$ffi->new("char[$bytes]");
-        self::$room = $bytes;
+        return Library::$ffi->new("char[$bytes]");
     }
 
     private function finish(int $status): void

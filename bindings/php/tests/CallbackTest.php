@@ -97,6 +97,44 @@ final class CallbackTest extends ApiTestCase
         self::assertSame(200, $inside[0][1]);
     }
 
+    /** @dataProvider callbacksThatAskForAToken */
+    public function testATokenIsItsOwnManagersWhateverACallbackAsksFor(int $bytes, callable $manager): void
+    {
+        $elsewhere = new DemoApi();
+        try {
+            $elsewhere->control(['access_token_bytes' => $bytes]); // more than there was room for until now
+            $other = new TokenManager($elsewhere->url, 'demo', 'demo-password');
+            $asked = [];
+            $tm = $manager(function () use ($other, &$asked): void {
+                $asked[] = $other->accessToken();
+            });
+            $token = $tm->accessToken();
+            self::assertGreaterThan($bytes / 2, strlen($asked[0]));
+            self::assertSame($tm->token()->accessToken(), $token);
+            self::assertSame($other->token()->accessToken(), $asked[0]);
+        } finally {
+            $elsewhere->stop();
+        }
+    }
+
+    public function callbacksThatAskForAToken(): array
+    {
+        return [
+            'log' => [50_000, function (callable $ask): TokenManager {
+                $tm = $this->manager();
+                $tm->onLog($ask);
+
+                return $tm;
+            }],
+            'store' => [200_000, function (callable $ask): TokenManager {
+                $store = new ArrayStore();
+                $store->before = $ask(...);
+
+                return $this->manager(['store' => $store]);
+            }],
+        ];
+    }
+
     public function testALogCallbackIsNotCalledForItsOwnCalls(): void
     {
         $tm = $this->manager();

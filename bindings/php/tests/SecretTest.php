@@ -112,6 +112,46 @@ final class SecretTest extends ApiTestCase
         self::assertSame($may, $tm->maySendTokenTo($url));
     }
 
+    /** @dataProvider hosts */
+    public function testWhereItMayGoWhenTheEnvironmentNamesTheHost(array $environment, bool $isKnown): void
+    {
+        $file = tempnam(sys_get_temp_dir(), 'tokenmgr-');
+        file_put_contents($file, "https://api.example.com\r\n");
+        $environment = array_map(fn (?string $value) => $value === 'the file' ? $file : $value, $environment);
+        $script = Script::run(<<<'PHP'
+            try {
+                $tm = new TokenMgr\TokenManager(null, 'a', 'b', ['allowed_origins' => ['https://cdn.example.com']]);
+                $urls = ['https://api.example.com/x', 'https://cdn.example.com/x', 'https://evil.example/x'];
+                echo json_encode(array_map($tm->maySendTokenTo(...), $urls));
+            } catch (TokenMgr\Exception\InvalidArgument $problem) {
+                echo 'InvalidArgument';
+            }
+            PHP, [], $environment + ['TOKENMGR_HOST' => null, 'TOKENMGR_HOST_FILE' => null]);
+        unlink($file);
+        self::assertSame($isKnown ? '[true,true,false]' : 'InvalidArgument', $script->output);
+    }
+
+    public function hosts(): array
+    {
+        return [
+            'itself' => [['TOKENMGR_HOST' => 'https://api.example.com'], true],
+            'in a file' => [['TOKENMGR_HOST_FILE' => 'the file'], true],
+            'empty, and in a file' => [['TOKENMGR_HOST' => '', 'TOKENMGR_HOST_FILE' => 'the file'], true],
+            'in a file that is not there' => [['TOKENMGR_HOST_FILE' => '/nonexistent/host'], false],
+            'nowhere' => [[], false],
+        ];
+    }
+
+    public function testOptionsOfTheWrongTypeAreTheLibrarysToRefuse(): void
+    {
+        foreach (['https://cdn.example.com', 1, [1], [null]] as $origins) {
+            self::thrownBy(
+                fn () => new TokenManager('https://api.example.com', 'a', 'b', ['allowed_origins' => $origins]),
+                Exception\InvalidOptions::class
+            );
+        }
+    }
+
     public function urls(): array
     {
         return [

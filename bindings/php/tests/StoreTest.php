@@ -224,6 +224,21 @@ final class StoreTest extends ApiTestCase
         self::assertSame('the database is down', $thrown->getMessage());
     }
 
+    public function testAStoreThatIsAwayDoesNotHideWhatIsWrong(): void
+    {
+        $store = new ArrayStore();
+        $store->before = fn () => throw new Exception\Store('the database is down');
+        $tm = new TokenManager(self::$api->url, 'demo', 'wrong', ['store' => $store]);
+        self::thrownBy(fn () => $tm->get('/api/v1/products'), Exception\LoginRejected::class);
+        self::assertContains('load', $store->calls);
+
+        $tm->onInterrupt(fn () => throw new Exception\Store('the database went down meanwhile'));
+        self::$api->control(['faults' => ['route' => '/auth/login', 'do' => 'hang']]);
+        $tm->setCredentials(null, 'demo-password');
+        $thrown = self::thrownBy(fn () => $tm->get('/api/v1/products'), Exception\Store::class);
+        self::assertStringContainsString('the database', $thrown->getMessage(), 'which ended the call');
+    }
+
     /** @dataProvider operations */
     public function testAnyOtherExceptionComesOutOfTheCall(string $operation): void
     {
