@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Callable
 
 import pytest
 
 import tokenmgr
-from conftest import PASSWORD, DemoApi
+from conftest import PASSWORD, USER, DemoApi
 from tokenmgr import TokenManager, jwt
 
 
@@ -48,6 +52,46 @@ def test_the_fast_path_follows_what_happens(tm: TokenManager, api: DemoApi) -> N
     held = tm.access_token()
     assert tm.get("/api/v1/products").ok
     assert tm.access_token() != held  # another call's recovery shows, too
+
+
+@contextmanager
+def in_another_thread(call: Callable[[], object]) -> Iterator[None]:
+    thread = threading.Thread(target=call)
+    thread.start()
+    yield
+    thread.join()
+
+
+def test_other_threads_run_while_a_token_waits_for_a_renewal(tm: TokenManager, api: DemoApi) -> None:
+    revoked = tm.access_token()
+    # Later than the answer the fast path would have a token again: after a login, and with the GIL held until then.
+    api.control(faults={"route": "/auth/logout", "delay_before_ms": 1500})
+    with in_another_thread(tm.logout):
+        api.wait_until("logout_arrivals", 1)
+        assert tm._good_token() is None
+    assert tm.access_token() != revoked
+
+
+def test_what_was_good_before_a_renewal_is_not_taken_for_good_after_it(tm: TokenManager) -> None:
+    known = tm._good_until
+    token = tm.token()
+    tm.reject(token.access_token)
+    known[0] = time.monotonic() + 1000  # what a thread would write that was slower than the rejection
+    assert tm._good_token() is None
+    tm._renewals.append(None)  # as in the middle of another thread's
+    assert tm.access_token() != token.access_token
+    assert tm._good_token() is None
+    tm._renewals.pop()
+
+
+def test_handles_of_one_persistent_manager(api: DemoApi) -> None:
+    options = {"persistent": True, "client_id": "the same"}
+    with TokenManager(api.url, USER, PASSWORD, **options) as one, TokenManager(api.url, USER, PASSWORD, **options) as two:
+        first = one.access_token()
+        assert one.access_token() == two.access_token() == first
+        two.reject(first)
+        assert one._good_token() is None  # it would wait for the other's refresh, and nobody could run meanwhile
+        assert one.access_token() != first
 
 
 def test_a_long_token(tm: TokenManager, api: DemoApi) -> None:

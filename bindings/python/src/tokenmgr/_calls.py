@@ -208,20 +208,15 @@ class Callback:
 #: Threads that are out of the library and go no further.
 _waiting: set[int] = set()
 
-#: Ends what a manager has the library call back.
-_silencers: weakref.WeakSet[Any] = weakref.WeakSet()
-
-
-def at_the_end(manager: Any) -> None:
-    """Has `manager.silence()` called when the interpreter ends."""
-    _silencers.add(manager)
+#: Every manager: its `silence()` is called when the interpreter ends.
+managers: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def _end() -> None:
     """Python ends a daemon thread where it next takes the GIL. In a callback that would be in the middle of the library,
     which would end the whole process with a message; so whoever is in a call is called out of it first."""
     ending.append(get_ident())
-    for manager in list(_silencers):
+    for manager in list(managers):
         manager.silence()
     until = time.monotonic() + 1
     while _others_in_calls() and time.monotonic() < until:

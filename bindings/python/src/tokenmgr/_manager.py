@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import os
 import weakref
 from time import monotonic
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from . import _native as native
 from ._api import tm_interrupt_callback, tm_log_callback
-from ._calls import at_the_end, call, interrupt_callback, kept, outcome, place, places
+from ._calls import call, interrupt_callback, kept, managers, outcome, place, places
 from ._logs import INFO, LogCallback, Logs
 from ._logs import callback as log_callback
 from ._options import DEFAULTS
@@ -85,6 +86,7 @@ class TokenManager:
         "_lines",
         "_logs",
         "_origins",
+        "_renewals",
         "_room_size",
         "_rooms",
         "_username",
@@ -106,11 +108,16 @@ class TokenManager:
             given["store"] = {"type": "callback", **({"id": store.id} if store.id is not None else {})}
         self._origins = Origins(host, given.get("allowed_origins", ()))
         self._username = username or os.environ.get("TOKENMGR_USERNAME")
-        #: Before this a token that was good is good still, unless it was refused; 0: nobody knows.
-        self._good_until = 0.0
+        #: Before this a token that was good is good still, unless it was refused; 0: nobody knows. Each renewal puts
+        #: another list here, so that a thread which learned of a token before writes where nobody reads any more.
+        self._good_until = [0.0]
+        #: One entry for each renewal that is under way.
+        self._renewals: list[None] = []
         self._window = 1 + sum(
             given.get(name, DEFAULTS[name]) for name in ("refresh_before_seconds", "refresh_jitter_seconds")
         )
+        if given.get("persistent"):
+            self._window = math.inf  # other managers renew the same tokens, unseen from here
         #: One for each thread that copies a token at the same moment.
         self._rooms: list[_Room] = []
         self._room_size = 4096
@@ -130,7 +137,7 @@ class TokenManager:
         self._handle.callbacks = [self._lines]
         call(native.set_interrupt_callback, self._handle, interrupt_callback, None)
         call(native.set_log_callback, self._handle, log_callback, id(self._lines), self._logs.most)
-        at_the_end(self)
+        managers.add(self)
         if callbacks is not None:
             self._handle.callbacks += callbacks
             call(native.set_store, self._handle, *callbacks, None)
@@ -195,7 +202,7 @@ class TokenManager:
 
     def _good_token(self) -> str | None:
         """The access token, if that takes no waiting for sure."""
-        if monotonic() >= self._good_until:
+        if monotonic() >= self._good_until[0]:
             return None
         rooms = self._rooms
         room = rooms.pop() if rooms else _Room(self._room_size)
@@ -208,6 +215,8 @@ class TokenManager:
 
     def token(self) -> Token:
         """A token pair that is good now; logs in or refreshes when due."""
+        good_until = self._good_until
+        is_settled = not self._renewals
         error = place()
         handle = native.get_token(self._handle, error)
         if not handle or kept or self._lines:
@@ -217,7 +226,8 @@ class TokenManager:
         size = len(native.token_access(handle)) + 1
         if size > self._room_size:
             self._room_size, self._rooms = 2 * size, []
-        self._good_until = monotonic() + token.seconds_left - self._window
+        if is_settled:
+            good_until[0] = monotonic() + token.seconds_left - self._window
         return token
 
     def peek_token(self) -> Token | None:
@@ -295,7 +305,7 @@ class TokenManager:
 
     def close(self) -> None:
         """Closes the connections, once the calls that are running have returned. It does not log out."""
-        self._good_until = 0.0
+        self._good_until = [0.0]
         self._handle = None
 
     def __enter__(self) -> TokenManager:
@@ -331,11 +341,14 @@ class TokenManager:
         return result
 
     def _renew(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Does what changes the token that is held."""
+        """Does what changes the token that is held. Meanwhile whoever wants one has to wait, and must not hold the GIL."""
+        self._renewals.append(None)
+        self._good_until = [0.0]
         try:
             self._do(function, *arguments)
         finally:
-            self._good_until = 0.0
+            self._good_until = [0.0]
+            del self._renewals[-1:]  # a forked child may have forgotten it
 
     def _settle(self, error: Any) -> None:
         """After a call: hands the log lines over, and raises the call's error or what was raised meanwhile. Returns if
@@ -344,7 +357,7 @@ class TokenManager:
         if self._handle is None and isinstance(failure, InvalidArgument):
             failure = InvalidArgument("the TokenManager is closed; make a new one")
         if failure is not None:
-            self._good_until = 0.0
+            self._good_until = [0.0]
         try:
             self._logs.hand_over()
         except BaseException as raised:
@@ -352,3 +365,12 @@ class TokenManager:
                 raise raised from failure
         if failure is not None:
             raise failure
+
+
+def _in_child() -> None:
+    """A forked child has one thread: what others were about is over."""
+    for manager in list(managers):
+        manager._renewals.clear()
+
+
+os.register_at_fork(after_in_child=_in_child)
