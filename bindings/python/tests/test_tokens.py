@@ -85,8 +85,10 @@ def test_what_was_good_before_a_renewal_is_not_taken_for_good_after_it(tm: Token
 
 
 def test_handles_of_one_persistent_manager(api: DemoApi) -> None:
-    options = {"persistent": True, "client_id": "the same"}
-    with TokenManager(api.url, USER, PASSWORD, **options) as one, TokenManager(api.url, USER, PASSWORD, **options) as two:
+    def handle() -> TokenManager:
+        return TokenManager(api.url, USER, PASSWORD, persistent=True, client_id="the same")
+
+    with handle() as one, handle() as two:
         first = one.access_token()
         assert one.access_token() == two.access_token() == first
         two.reject(first)
