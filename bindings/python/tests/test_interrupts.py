@@ -108,7 +108,10 @@ def test_a_handler_may_call_the_manager_where_a_store_is_asked(api: DemoApi) -> 
     before = signal.signal(signal.SIGALRM, call)
     try:
         api.control(faults={"route": "/auth/login", "delay_before_ms": 30})
-        with TokenManager(api.url, USER, PASSWORD, store=outer) as tm, signal_once(api, "login_arrivals", signal.SIGALRM):
+        with (
+            TokenManager(api.url, USER, PASSWORD, store=outer) as tm,
+            signal_once(api, "login_arrivals", signal.SIGALRM),
+        ):
             tm.login()
     finally:
         signal.signal(signal.SIGALRM, before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -186,6 +187,54 @@ def test_what_a_log_callback_raises_comes_out_of_its_call(tm: TokenManager, api:
     tm.on_log(None)
     assert tm.get("/api/v1/products").ok
     assert api.counter("logins") == 1  # the call itself went to its end
+
+
+def test_a_log_line_comes_out_of_its_own_threads_call(tm: TokenManager, api: DemoApi) -> None:
+    threads: list[int] = []
+
+    def broken(level: int, message: str) -> None:
+        threads.append(threading.get_ident())
+        raise ZeroDivisionError(message)
+
+    def slow() -> None:
+        slow_threads.append(threading.get_ident())
+        with pytest.raises(ZeroDivisionError, match="logged in"):
+            tm.get("/api/v1/categories")
+        seen.append(list(threads))
+
+    slow_threads: list[int] = []
+    seen: list[list[int]] = []
+    tm.on_log(broken)
+    delays = {"/api/v1/categories": 800, "/api/v1/products": 300}  # by then the line is there
+    api.control(faults=[{"route": route, "delay_before_ms": delay} for route, delay in delays.items()])
+    with in_another_thread(slow):
+        api.wait_until("api_arrivals", 1)  # it has logged in, and its line waits for the end of the call
+        assert tm.get("/api/v1/products").ok
+        assert lines_in_a_child(tm) == 0
+    assert seen == [slow_threads]
+    assert threads == slow_threads
+
+
+def lines_in_a_child(tm: TokenManager) -> int:
+    child = os.fork()
+    if child == 0:
+        os._exit(len(tm._lines.own))
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_every_line_is_handed_over_though_one_raises(tm: TokenManager) -> None:
+    lines: list[str] = []
+
+    def broken(level: int, message: str) -> None:
+        lines.append(message)
+        raise (KeyboardInterrupt if len(lines) == 2 else ZeroDivisionError)(message)
+
+    tm.on_log(broken)
+    with pytest.raises(ZeroDivisionError):
+        tm.login()
+    with pytest.raises(KeyboardInterrupt):
+        tm.login()
+    assert not tm._lines.own
 
 
 def made(claims: object) -> str:

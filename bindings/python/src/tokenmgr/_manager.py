@@ -186,9 +186,13 @@ class TokenManager:
             encoded = _urls[url]
         except KeyError:
             encoded = _encode(url)
-        error = places.pop() if places else place()
+        try:
+            error = places.pop()
+        except IndexError:
+            error = place()
+        lines = self._lines.own
         handle = _request(self._handle, method, encoded, body, size, options, error)
-        if not handle or kept or self._lines:
+        if not handle or kept or lines:
             self._settle(error)
         places.append(error)
         return Response(handle)
@@ -205,7 +209,10 @@ class TokenManager:
         if monotonic() >= self._good_until[0]:
             return None
         rooms = self._rooms
-        room = rooms.pop() if rooms else _Room(self._room_size)
+        try:
+            room = rooms.pop()
+        except IndexError:
+            room = _Room(self._room_size)
         size: int = _copy_access_token(self._handle, room.array, room.size, None)
         if not 0 < size < len(room.bytes):
             return None
@@ -218,8 +225,9 @@ class TokenManager:
         good_until = self._good_until
         is_settled = not self._renewals
         error = place()
+        lines = self._lines.own
         handle = native.get_token(self._handle, error)
-        if not handle or kept or self._lines:
+        if not handle or kept or lines:
             self._settle(error)
         places.append(error)
         token = Token(handle)
@@ -334,8 +342,9 @@ class TokenManager:
 
     def _do(self, function: Callable[..., Any], *arguments: Any) -> Any:
         error = place()
+        lines = self._lines.own
         result = function(self._handle, *arguments, error)
-        if error._obj or kept or self._lines:
+        if error._obj or kept or lines:
             self._settle(error)
         places.append(error)
         return result
