@@ -106,18 +106,12 @@ class TokenManager:
         if isinstance(store, TokenStore):
             callbacks = store_callbacks(store)
             given["store"] = {"type": "callback", **({"id": store.id} if store.id is not None else {})}
-        self._origins = Origins(host, given.get("allowed_origins", ()))
         self._username = username or os.environ.get("TOKENMGR_USERNAME")
         #: Before this a token that was good is good still, unless it was refused; 0: nobody knows. Each renewal puts
         #: another list here, so that a thread which learned of a token before writes where nobody reads any more.
         self._good_until = [0.0]
         #: One entry for each renewal that is under way.
         self._renewals: list[None] = []
-        self._window = 1 + sum(
-            given.get(name, DEFAULTS[name]) for name in ("refresh_before_seconds", "refresh_jitter_seconds")
-        )
-        if given.get("persistent"):
-            self._window = math.inf  # other managers renew the same tokens, unseen from here
         #: One for each thread that copies a token at the same moment.
         self._rooms: list[_Room] = []
         self._room_size = 4096
@@ -127,11 +121,17 @@ class TokenManager:
             native.text(host, "host"),
             native.text(username, "username"),
             native.text(password, "password"),
-            json.dumps(given, default=os.fspath).encode() if given else None,
+            json.dumps(given, default=os.fsdecode).encode() if given else None,
         )
         self._handle: _Handle | None = _Handle(pointer)
         # At the interpreter's end threads may still be in calls: what is left then goes with the process.
         weakref.finalize(self._handle, native.free, pointer).atexit = False
+        self._origins = Origins(host, given.get("allowed_origins", ()))
+        self._window = 1 + sum(
+            given.get(name, DEFAULTS[name]) for name in ("refresh_before_seconds", "refresh_jitter_seconds")
+        )
+        if given.get("persistent"):
+            self._window = math.inf  # other managers renew the same tokens, unseen from here
         self._logs = Logs()
         self._lines = self._logs.lines
         self._handle.callbacks = [self._lines]
