@@ -151,9 +151,11 @@ def test_errors_by_status(api: DemoApi, tm: TokenManager) -> None:
             tm.get(text)
     with pytest.raises(tokenmgr.InvalidOptions, match="timeout"):
         TokenManager(api.url, "demo", "x", timeout=1)  # type: ignore[call-arg]
-    for wrong in ({"refresh_before_seconds": "5"}, {"ca_file": b"/no/such/file"}, {"allowed_origins": 5}):
-        with pytest.raises(tokenmgr.InvalidOptions, match=next(iter(wrong))):
-            TokenManager(api.url, "demo", "x", **wrong)  # type: ignore[arg-type]
+    unfit: dict[str, Any] = {"refresh_before_seconds": "5", "ca_file": b"/no/such/file", "allowed_origins": 5}
+    for name, value in unfit.items():
+        options: Any = {name: value}
+        with pytest.raises(tokenmgr.InvalidOptions, match=name):
+            TokenManager(api.url, "demo", "x", **options)
     with pytest.raises(TypeError, match="parms"):
         tm.get("/api/v1/products", parms={})  # type: ignore[call-arg]
     for timeout in (0, -1, 1e9, float("nan")):
