@@ -19,10 +19,12 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 HERE = pathlib.Path(__file__).resolve().parent
 
+LICENSES = ("LICENSE-MIT", "LICENSE-APACHE")
+
 #: What building it reads.
 SOURCES = (
     *("Cargo.toml", "Cargo.lock", "Makefile", "build.rs", "cbindgen.toml", "cbindgen-ffi.toml", "include", "src"),
-    *("LICENSE-MIT", "LICENSE-APACHE"),
+    *LICENSES,
 )
 
 
@@ -77,6 +79,8 @@ class CustomBuildHook(BuildHookInterface[Any]):
             included.update({str(sources() / name): f"libtokenmgr/{name}" for name in SOURCES})
         elif version != "editable":
             built = library()
+            folder = f"tokenmgr-{self.metadata.version}.dist-info/licenses"
+            included.update({str(sources() / name): f"{folder}/{name}" for name in LICENSES})
             included[str(built)] = "tokenmgr/_lib/libtokenmgr.so." + self.metadata.version.split(".")[0]
             build_data["pure_python"] = False
             build_data["tag"] = f"py3-none-{platform_tag(built)}"

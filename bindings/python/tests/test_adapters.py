@@ -31,7 +31,10 @@ def test_requests(session: requests.Session, api: DemoApi) -> None:
     assert api.counter("logins") == 1
 
 
-@pytest.mark.parametrize("body", [b"a body", "a body", io.BytesIO(b"a body")], ids=["bytes", "text", "file"])
+BODIES = {"bytes": b"a body", "bytearray": bytearray(b"a body"), "text": "a body", "file": io.BytesIO(b"a body")}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_requests_recovers_from_a_401(session: requests.Session, api: DemoApi, body: Any) -> None:
     session.get(api.url + "/api/v1/products")
     api.control(revoke={"what": "access"})
@@ -39,6 +42,7 @@ def test_requests_recovers_from_a_401(session: requests.Session, api: DemoApi, b
     assert answer.status_code == 200
     assert answer.json()["data"]["body"] == "a body"
     assert [earlier.status_code for earlier in answer.history] == [401]
+    assert answer.elapsed.total_seconds() > 0
     assert (api.counter("refreshes"), api.counter("logins")) == (1, 1)
 
 
@@ -93,6 +97,57 @@ def test_httpx(tm: TokenManager, api: DemoApi) -> None:
         assert client.get("/api/v1/products").is_success
         api.control(refuse_all_access=True)
         assert client.get("/api/v1/products").status_code == 401
+
+
+@pytest.fixture
+def other() -> Iterator[DemoApi]:
+    other = DemoApi()
+    yield other
+    other.stop()
+
+
+def redirect(api: DemoApi, other: DemoApi) -> str:
+    return f"{api.url}/api/v1/redirect?to={other.url}/api/v1/echo"
+
+
+def test_httpx_does_not_blame_the_token_for_another_origins_401(tm: TokenManager, api: DemoApi, other: DemoApi) -> None:
+    async def asynchronously() -> httpx.Response:
+        async with httpx.AsyncClient(auth=tm.httpx_auth(), follow_redirects=True) as client:
+            return await client.get(redirect(api, other))
+
+    with httpx.Client(auth=tm.httpx_auth(), follow_redirects=True) as client:
+        answers = [client.get(redirect(api, other)), asyncio.run(asynchronously())]
+        assert [answer.json()["error"]["code"] for answer in answers] == ["missing_token"] * 2
+        assert other.counter("api_arrivals") == 2
+        assert client.get(api.url + "/api/v1/redirect", params={"to": "/api/v1/products"}).is_success
+    assert (api.counter("logins"), api.counter("refreshes")) == (1, 0)
+
+
+class Pipe(io.BytesIO):
+    """A file that can not be rewound."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, *_: object) -> int:
+        raise io.UnsupportedOperation
+
+    def fileno(self) -> int:
+        raise OSError
+
+
+def test_httpx_repeats_forms_with_files(tm: TokenManager, api: DemoApi) -> None:
+    with httpx.Client(auth=tm.httpx_auth(), base_url=api.url) as client:
+        client.get("/api/v1/products")
+        for file in (b"in the file", io.BytesIO(b"in the file")):
+            api.control(revoke={"what": "access"})
+            answer = client.post("/api/v1/echo", files={"file": file}, data={"name": "a name"})
+            assert answer.status_code == 200
+            assert "in the file" in answer.json()["data"]["body"]
+            assert "a name" in answer.json()["data"]["body"]
+            assert client.get("/api/v1/products").is_success
+        api.control(revoke={"what": "access"})
+        assert client.post("/api/v1/echo", files={"file": Pipe(b"once")}).status_code == 401
 
 
 async def many_calls(tm: TokenManager, api: DemoApi) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import threading
@@ -11,7 +12,8 @@ from typing import Callable
 
 import pytest
 
-from conftest import DemoApi, signal_once
+from conftest import PASSWORD, USER, DemoApi, signal_once
+from test_stores import Dictionary
 from tokenmgr import TokenManager
 
 #: A call that nobody ends lasts this long.
@@ -70,16 +72,51 @@ def test_a_handler_that_raises_nothing_ends_nothing(tm: TokenManager, api: DemoA
 
 
 def test_a_handler_may_call_the_manager(tm: TokenManager, api: DemoApi) -> None:
-    statuses = []
-    before = signal.signal(signal.SIGALRM, lambda *_: statuses.append(tm.get("/api/v1/categories").status_code))
+    """The handler's call lasts long enough to be asked, in the middle of the question to the one around it, whether to go
+    on; and is interrupted likewise."""
+    statuses: list[int] = []
+    paths = ["/api/v1/echo", "/api/v1/categories"]
+
+    def call(*_: object) -> None:
+        path = paths.pop()
+        if paths:
+            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGALRM)).start()
+        statuses.append(tm.get(path).status_code)
+
+    before = signal.signal(signal.SIGALRM, call)
     try:
         tm.login()
-        api.control(faults={"route": "/api/v1/products", "delay_before_ms": 500})
+        slow = ("/api/v1/products", "/api/v1/categories", "/api/v1/echo")
+        api.control(faults=[{"route": route, "delay_before_ms": 700} for route in slow])
         with signal_once(api, "api_arrivals", signal.SIGALRM):
             assert tm.get("/api/v1/products").ok
+        assert tm.get("/api/v1/products").ok
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert statuses == [200, 200]
+
+
+def test_a_handler_may_call_the_manager_where_a_store_is_asked(api: DemoApi) -> None:
+    """Each login is answered before the library asks whether to go on; the handler's calls ask stores, too."""
+    statuses: list[int] = []
+    outer = Dictionary()
+
+    def call(*_: object) -> None:
+        with TokenManager(api.url, USER, PASSWORD, store=Dictionary()) as other:
+            statuses.append(other.get("/api/v1/products").status_code)
+
+    before = signal.signal(signal.SIGALRM, call)
+    try:
+        api.control(faults={"route": "/auth/login", "delay_before_ms": 30})
+        with (
+            TokenManager(api.url, USER, PASSWORD, store=outer) as tm,
+            signal_once(api, "login_arrivals", signal.SIGALRM),
+        ):
+            tm.login()
     finally:
         signal.signal(signal.SIGALRM, before)
     assert statuses == [200]
+    assert outer.data
 
 
 def test_other_threads_go_on(tm: TokenManager, api: DemoApi) -> None:

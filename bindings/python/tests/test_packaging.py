@@ -13,6 +13,7 @@ import zipfile
 from conftest import ROOT
 
 SOURCES = ROOT / "bindings" / "python"
+LICENSES = ("LICENSE-MIT", "LICENSE-APACHE")
 
 
 def built(what: str, source: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
@@ -36,6 +37,9 @@ def test_the_wheel(tmp_path: pathlib.Path) -> None:
     assert wheel.name.endswith(f"-py3-none-manylinux_{major}_{minor}_{platform.machine()}.whl")
     with zipfile.ZipFile(wheel) as archive:
         assert "tokenmgr/py.typed" in archive.namelist()
+        for name in LICENSES:
+            (member,) = (member for member in archive.namelist() if member.endswith(f".dist-info/licenses/{name}"))
+            assert archive.read(member) == (ROOT / name).read_bytes()
         archive.extractall(tmp_path / "site")
     clean = {name: value for name, value in os.environ.items() if name not in ("TOKENMGR_LIBRARY", "LD_LIBRARY_PATH")}
     program = "import tokenmgr; print(tokenmgr._library.find(), tokenmgr.generate_key() != '')"
@@ -54,6 +58,8 @@ def test_the_sdist(tmp_path: pathlib.Path) -> None:
     subprocess.run(["tar", "-xzf", str(sdist), "-C", str(tmp_path)], check=True)
     (source,) = tmp_path.glob("tokenmgr-*")
     copy = source / "libtokenmgr"
+    for name in LICENSES:
+        assert (copy / name).read_bytes() == (ROOT / name).read_bytes()
     # Building all of it takes minutes: that it is all there is seen without.
     for name in ("src", "include"):
         files = {path.relative_to(ROOT) for path in (ROOT / name).rglob("*") if path.is_file()}

@@ -85,10 +85,12 @@ def test_answered_headers(tm: TokenManager, api: DemoApi) -> None:
     assert len(headers) == len(list(headers))
     with pytest.raises(KeyError):
         headers["x-other"]
+    assert "x-some" in repr(headers)
+    assert "latin-1" not in repr(headers)  # no value: it might be a cookie
 
 
 def test_text_in_its_charset(tm: TokenManager, api: DemoApi) -> None:
-    for charset, text in (("iso-8859-1", "Ã¼"), ("no-such-charset", "ü"), ("UTF-8", "ü")):
+    for charset, text in (("iso-8859-1", "Ã¼"), ("no-such-charset", "ü"), ("idna", "ü"), ("UTF-8", "ü")):
         api.control(
             faults={"route": "/api/*", "body": "ü", "headers": {"content-type": f"text/plain; charset={charset}"}}
         )
@@ -149,6 +151,11 @@ def test_errors_by_status(api: DemoApi, tm: TokenManager) -> None:
             tm.get(text)
     with pytest.raises(tokenmgr.InvalidOptions, match="timeout"):
         TokenManager(api.url, "demo", "x", timeout=1)  # type: ignore[call-arg]
+    unfit: dict[str, Any] = {"refresh_before_seconds": "5", "ca_file": b"/no/such/file", "allowed_origins": 5}
+    for name, value in unfit.items():
+        options: Any = {name: value}
+        with pytest.raises(tokenmgr.InvalidOptions, match=name):
+            TokenManager(api.url, "demo", "x", **options)
     with pytest.raises(TypeError, match="parms"):
         tm.get("/api/v1/products", parms={})  # type: ignore[call-arg]
     for timeout in (0, -1, 1e9, float("nan")):
@@ -208,6 +215,13 @@ def test_closed(api: DemoApi) -> None:
         with pytest.raises(tokenmgr.InvalidArgument, match="closed"):
             call()
     assert "closed" in repr(tm)
+
+
+def test_a_host_that_is_an_ipv6_address() -> None:
+    with TokenManager("http://[::1]:8080", "demo", "x") as tm:
+        assert repr(tm) == "<TokenManager of demo at http://[::1]:8080>"
+        with pytest.raises(tokenmgr.UrlNotAllowed, match=r"http://\[::2\]:80 is neither"):
+            tm._origins.check("http://[::2]/")
 
 
 def test_the_environment(api: DemoApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

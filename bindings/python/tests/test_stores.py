@@ -139,6 +139,17 @@ def test_compare_and_swap(store: DbApiStore) -> None:
     assert store.save("k", b"fresh", None, 60)
 
 
+def test_nothing_is_prepared_in_postgres(postgres: Connect) -> None:
+    """A prepared statement belongs to a session, and PgBouncer gives each transaction another."""
+    connection = postgres()
+    store = DbApiStore(lambda: connection)
+    store.create_table()
+    for _ in range(10):
+        store.load("k")
+    assert connection.execute("SELECT name FROM pg_prepared_statements").fetchall() == []
+    store.close()
+
+
 def test_the_lock(store: DbApiStore, connect: Connect) -> None:
     other = DbApiStore(connect)
     assert store.lock("k", 1)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Callable
 
 import pytest
 
 import tokenmgr
-from conftest import PASSWORD, DemoApi
+from conftest import PASSWORD, USER, DemoApi
 from tokenmgr import TokenManager, jwt
 
 
@@ -48,6 +53,48 @@ def test_the_fast_path_follows_what_happens(tm: TokenManager, api: DemoApi) -> N
     held = tm.access_token()
     assert tm.get("/api/v1/products").ok
     assert tm.access_token() != held  # another call's recovery shows, too
+
+
+@contextmanager
+def in_another_thread(call: Callable[[], object]) -> Iterator[None]:
+    thread = threading.Thread(target=call)
+    thread.start()
+    yield
+    thread.join()
+
+
+def test_other_threads_run_while_a_token_waits_for_a_renewal(tm: TokenManager, api: DemoApi) -> None:
+    revoked = tm.access_token()
+    # Later than the answer the fast path would have a token again: after a login, and with the GIL held until then.
+    api.control(faults={"route": "/auth/logout", "delay_before_ms": 1500})
+    with in_another_thread(tm.logout):
+        api.wait_until("logout_arrivals", 1)
+        assert tm._good_token() is None
+    assert tm.access_token() != revoked
+
+
+def test_what_was_good_before_a_renewal_is_not_taken_for_good_after_it(tm: TokenManager) -> None:
+    known = tm._good_until
+    token = tm.token()
+    tm.reject(token.access_token)
+    known[0] = time.monotonic() + 1000  # what a thread would write that was slower than the rejection
+    assert tm._good_token() is None
+    tm._renewals.append(None)  # as in the middle of another thread's
+    assert tm.access_token() != token.access_token
+    assert tm._good_token() is None
+    tm._renewals.pop()
+
+
+def test_handles_of_one_persistent_manager(api: DemoApi) -> None:
+    def handle() -> TokenManager:
+        return TokenManager(api.url, USER, PASSWORD, persistent=True, client_id="the same")
+
+    with handle() as one, handle() as two:
+        first = one.access_token()
+        assert one.access_token() == two.access_token() == first
+        two.reject(first)
+        assert one._good_token() is None  # it would wait for the other's refresh, and nobody could run meanwhile
+        assert one.access_token() != first
 
 
 def test_a_long_token(tm: TokenManager, api: DemoApi) -> None:
@@ -140,6 +187,54 @@ def test_what_a_log_callback_raises_comes_out_of_its_call(tm: TokenManager, api:
     tm.on_log(None)
     assert tm.get("/api/v1/products").ok
     assert api.counter("logins") == 1  # the call itself went to its end
+
+
+def test_a_log_line_comes_out_of_its_own_threads_call(tm: TokenManager, api: DemoApi) -> None:
+    threads: list[int] = []
+
+    def broken(level: int, message: str) -> None:
+        threads.append(threading.get_ident())
+        raise ZeroDivisionError(message)
+
+    def slow() -> None:
+        slow_threads.append(threading.get_ident())
+        with pytest.raises(ZeroDivisionError, match="logged in"):
+            tm.get("/api/v1/categories")
+        seen.append(list(threads))
+
+    slow_threads: list[int] = []
+    seen: list[list[int]] = []
+    tm.on_log(broken)
+    delays = {"/api/v1/categories": 800, "/api/v1/products": 300}  # by then the line is there
+    api.control(faults=[{"route": route, "delay_before_ms": delay} for route, delay in delays.items()])
+    with in_another_thread(slow):
+        api.wait_until("api_arrivals", 1)  # it has logged in, and its line waits for the end of the call
+        assert tm.get("/api/v1/products").ok
+        assert lines_in_a_child(tm) == 0
+    assert seen == [slow_threads]
+    assert threads == slow_threads
+
+
+def lines_in_a_child(tm: TokenManager) -> int:
+    child = os.fork()
+    if child == 0:
+        os._exit(len(tm._lines.own))
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_every_line_is_handed_over_though_one_raises(tm: TokenManager) -> None:
+    lines: list[str] = []
+
+    def broken(level: int, message: str) -> None:
+        lines.append(message)
+        raise (KeyboardInterrupt if len(lines) == 2 else ZeroDivisionError)(message)
+
+    tm.on_log(broken)
+    with pytest.raises(ZeroDivisionError):
+        tm.login()
+    with pytest.raises(KeyboardInterrupt):
+        tm.login()
+    assert not tm._lines.own
 
 
 def made(claims: object) -> str:

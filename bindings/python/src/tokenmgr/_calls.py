@@ -18,7 +18,7 @@ import weakref
 from collections.abc import Generator
 from threading import get_ident
 from types import FrameType
-from typing import Any
+from typing import Any, Callable
 
 from . import _native as native
 from ._api import Status, tm_interrupt_callback
@@ -58,7 +58,7 @@ def outcome(error: Any) -> BaseException | None:
     failure = take_error(error._obj)
     if raised is None:
         return failure
-    _checkpoints.renew()
+    stopped.discard(get_ident())
     if not isinstance(raised, StoreFault):
         return raised
     # A store that fails is the library's to get over. It has been logged; here it is the reason of a failed call.
@@ -96,11 +96,15 @@ def read_error(pointer: Any) -> TokenManagerError:
 #: By thread, what was raised in the call that it is in.
 kept: dict[int, BaseException] = {}
 
+#: The threads whose calls are to end because of it.
+stopped: set[int] = set()
+
 #: The thread that ends the interpreter, as soon as it does.
 ending: list[int] = []
 
 # A forked child has one thread; the others' calls are not its own.
 os.register_at_fork(after_in_child=kept.clear)
+os.register_at_fork(after_in_child=stopped.clear)
 
 
 class StoreFault(Exception):
@@ -116,80 +120,88 @@ def keep(raised: BaseException) -> None:
     thread = get_ident()
     if thread not in kept or not isinstance(raised, Exception):
         kept[thread] = raised
+        if not isinstance(raised, Exception):
+            stopped.add(thread)
 
 
 # ---- Ctrl-C ---------------------------------------------------------------------------------------------------------
 
 
-def _answers(thread: int) -> Generator[int, object, None]:
-    """Answers the library's question whether to end the call of a thread: 0, until something was raised in it.
+class _Stock(threading.local):
+    """Generators that have been started, for each thread its own; a call gives the `send` of one, found without a line of
+    Python. Several, because a signal handler may itself call the library while a generator is being resumed."""
+
+    #: So many wait to be taken, for as many handlers that interrupt each other before one of them gets further.
+    SPARE = 8
+
+    def __init__(self, generate: Callable[[_Stock, int], Generator[Any, Any, None]]) -> None:
+        self._generate = generate
+        self._known: list[Any] = []
+        self._idle: set[Any] = set()
+        self.take = self._idle.pop
+        self.fill()
+
+    __call__ = property(operator.methodcaller("take"))
+
+    def fill(self) -> None:
+        """For a generator that was taken: puts back the others that have been, and adds new ones if those are few. It can
+        not put itself back, because it runs until it has yielded."""
+        self._known = [known for known in self._known if known.gi_frame is not None]
+        for known in self._known:
+            if not known.gi_running:
+                self._idle.add(known.send)
+        while len(self._idle) < self.SPARE:
+            new = self._generate(self, get_ident())
+            next(new)
+            self._known.append(new)
+            self._idle.add(new.send)
+
+
+def _answers(stock: _Stock, thread: int) -> Generator[bool, object, None]:
+    """Answers the library's question whether to end the call of a thread: no, until something was raised in it.
 
     Python runs signal handlers in the main thread, between two steps of Python code: during a call, whenever the library
     asks. A function could not catch what they raise, because they run before its first line. A generator is resumed
     inside of its `try`.
     """
-    try:
-        while True:
-            is_wanted = thread not in kept or isinstance(kept[thread], Exception)
-            yield not is_wanted or (len(ending) > 0 and thread not in ending)
-    except GeneratorExit:
-        return
-    except BaseException as raised:
-        kept[thread] = raised
+    is_over = False
     while True:
         try:
             while True:
-                yield 1
+                yield is_over
+                stock.fill()
+                is_over = thread in stopped or (len(ending) > 0 and thread not in ending)
         except GeneratorExit:
             return
-        except BaseException:
-            pass  # a second Ctrl-C; the first is on its way
+        except BaseException as raised:
+            kept[thread] = raised
+            stopped.add(thread)
+            is_over = True
 
 
-class _Checkpoints(threading.local):
-    """The interrupt callback: `answer.send` of the thread that asks, found without a line of Python."""
-
-    def __init__(self) -> None:
-        self.renew()
-
-    def renew(self) -> None:
-        answer = _answers(get_ident())
-        next(answer)
-        self.send = answer.send
-
-    __call__ = property(operator.attrgetter("send"))
+interrupt_callback = tm_interrupt_callback(_Stock(_answers))
 
 
-_checkpoints = _Checkpoints()
-interrupt_callback = tm_interrupt_callback(_checkpoints)
-
-
-def _entries(thread: int) -> Generator[Any, Any, None]:
+def _entries(stock: _Stock, thread: int) -> Generator[Any, Any, None]:
     """Runs the signal handlers that are due before a callback begins, and gives the function of the callback; or one that
     fails, if they raised."""
     function: Any = None
     while True:
         try:
             while True:
-                function = (yield function).function
+                callback = yield function
+                function = callback.function
+                stock.fill()
         except GeneratorExit:
             return
         except BaseException as raised:
             kept[thread] = raised
+            stopped.add(thread)
             function = _failing
 
 
 def _failing(*_: object) -> int:
     return -1
-
-
-class _Entries(threading.local):
-    def __init__(self) -> None:
-        entries = _entries(get_ident())
-        next(entries)
-        self.send = entries.send
-
-    __call__ = property(operator.attrgetter("send"))
 
 
 class Callback:
@@ -200,7 +212,7 @@ class Callback:
     def __init__(self, function: Any) -> None:
         self.function = function
 
-    __call__ = property(_Entries())
+    __call__ = property(_Stock(_entries))
 
 
 # ---- the end of the process -----------------------------------------------------------------------------------------
@@ -208,20 +220,15 @@ class Callback:
 #: Threads that are out of the library and go no further.
 _waiting: set[int] = set()
 
-#: Ends what a manager has the library call back.
-_silencers: weakref.WeakSet[Any] = weakref.WeakSet()
-
-
-def at_the_end(manager: Any) -> None:
-    """Has `manager.silence()` called when the interpreter ends."""
-    _silencers.add(manager)
+#: Every manager: its `silence()` is called when the interpreter ends.
+managers: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def _end() -> None:
     """Python ends a daemon thread where it next takes the GIL. In a callback that would be in the middle of the library,
     which would end the whole process with a message; so whoever is in a call is called out of it first."""
     ending.append(get_ident())
-    for manager in list(_silencers):
+    for manager in list(managers):
         manager.silence()
     until = time.monotonic() + 1
     while _others_in_calls() and time.monotonic() < until:

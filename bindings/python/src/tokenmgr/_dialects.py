@@ -105,6 +105,9 @@ class Postgres(Dialect):
     def __init__(self, connection: Any, paramstyle: str) -> None:
         super().__init__(connection, paramstyle)
         connection.autocommit = True
+        if hasattr(connection, "prepare_threshold"):
+            # psycopg would prepare a statement from its fifth time on; behind PgBouncer another session has to run it.
+            connection.prepare_threshold = None
         self._locked = False
 
     def lock(self, name: str, until: float) -> bool:

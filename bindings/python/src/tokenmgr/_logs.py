@@ -2,7 +2,7 @@
 
 The library hands a line over in the middle of a call. No Python code may run there: a signal handler would be run before
 the first line of a function that takes it, and what it raises, KeyboardInterrupt for one, be lost. So `operator.setitem`
-takes it, puts it into a dictionary, and the lines go on from there when the call has returned.
+takes it, puts it into a dictionary of the thread, and the lines go on from there when the call has returned.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import operator
+import threading
 from typing import Any, Callable
 
 from ._api import tm_log_callback
@@ -31,6 +32,17 @@ class _Level(ctypes.c_int32):
     __hash__ = object.__hash__
 
 
+class Lines(threading.local):
+    """What has not gone on yet: each thread's own lines, put into its dictionary without a line of Python. A thread asks
+    for them before its call, so that they are there."""
+
+    def __init__(self) -> None:
+        self.own: dict[_Level, bytes] = {}
+        self.put = self.own.__setitem__
+
+    __setitem__ = property(operator.attrgetter("put"))
+
+
 _put = ctypes.CFUNCTYPE(None, ctypes.py_object, _Level, ctypes.c_char_p)(operator.setitem)
 
 callback: Any = ctypes.cast(_put, tm_log_callback)
@@ -42,8 +54,7 @@ class Logs:
     __slots__ = ("lines", "most", "take")
 
     def __init__(self) -> None:
-        #: What has not gone on yet.
-        self.lines: dict[_Level, bytes] = {}
+        self.lines = Lines()
         self.take: LogCallback | None = logger.log
         # What happens once an hour is always asked for, and the logger decides; what happens in every call is not.
         self.most = 4 if logger.isEnabledFor(logging.DEBUG) else 3
@@ -53,8 +64,15 @@ class Logs:
         self.most = 0 if take is None else sum(level <= known for known in LEVELS)
 
     def hand_over(self) -> None:
-        """Gives the lines to whoever takes them. What that raises is raised."""
-        for level in list(self.lines):
-            line = self.lines.pop(level, None)  # another thread may be here, too
+        """Gives the thread's lines to whoever takes them. What that raises is raised when all are given."""
+        failures: list[BaseException] = []
+        lines = self.lines.own
+        for level in list(lines):
+            line = lines.pop(level, None)  # what takes a line may call the manager
             if line is not None and self.take is not None:
-                self.take(LEVELS[level.value - 1], line.decode(errors="replace"))
+                try:
+                    self.take(LEVELS[level.value - 1], line.decode(errors="replace"))
+                except BaseException as raised:
+                    failures.append(raised)
+        if failures:
+            raise min(failures, key=lambda raised: isinstance(raised, Exception))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import os
 import weakref
 from time import monotonic
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from . import _native as native
 from ._api import tm_interrupt_callback, tm_log_callback
-from ._calls import at_the_end, call, interrupt_callback, kept, outcome, place, places
+from ._calls import call, interrupt_callback, kept, managers, outcome, place, places
 from ._logs import INFO, LogCallback, Logs
 from ._logs import callback as log_callback
 from ._options import DEFAULTS
@@ -85,6 +86,7 @@ class TokenManager:
         "_lines",
         "_logs",
         "_origins",
+        "_renewals",
         "_room_size",
         "_rooms",
         "_username",
@@ -104,13 +106,12 @@ class TokenManager:
         if isinstance(store, TokenStore):
             callbacks = store_callbacks(store)
             given["store"] = {"type": "callback", **({"id": store.id} if store.id is not None else {})}
-        self._origins = Origins(host, given.get("allowed_origins", ()))
         self._username = username or os.environ.get("TOKENMGR_USERNAME")
-        #: Before this a token that was good is good still, unless it was refused; 0: nobody knows.
-        self._good_until = 0.0
-        self._window = 1 + sum(
-            given.get(name, DEFAULTS[name]) for name in ("refresh_before_seconds", "refresh_jitter_seconds")
-        )
+        #: Before this a token that was good is good still, unless it was refused; 0: nobody knows. Each renewal puts
+        #: another list here, so that a thread which learned of a token before writes where nobody reads any more.
+        self._good_until = [0.0]
+        #: One entry for each renewal that is under way.
+        self._renewals: list[None] = []
         #: One for each thread that copies a token at the same moment.
         self._rooms: list[_Room] = []
         self._room_size = 4096
@@ -120,17 +121,23 @@ class TokenManager:
             native.text(host, "host"),
             native.text(username, "username"),
             native.text(password, "password"),
-            json.dumps(given, default=os.fspath).encode() if given else None,
+            json.dumps(given, default=os.fsdecode).encode() if given else None,
         )
         self._handle: _Handle | None = _Handle(pointer)
         # At the interpreter's end threads may still be in calls: what is left then goes with the process.
         weakref.finalize(self._handle, native.free, pointer).atexit = False
+        self._origins = Origins(host, given.get("allowed_origins", ()))
+        self._window = 1 + sum(
+            given.get(name, DEFAULTS[name]) for name in ("refresh_before_seconds", "refresh_jitter_seconds")
+        )
+        if given.get("persistent"):
+            self._window = math.inf  # other managers renew the same tokens, unseen from here
         self._logs = Logs()
         self._lines = self._logs.lines
         self._handle.callbacks = [self._lines]
         call(native.set_interrupt_callback, self._handle, interrupt_callback, None)
         call(native.set_log_callback, self._handle, log_callback, id(self._lines), self._logs.most)
-        at_the_end(self)
+        managers.add(self)
         if callbacks is not None:
             self._handle.callbacks += callbacks
             call(native.set_store, self._handle, *callbacks, None)
@@ -179,9 +186,13 @@ class TokenManager:
             encoded = _urls[url]
         except KeyError:
             encoded = _encode(url)
-        error = places.pop() if places else place()
+        try:
+            error = places.pop()
+        except IndexError:
+            error = place()
+        lines = self._lines.own
         handle = _request(self._handle, method, encoded, body, size, options, error)
-        if not handle or kept or self._lines:
+        if not handle or kept or lines:
             self._settle(error)
         places.append(error)
         return Response(handle)
@@ -195,10 +206,13 @@ class TokenManager:
 
     def _good_token(self) -> str | None:
         """The access token, if that takes no waiting for sure."""
-        if monotonic() >= self._good_until:
+        if monotonic() >= self._good_until[0]:
             return None
         rooms = self._rooms
-        room = rooms.pop() if rooms else _Room(self._room_size)
+        try:
+            room = rooms.pop()
+        except IndexError:
+            room = _Room(self._room_size)
         size: int = _copy_access_token(self._handle, room.array, room.size, None)
         if not 0 < size < len(room.bytes):
             return None
@@ -208,16 +222,20 @@ class TokenManager:
 
     def token(self) -> Token:
         """A token pair that is good now; logs in or refreshes when due."""
+        good_until = self._good_until
+        is_settled = not self._renewals
         error = place()
+        lines = self._lines.own
         handle = native.get_token(self._handle, error)
-        if not handle or kept or self._lines:
+        if not handle or kept or lines:
             self._settle(error)
         places.append(error)
         token = Token(handle)
         size = len(native.token_access(handle)) + 1
         if size > self._room_size:
             self._room_size, self._rooms = 2 * size, []
-        self._good_until = monotonic() + token.seconds_left - self._window
+        if is_settled:
+            good_until[0] = monotonic() + token.seconds_left - self._window
         return token
 
     def peek_token(self) -> Token | None:
@@ -295,7 +313,7 @@ class TokenManager:
 
     def close(self) -> None:
         """Closes the connections, once the calls that are running have returned. It does not log out."""
-        self._good_until = 0.0
+        self._good_until = [0.0]
         self._handle = None
 
     def __enter__(self) -> TokenManager:
@@ -324,18 +342,22 @@ class TokenManager:
 
     def _do(self, function: Callable[..., Any], *arguments: Any) -> Any:
         error = place()
+        lines = self._lines.own
         result = function(self._handle, *arguments, error)
-        if error._obj or kept or self._lines:
+        if error._obj or kept or lines:
             self._settle(error)
         places.append(error)
         return result
 
     def _renew(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Does what changes the token that is held."""
+        """Does what changes the token that is held. Meanwhile whoever wants one has to wait, and must not hold the GIL."""
+        self._renewals.append(None)
+        self._good_until = [0.0]
         try:
             self._do(function, *arguments)
         finally:
-            self._good_until = 0.0
+            self._good_until = [0.0]
+            del self._renewals[-1:]  # a forked child may have forgotten it
 
     def _settle(self, error: Any) -> None:
         """After a call: hands the log lines over, and raises the call's error or what was raised meanwhile. Returns if
@@ -344,7 +366,7 @@ class TokenManager:
         if self._handle is None and isinstance(failure, InvalidArgument):
             failure = InvalidArgument("the TokenManager is closed; make a new one")
         if failure is not None:
-            self._good_until = 0.0
+            self._good_until = [0.0]
         try:
             self._logs.hand_over()
         except BaseException as raised:
@@ -352,3 +374,12 @@ class TokenManager:
                 raise raised from failure
         if failure is not None:
             raise failure
+
+
+def _in_child() -> None:
+    """A forked child has one thread: what others were about is over."""
+    for manager in list(managers):
+        manager._renewals.clear()
+
+
+os.register_at_fork(after_in_child=_in_child)

@@ -33,13 +33,17 @@ class Origins:
         if origin(url) not in {origin(known) for known in (self._host, *self._allowed)}:
             scheme, host, port = origin(url)
             raise UrlNotAllowed(
-                f"{scheme}://{host}:{port} is neither the host's origin nor in allowed_origins; nothing was sent to it. "
-                "Add it to allowed_origins if it may see the token"
+                f"{scheme}://{bracketed(host)}:{port} is neither the host's origin nor in allowed_origins; nothing was sent "
+                "to it. Add it to allowed_origins if it may see the token"
             )
 
     def __str__(self) -> str:
         scheme, host, port = origin(self._host)
-        return f"{scheme}://{host}" + ("" if port == PORTS.get(scheme) else f":{port}")
+        return f"{scheme}://{bracketed(host)}" + ("" if port == PORTS.get(scheme) else f":{port}")
+
+
+def bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def from_environment() -> str:

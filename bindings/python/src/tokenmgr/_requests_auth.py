@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import time
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 class RequestsAuth(requests.auth.AuthBase):
     """Sends a good token, and where it is refused another one, once. To other origins than the manager's it sends
-    nothing: UrlNotAllowed."""
+    nothing: UrlNotAllowed. The client follows redirects to them, but without a token."""
 
     def __init__(self, manager: TokenManager) -> None:
         self._manager = manager
@@ -40,7 +42,7 @@ class RequestsAuth(requests.auth.AuthBase):
                 requests.utils.rewind_body(request)
             except requests.exceptions.UnrewindableBodyError:
                 return response
-        elif request.body is not None and not isinstance(request.body, (str, bytes)):
+        elif request.body is not None and not isinstance(request.body, (str, bytes, bytearray)):
             return response  # an iterator that has been read: the next call has another token
         response.content  # noqa: B018 (read to its end, so that the connection can be used again)
         response.close()
@@ -48,7 +50,9 @@ class RequestsAuth(requests.auth.AuthBase):
         requests.cookies.extract_cookies_to_jar(jar, response.request, response.raw)  # type: ignore[no-untyped-call]
         request.prepare_cookies(jar)
         request.headers["Authorization"] = "Bearer " + self._manager.access_token()
+        began = time.perf_counter()
         again: requests.Response = response.connection.send(request, **options)
+        again.elapsed = datetime.timedelta(seconds=time.perf_counter() - began)
         again.history.append(response)
         again.request = request
         return again

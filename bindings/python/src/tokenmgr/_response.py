@@ -55,7 +55,7 @@ class Response:
         named = re.search(r"charset=[\"']?([^\s;\"']+)", self.headers.get("content-type", ""), re.IGNORECASE)
         try:
             return self.content.decode(named[1] if named else "utf-8", "replace")
-        except LookupError:
+        except (LookupError, ValueError):  # unknown, or one that can not replace what is no text in it
             return self.content.decode("utf-8", "replace")
 
     def json(self, **options: Any) -> Any:
@@ -134,7 +134,7 @@ class Headers(Mapping[str, str]):
         return len({name for name, _ in self._pairs})
 
     def __repr__(self) -> str:
-        return f"Headers({dict(self)})"
+        return f"<Headers {', '.join(self)}>"  # names only: a value may be a secret, such as a cookie
 
 
 def decoded(value: bytes) -> str:
