@@ -62,7 +62,7 @@ final class Response
     /** A header's first value; null if it is absent. */
     public function header(string $name): ?string
     {
-        return Library::$ffi->tm_response_header($this->response, $name);
+        return str_contains($name, "\0") ? null : Library::$ffi->tm_response_header($this->response, $name);
     }
 
     /**

@@ -7,6 +7,7 @@ namespace TokenMgr\Tests;
 use GuzzleHttp\Client;
 use GuzzleHttp\Exception\ClientException;
 use GuzzleHttp\HandlerStack;
+use GuzzleHttp\Promise\PromiseInterface;
 use GuzzleHttp\Promise\Utils;
 use GuzzleHttp\Psr7\NoSeekStream;
 use GuzzleHttp\Psr7\Request;
@@ -133,6 +134,74 @@ final class HttpClientTest extends ApiTestCase
         $answer = $send($this, $tm, $foreign);
         self::assertSame('missing_token', json_decode((string) $answer->getBody(), true)['error']['code']);
         self::assertSame([1, 0], [self::$elsewhere->counter('api_401'), self::$api->counter('refreshes')]);
+    }
+
+    /** @dataProvider sinks */
+    public function testASinkHoldsOnlyTheAnswerThatCounts(string $get, callable $sink): void
+    {
+        $tm = $this->manager();
+        $tm->login();
+        self::$api->revoke('access');
+        $file = tempnam(sys_get_temp_dir(), 'tokenmgr-');
+        file_put_contents($file, str_repeat('older than the request; ', 1000));
+        try {
+            [$sink, $kept] = $sink($file);
+            $answer = $this->guzzle($tm)->$get('/api/v1/blob?bytes=3', ['sink' => $sink]);
+            $answer = $answer instanceof PromiseInterface ? $answer->wait() : $answer;
+            self::assertSame(200, $answer->getStatusCode());
+            unset($answer, $sink);
+            self::assertSame("$kept\0\1\2", file_get_contents($file));
+            self::assertSame(1, self::$api->counter('api_401'));
+        } finally {
+            unlink($file);
+        }
+    }
+
+    /** @return array<string, array{string, callable(string): array{mixed, string}}> the sink, and what stays in it */
+    public function sinks(): array
+    {
+        $path = fn (string $file) => [$file, ''];
+        $resource = fn (string $file) => [fopen($file, 'w+'), ''];
+        $written = function (string $file): array {
+            file_put_contents($file, 'kept: ');
+
+            $resource = fopen($file, 'r+');
+            fseek($resource, 0, SEEK_END);
+
+            return [$resource, 'kept: '];
+        };
+
+        return [
+            'a path' => ['get', $path],
+            'a path, asynchronous' => ['getAsync', $path],
+            'a resource' => ['get', $resource],
+            'a resource, asynchronous' => ['getAsync', $resource],
+            'a resource at its end' => ['get', $written],
+        ];
+    }
+
+    /** @dataProvider sinksThatKeepWhatIsWritten */
+    public function testASinkThatCanNotBeSetBackEndsWithThe401(mixed $sink): void
+    {
+        $tm = $this->manager();
+        $tm->login();
+        self::$api->revoke('access');
+        $guzzle = $this->guzzle($tm, ['http_errors' => false]);
+        self::assertSame(401, $guzzle->get('/api/v1/products', ['sink' => $sink])->getStatusCode());
+        self::assertSame(200, $guzzle->get('/api/v1/products')->getStatusCode(), 'the next one has a new token');
+        self::assertSame(2, self::$api->counter('api_arrivals'));
+    }
+
+    public function sinksThatKeepWhatIsWritten(): array
+    {
+        $inside = fopen('php://memory', 'w+');
+        fwrite($inside, 'not at its end');
+        rewind($inside);
+
+        return [
+            'a stream' => [Psr7::streamFor(fopen('php://memory', 'w+'))],
+            'in the middle' => [$inside],
+        ];
     }
 
     public function testNorDoesARedirectCarryItThere(): void

@@ -271,4 +271,15 @@ final class RequestTest extends ApiTestCase
         self::assertTrue(Jwt::isExpired('nonsense'));
         self::thrownBy(fn () => Jwt::payload('nonsense'), Exception\BadToken::class);
     }
+
+    public function testANulByteEndsNothing(): void
+    {
+        $response = $this->manager()->get('/api/v1/products');
+        self::assertNull($response->header("content-type\0x"));
+        $token = $this->manager()->accessToken() . "\0x";
+        self::assertTrue(Jwt::isExpired($token));
+        self::assertSame(0, Jwt::secondsLeft($token));
+        self::assertTrue(Jwt::shouldRefresh($token));
+        self::thrownBy(fn () => Jwt::payload($token), Exception\BadToken::class);
+    }
 }

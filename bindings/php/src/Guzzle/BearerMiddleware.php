@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace TokenMgr\Guzzle;
 
+use GuzzleHttp\Psr7\Utils;
 use Psr\Http\Message\RequestInterface;
 use Psr\Http\Message\ResponseInterface;
 use TokenMgr\TokenManager;
@@ -31,13 +32,22 @@ final class BearerMiddleware
                 return $next($request, $options);
             }
             $token = $this->manager->accessToken();
+            $resource = $options['sink'] ?? null;
+            $before = self::lengthOf($resource);
+            if (is_resource($resource)) {
+                // One stream for both sends: a second one would find the resource closed with the first.
+                $options['sink'] = Utils::streamFor($resource);
+            }
 
             return $next(self::withToken($request, $token), $options)->then(
-                function (ResponseInterface $response) use ($next, $request, $options, $token) {
+                function (ResponseInterface $response) use ($next, $request, $options, $token, $resource, $before) {
                     if ($response->getStatusCode() !== 401) {
                         return $response;
                     }
                     $this->manager->reject($token);
+                    if ($before === null || (is_resource($resource) && !self::setBack($resource, $before))) {
+                        return $response; // it is in the sink for good
+                    }
                     $body = $request->getBody();
                     if ($body->getSize() !== 0) {
                         if (!$body->isSeekable()) {
@@ -50,6 +60,23 @@ final class BearerMiddleware
                 }
             );
         };
+    }
+
+    /** How long a sink is before an answer is written to its end; null if it can not be set back to that. */
+    private static function lengthOf(mixed $sink): ?int
+    {
+        if (!is_resource($sink)) {
+            return $sink === null || is_string($sink) ? 0 : null; // a path is opened anew each time
+        }
+        $length = fstat($sink)['size'] ?? null;
+
+        return stream_get_meta_data($sink)['seekable'] && ftell($sink) === $length ? $length : null;
+    }
+
+    /** @param resource $sink */
+    private static function setBack($sink, int $length): bool
+    {
+        return ftruncate($sink, $length) && fseek($sink, $length) === 0;
     }
 
     private static function withToken(RequestInterface $request, #[\SensitiveParameter] string $token): RequestInterface
