@@ -79,16 +79,16 @@ impl Pause {
         self.until.store(Tick::now().after(wait).0, Ordering::Relaxed);
     }
 
-    /// A short pause after something that was no failure.
-    pub fn rest(&self, wait: std::time::Duration) {
-        self.until.store(Tick::now().after(wait).0, Ordering::Relaxed);
-    }
-
     /// The same, unless another caller has begun the pause already.
     pub fn grow_once(&self, backoff: Backoff) {
         if self.is_over(Tick::now()) {
             self.grow(backoff, None);
         }
+    }
+
+    /// A short pause after something that was no failure.
+    pub fn rest(&self, wait: std::time::Duration) {
+        self.until.store(Tick::now().after(wait).0, Ordering::Relaxed);
     }
 
     pub fn end(&self) {
