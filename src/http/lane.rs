@@ -31,19 +31,23 @@ pub struct Lane {
     idle_since: Tick,
 }
 
+/// What drives a lane's sockets, on the thread of whoever has the lane.
+pub fn runtime() -> std::io::Result<Runtime> {
+    Builder::new_current_thread()
+        .enable_all()
+        // Name look-ups need a thread; it must not outlive the call (P4).
+        .thread_keep_alive(Duration::ZERO)
+        .build()
+}
+
 impl Lane {
     pub fn new(client: Client) -> Result<Lane> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            // Name look-ups need a thread; it must not outlive the call (P4).
-            .thread_keep_alive(Duration::ZERO)
-            .build()
-            .map_err(|cause| {
-                Error::new(
-                    Status::TM_NETWORK,
-                    format!("no connection could be prepared ({cause}); check the limit of open files"),
-                )
-            })?;
+        let runtime = runtime().map_err(|cause| {
+            Error::new(
+                Status::TM_NETWORK,
+                format!("no connection could be prepared ({cause}); check the limit of open files"),
+            )
+        })?;
         Ok(Lane { client, runtime: Some(runtime), is_kept: false, idle_since: Tick::now() })
     }
 

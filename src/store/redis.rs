@@ -252,6 +252,11 @@ async fn read_once(
     if watch {
         line.ask(route, cmd("WATCH").arg(key)).await?;
     }
+    read_by_commands(line, route, key).await
+}
+
+/// What the script reads, where scripts are refused. In one step only under WATCH, which EXEC asks about.
+async fn read_by_commands(line: &mut Line, route: &Route<'_>, key: &str) -> std::result::Result<Snapshot, Trouble> {
     let now = script::time(&line.ask(route, &cmd("TIME")).await?).ok_or_else(|| senseless(line))?;
     let (incarnation, role) = match line.ask(route, cmd("INFO").arg("replication")).await {
         Ok(info) => script::replication(info),
@@ -307,14 +312,7 @@ async fn write_watched(
         // If it was written under another incarnation, it was not on what was read: whoever wrote looks again.
         false => {
             line.ask(route, cmd("WATCH").arg(key)).await?;
-            let now = script::time(&line.ask(route, &cmd("TIME")).await?).ok_or_else(|| senseless(line))?;
-            let incarnation = match read.incarnation {
-                Some(_) => script::replication(line.ask(route, cmd("INFO").arg("replication")).await?).0,
-                None => None,
-            };
-            let hash =
-                script::hash_in(line.ask(route, cmd("HGETALL").arg(key)).await?).ok_or_else(|| senseless(line))?;
-            Ok(Written::Changed(Snapshot { hash, now, incarnation, is_replica: false }))
+            read_by_commands(line, route, key).await.map(Written::Changed)
         }
     }
 }

@@ -6,6 +6,7 @@ use super::trouble::Trouble;
 use crate::call::{Call, SLICE};
 use crate::clock::Tick;
 use crate::error::{Error, Result, Status};
+use crate::http::lane::runtime;
 use crate::signal::NoSigpipe;
 use redis::{Cmd, Value, cmd};
 use rustls::ClientConfig;
@@ -13,7 +14,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 
 /// How often in a row a Cluster may send a command on.
 const MOST_REDIRECTIONS: u32 = 5;
@@ -73,17 +74,12 @@ impl Met {
 
 impl Lane {
     pub fn new() -> Result<Lane> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            // Name look-ups need a thread; it must not outlive the call (P4).
-            .thread_keep_alive(Duration::ZERO)
-            .build()
-            .map_err(|cause| {
-                Error::new(
-                    Status::TM_STORE,
-                    format!("no connection to Redis could be prepared ({cause}); check the limit of open files"),
-                )
-            })?;
+        let runtime = runtime().map_err(|cause| {
+            Error::new(
+                Status::TM_STORE,
+                format!("no connection to Redis could be prepared ({cause}); check the limit of open files"),
+            )
+        })?;
         Ok(Lane { runtime: Some(runtime), line: Line::default(), idle_since: Tick::now() })
     }
 
