@@ -4,6 +4,9 @@
 //! The rules T1 to T5 and R5 live here. A refresh token is sent only by whoever holds an acknowledged claim
 //! on exactly that token; whoever is in doubt logs in, which is always safe.
 
+mod optional_secret;
+pub mod u128hex;
+
 use crate::backoff::REFUSED;
 use crate::clock::millis;
 use crate::secret::Secret;
@@ -408,45 +411,6 @@ fn left(until: i64, now: i64, most: Duration) -> Option<Duration> {
 impl StoredPair {
     pub fn lineage(&self) -> Option<Lineage> {
         self.family.map(|family| Lineage { family: family.0, seq: self.seq })
-    }
-}
-
-/// 128 bits as hexadecimal text: JSON's numbers do not reach that far.
-pub mod u128hex {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct Hex(pub u128);
-
-    impl Serialize for Hex {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            serializer.collect_str(&format_args!("{:032x}", self.0))
-        }
-    }
-
-    impl<'de> Deserialize<'de> for Hex {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Hex, D::Error> {
-            let text = String::deserialize(deserializer)?;
-            u128::from_str_radix(&text, 16).map(Hex).map_err(|_| de::Error::custom("not hexadecimal"))
-        }
-    }
-}
-
-mod optional_secret {
-    use crate::secret::Secret;
-    use serde::{Deserialize, Deserializer, Serializer};
-    use zeroize::Zeroizing;
-
-    pub fn serialize<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
-        match secret {
-            Some(secret) => serializer.serialize_str(secret.as_str()),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?.map(Zeroizing::new);
-        Ok(text.filter(|text| !text.is_empty()).and_then(|text| Secret::new(&text)))
     }
 }
 
