@@ -28,6 +28,7 @@ fn write_header(root: &Path, config: &str, name: &str) {
         .with_src(root.join("src/error.rs"))
         .with_src(root.join("src/ffi/manager.rs"))
         .with_src(root.join("src/ffi/response.rs"))
+        .with_src(root.join("src/ffi/outcome.rs"))
         .with_src(root.join("src/ffi/token.rs"))
         .with_src(root.join("src/ffi/jwt.rs"))
         .with_src(root.join("src/ffi/error.rs"))

@@ -3,7 +3,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* libtokenmgr for PHP's FFI. Generated from the Rust sources; do not edit. */
 
-#define TM_ABI_VERSION 1
+#define TM_ABI_VERSION 2
 
 typedef enum tm_status {
   TM_OK = 0,
@@ -39,6 +39,15 @@ typedef struct tm_response tm_response;
 typedef struct tm_sink tm_sink;
 
 typedef struct tm_token tm_token;
+
+typedef struct tm_outcome {
+  int32_t status;
+  const void *body;
+  size_t body_len;
+  const char *head;
+  size_t head_len;
+  const struct tm_error *error;
+} tm_outcome;
 
 typedef void (*tm_log_callback)(void *userdata, int32_t level, const char *message);
 
@@ -97,6 +106,12 @@ const char *tm_response_url(const struct tm_response *r);
 const struct tm_error *tm_response_error(const struct tm_response *r);
 
 void tm_response_free(struct tm_response *r);
+
+struct tm_outcome *tm_outcome_new(void);
+
+enum tm_status tm_request_into(struct tm_manager *tm, const char *method, const char *url, const void *body, size_t body_len, const char *request_options_json, struct tm_outcome *outcome);
+
+void tm_outcome_free(struct tm_outcome *outcome);
 
 const char *tm_token_access(const struct tm_token *t);
 

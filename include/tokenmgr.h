@@ -53,7 +53,7 @@
 /**
  * The version of this interface. It rises with each addition; an incompatible change changes the soname.
  */
-#define TM_ABI_VERSION 1
+#define TM_ABI_VERSION 2
 
 /**
  * Why a call ended. Append-only: a number is never given a new meaning.
@@ -173,6 +173,42 @@ typedef struct tm_sink tm_sink;
  * An immutable snapshot of a token pair.
  */
 typedef struct tm_token tm_token;
+
+/**
+ * What a request came to: a response or an error. The library makes it with tm_outcome_new(), fills it in
+ * tm_request_into(), and may give it more members at its end; read it, and leave it as it is.
+ *
+ * What its pointers lead to is borrowed, until the next tm_request_into() with this outcome, or
+ * tm_outcome_free().
+ */
+typedef struct tm_outcome {
+  /**
+   * The HTTP status, such as 200; 0 if there is no response.
+   */
+  int32_t status;
+  /**
+   * The body, decompressed, and behind it a NUL that is not counted. NULL if there is no response.
+   */
+  const void *body;
+  /**
+   * The body's size in bytes.
+   */
+  size_t body_len;
+  /**
+   * The URL that answered, after redirects; then the name of each header, in lower case, and its value, as
+   * received: maybe not UTF-8. Behind each stands a NUL. NULL if there is no response.
+   */
+  const char *head;
+  /**
+   * The size of all that in bytes, the last NUL included.
+   */
+  size_t head_len;
+  /**
+   * Why there is no response, or what one of 400 and above means: see tm_response_error(). NULL below 400.
+   * Not to be freed.
+   */
+  const struct tm_error *error;
+} tm_outcome;
 
 /**
  * Takes log lines. `level`: 1 error, 2 warning, 3 info, 4 debug. `message` is valid until it returns.
@@ -522,6 +558,49 @@ const struct tm_error *tm_response_error(const struct tm_response *r);
  * @since 0.1
  */
 void tm_response_free(struct tm_response *r);
+
+/**
+ * A place for what requests come to, one after another: see tm_request_into().
+ *
+ * @return an owned, empty outcome for tm_outcome_free()
+ * @par Threads and forks any thread; also in a forked child
+ * @since 0.1, interface 2
+ */
+struct tm_outcome *tm_outcome_new(void);
+
+/**
+ * As tm_request(), but puts response or error into an outcome of the caller's, whose members then take no calls to
+ * read and whose next use frees them: for bindings, where each call of a C function costs more than what it does.
+ *
+ * @param tm the manager
+ * @param method as for tm_request()
+ * @param url as for tm_request()
+ * @param body as for tm_request()
+ * @param body_len as for tm_request()
+ * @param request_options_json as for tm_request()
+ * @param outcome what is filled, for one call at a time; what it held before is freed first. A callback that
+ *        makes a request within this call takes another
+ * @return #TM_OK if there is a response, whatever its HTTP status; else the code of the outcome's error: see
+ *         tm_request(). With a NULL outcome #TM_INVALID_ARGUMENT, and nothing is sent
+ * @par Threads and forks any thread; blocks for `timeout_ms` at the most
+ * @since 0.1, interface 2
+ */
+enum tm_status tm_request_into(struct tm_manager *tm,
+                               const char *method,
+                               const char *url,
+                               const void *body,
+                               size_t body_len,
+                               const char *request_options_json,
+                               struct tm_outcome *outcome);
+
+/**
+ * Frees an outcome and everything in it.
+ *
+ * @param outcome an owned outcome that no call uses, or NULL
+ * @par Threads and forks any thread, once; also in a forked child
+ * @since 0.1, interface 2
+ */
+void tm_outcome_free(struct tm_outcome *outcome);
 
 /**
  * The access token: what stands behind `Bearer` in an Authorization header (RFC 6750).

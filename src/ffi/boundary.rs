@@ -24,8 +24,7 @@ pub fn guard<T>(fallback: T, body: impl FnOnce() -> T) -> T {
 /// # Safety
 /// `err` is NULL or valid for a write.
 pub unsafe fn fallible<T>(err: *mut *mut tm_error, nothing: T, body: impl FnOnce() -> Result<T>) -> T {
-    let outcome = contain(body).unwrap_or_else(|| Err(panicked()));
-    let (output, error) = match outcome {
+    let (output, error) = match attempt(body) {
         Ok(output) => (output, std::ptr::null_mut()),
         Err(error) => (nothing, if err.is_null() { std::ptr::null_mut() } else { tm_error::into_raw(error) }),
     };
@@ -45,12 +44,17 @@ pub unsafe fn doing(err: *mut *mut tm_error, body: impl FnOnce() -> Result<()>) 
     // SAFETY: the caller of this function vouches for `err`.
     unsafe {
         fallible(err, (), || {
-            let outcome = contain(body).unwrap_or_else(|| Err(panicked()));
+            let outcome = attempt(body);
             status = outcome.as_ref().map_or_else(Error::status, |()| Status::TM_OK);
             outcome
         });
     }
     status
+}
+
+/// Runs what may fail within an exported function; a panic becomes an error like any other.
+pub fn attempt<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    contain(body).unwrap_or_else(|| Err(panicked()))
 }
 
 fn contain<T>(body: impl FnOnce() -> T) -> Option<T> {
@@ -184,6 +188,7 @@ mod tests {
             include_str!("jwt.rs"),
             include_str!("library.rs"),
             include_str!("manager.rs"),
+            include_str!("outcome.rs"),
             include_str!("response.rs"),
             include_str!("store.rs"),
             include_str!("token.rs"),

@@ -103,15 +103,35 @@ pub unsafe extern "C" fn tm_request(
     // and a NULL or writable `err`.
     unsafe {
         fallible(err, null_mut(), || {
-            let tm = handle(tm, "tm")?;
-            let method = string(method, "method")?;
-            let url = string(url, "url")?;
-            let body = bytes(body, body_len, "body")?;
-            let options = optional_string(request_options_json, "request_options_json")?;
-            let response = tm.manager.request(method, url, Bytes::copy_from_slice(body), options)?;
-            Ok(tm_response::into_raw(response))
+            let response = request(tm, method, url, body, body_len, request_options_json)?;
+            Ok(Box::into_raw(Box::new(response)))
         })
     }
+}
+
+/// tm_request() and tm_request_into(), but for where the response goes.
+///
+/// # Safety
+/// `tm` is NULL or a live manager, `body` is valid for `body_len` bytes, the others are NULL or NUL-terminated strings.
+pub unsafe fn request(
+    tm: *const tm_manager,
+    method: *const c_char,
+    url: *const c_char,
+    body: *const c_void,
+    body_len: usize,
+    request_options_json: *const c_char,
+) -> Result<tm_response> {
+    // SAFETY: the caller of this function vouches for it.
+    let (tm, method, url, body, options) = unsafe {
+        (
+            handle(tm, "tm")?,
+            string(method, "method")?,
+            string(url, "url")?,
+            bytes(body, body_len, "body")?,
+            optional_string(request_options_json, "request_options_json")?,
+        )
+    };
+    Ok(tm_response::new(tm.manager.request(method, url, Bytes::copy_from_slice(body), options)?))
 }
 
 /// A token that is good now; logs in or refreshes when due. For callers with their own HTTP client; see

@@ -10,6 +10,7 @@ mod error;
 mod jwt;
 mod library;
 mod manager;
+mod outcome;
 mod response;
 mod store;
 mod token;

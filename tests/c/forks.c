@@ -193,6 +193,36 @@ static void p1_generations(void) {
     tm_free(tm);
 }
 
+__attribute__((noinline))
+static void fill_as_a_parent(tm_manager *tm, tm_outcome *outcome) {
+    CHECK_INT(tm_request_into(tm, "GET", "/api/v1/products", NULL, 0, NULL, outcome), TM_OK);
+}
+
+/* An outcome that a child inherits is its own copy: it reads it, uses it again and frees it. */
+static void p1_outcomes(void) {
+    demo("{'reset':true}");
+    tm_manager *tm = new_manager(NULL);
+    tm_outcome *outcome = tm_outcome_new();
+    REQUIRE(outcome != NULL);
+    fill_as_a_parent(tm, outcome);
+    pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        CHECK_CONTAINS((const char *)outcome->body, "Popup Coffee Card");
+        CHECK_INT(tm_request_into(tm, "GET", "//", NULL, 0, NULL, outcome), TM_INVALID_ARGUMENT);
+        CHECK(outcome->body == NULL);
+        CHECK_INT(tm_error_code(outcome->error), TM_INVALID_ARGUMENT);
+        tm_outcome_free(outcome);
+        live_as_a_child(tm);
+        _exit(check_end());
+    }
+    wait_for(child);
+    CHECK_INT(outcome->status, 200);
+    CHECK_CONTAINS((const char *)outcome->body, "Popup Coffee Card");
+    tm_outcome_free(outcome);
+    tm_free(tm);
+}
+
 int main(int argc, char **argv) {
     check_begin(argc, argv);
     p1_both_sides_go_on();
@@ -200,5 +230,6 @@ int main(int argc, char **argv) {
     p1_a_fork_may_come_at_the_worst_moment();
     p1_forks_among_threads();
     p1_generations();
+    p1_outcomes();
     return check_end();
 }
