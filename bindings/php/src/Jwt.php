@@ -49,7 +49,8 @@ final class Jwt
         if (str_contains($token, "\0")) {
             throw new BadToken('the token holds a NUL byte, so it is no JWT', Library::$ffi->TM_BAD_TOKEN);
         }
-        $json = Library::text(Library::$ffi->tm_jwt_payload_json($token, Library::$err));
+        $err = new ErrorPlace();
+        $json = Library::text(Library::$ffi->tm_jwt_payload_json($token, $err->at) ?? throw $err->exception());
 
         return json_decode($json, true, 512, JSON_BIGINT_AS_STRING) ?? [];
     }

@@ -7,7 +7,6 @@ namespace TokenMgr;
 use FFI;
 use FFI\CData;
 use TokenMgr\Exception\LibraryNotLoaded;
-use TokenMgr\Exception\TokenManagerException;
 
 /**
  * The shared library, loaded once per process (under FPM: per request, which costs nothing with `ffi.preload`).
@@ -17,11 +16,6 @@ final class Library
 {
     /** @internal the functions and types of tokenmgr-ffi.h; call load() before the first use */
     public static FFI $ffi;
-
-    /** @internal what every function is given as `err`: one place is enough, because it is read at once */
-    public static CData $err;
-
-    private static CData $error;
 
     private static ?string $path = null;
 
@@ -36,10 +30,7 @@ final class Library
     public static function load(?string $path = null): void
     {
         if (!isset(self::$ffi)) {
-            [$ffi, self::$path] = (new Loader())->load($path);
-            self::$error = $ffi->new('tm_error *');
-            self::$err = FFI::addr(self::$error);
-            self::$ffi = $ffi;
+            [self::$ffi, self::$path] = (new Loader())->load($path);
         } elseif ($path !== null && $path !== self::$path) {
             $loaded = self::$path ?? 'the one that ffi.preload names';
             throw new LibraryNotLoaded(
@@ -62,7 +53,9 @@ final class Library
     {
         self::load();
 
-        return self::text(self::$ffi->tm_generate_key(self::$err));
+        $err = new ErrorPlace();
+
+        return self::text(self::$ffi->tm_generate_key($err->at) ?? throw $err->exception());
     }
 
     /**
@@ -70,31 +63,12 @@ final class Library
      *
      * @internal
      */
-    public static function text(?CData $owned): string
+    public static function text(CData $owned): string
     {
-        if ($owned === null) {
-            throw self::failure();
-        }
         $text = FFI::string($owned);
         self::$ffi->tm_string_free($owned);
 
         return $text;
-    }
-
-    /**
-     * The error of the call that has just failed, as an exception.
-     *
-     * @internal
-     */
-    public static function failure(): TokenManagerException
-    {
-        // A copy of the pointer: the place belongs to the next call.
-        $error = clone self::$error;
-        try {
-            return TokenManagerException::of($error);
-        } finally {
-            self::$ffi->tm_error_free($error);
-        }
     }
 
     private function __construct()

@@ -4,8 +4,6 @@ declare(strict_types=1);
 
 namespace TokenMgr;
 
-use FFI;
-use FFI\CData;
 use JsonException;
 use TokenMgr\Exception\BadResponse;
 use TokenMgr\Exception\TokenManagerException;
@@ -23,13 +21,20 @@ final class Response
     /** The body, decompressed. */
     public readonly string $body;
 
-    /** @internal see TokenManager::request() */
-    public function __construct(private ?CData $response)
-    {
-        $ffi = Library::$ffi;
-        $this->status = $ffi->tm_response_status($response);
-        // Nearly everyone wants it, and to be asked for it later would cost more than a copy.
-        $this->body = FFI::string($ffi->tm_response_body($response), $ffi->tm_response_body_len($response));
+    /**
+     * @internal see TokenManager::request()
+     *
+     * @param string            $head  the members `head` of tm_outcome
+     * @param list<mixed>|null  $error what a status of 400 and above means: see TokenManagerException::read()
+     */
+    public function __construct(
+        int $status,
+        string $body,
+        private readonly string $head,
+        private readonly ?array $error
+    ) {
+        $this->status = $status;
+        $this->body = $body;
     }
 
     /** Whether the status is 200 to 299. */
@@ -62,7 +67,7 @@ final class Response
     /** A header's first value; null if it is absent. */
     public function header(string $name): ?string
     {
-        return str_contains($name, "\0") ? null : Library::$ffi->tm_response_header($this->response, $name);
+        return $this->headers()[strtolower($name)][0] ?? null;
     }
 
     /**
@@ -73,10 +78,9 @@ final class Response
     public function headers(): array
     {
         $headers = [];
-        $count = Library::$ffi->tm_response_header_count($this->response);
-        for ($i = 0; $i < $count; $i++) {
-            $name = Library::$ffi->tm_response_header_name($this->response, $i);
-            $headers[$name][] = Library::$ffi->tm_response_header_value($this->response, $i);
+        $parts = explode("\0", $this->head);
+        for ($i = 1; $i + 1 < count($parts); $i += 2) {
+            $headers[$parts[$i]][] = $parts[$i + 1];
         }
 
         return $headers;
@@ -85,7 +89,7 @@ final class Response
     /** The URL that answered, after redirects. */
     public function url(): string
     {
-        return Library::$ffi->tm_response_url($this->response) ?? throw self::gone();
+        return strstr($this->head, "\0", true);
     }
 
     /**
@@ -97,9 +101,8 @@ final class Response
      */
     public function throw(): self
     {
-        $error = Library::$ffi->tm_response_error($this->response);
-        if ($error !== null) {
-            throw TokenManagerException::of($error, $this);
+        if ($this->error !== null) {
+            throw TokenManagerException::make($this->error, $this);
         }
 
         return $this;
@@ -111,11 +114,5 @@ final class Response
             'status' => $this->status,
             'bytes' => strlen($this->body),
         ];
-    }
-
-    public function __destruct()
-    {
-        Library::$ffi->tm_response_free($this->response);
-        $this->response = null;
     }
 }

@@ -43,8 +43,14 @@ final class TokenManager
     private static int $lentUntil = 0;
     private const LENT_FOR = 20_000_000; // nanoseconds
 
-    /** Where access tokens are copied to on their way to PHP, for all managers; null while one uses it. */
-    private static ?CData $buffer = null;
+    /**
+     * Where access tokens are copied to on their way to PHP, for all managers. Who uses it takes it out meanwhile: a
+     * callback or a signal handler that asks for a token must not write into it.
+     */
+    private static ?TokenRoom $room = null;
+
+    /** An outcome with a larger body is not kept for the next request: the body would stay with it. */
+    private const KEPT_BYTES = 65536;
 
     /**
      * @param string|null          $host     `scheme://authority[/prefix]`; null: from TOKENMGR_HOST
@@ -71,8 +77,9 @@ final class TokenManager
             $options['persistent'] ??= true;
         }
         $this->origins = new Origins($host ?? Origins::host(), $options['allowed_origins'] ?? []);
-        $this->manager = Library::$ffi->tm_new($host, $username, $password, Arguments::json($options), Library::$err)
-            ?? throw Library::failure();
+        $err = new ErrorPlace();
+        $this->manager = Library::$ffi->tm_new($host, $username, $password, Arguments::json($options), $err->at)
+            ?? throw $err->exception();
         if ($store instanceof Store) {
             $this->keepIn($store);
         }
@@ -102,10 +109,6 @@ final class TokenManager
         #[\SensitiveParameter] ?string $body = null,
         bool $idempotent = false
     ): Response {
-        if (\str_contains($url, "\0") || \str_contains($method, "\0")) {
-            Arguments::refuseNul(['method' => $method, 'url' => $url]);
-        }
-        self::$lentUntil = 0;
         if ($json !== null) {
             if ($body !== null) {
                 throw Arguments::invalid('both json and body were given; a request has one of them');
@@ -115,17 +118,9 @@ final class TokenManager
         $options = $query || $headers || $timeout !== null || $idempotent
             ? Arguments::requestOptions($query, $headers, $timeout, $idempotent)
             : null;
-        $length = $body === null ? 0 : \strlen($body);
-        $response = Library::$ffi->tm_request($this->manager, $method, $url, $body, $length, $options, Library::$err);
-        if ($response === null) {
-            throw $this->failure();
-        }
-        $response = new Response($response);
-        if ($this->callbacks !== null) {
-            $this->throwPending();
-        }
+        Arguments::refuseNul(['method' => $method]);
 
-        return $response;
+        return $this->send($method, $url, $body, $options);
     }
 
     /** See request(). */
@@ -135,7 +130,11 @@ final class TokenManager
         #[\SensitiveParameter] array $headers = [],
         ?float $timeout = null
     ): Response {
-        return $this->request('GET', $url, null, $query, $headers, $timeout);
+        $options = $query || $headers || $timeout !== null
+            ? Arguments::requestOptions($query, $headers, $timeout, false)
+            : null;
+
+        return $this->send('GET', $url, null, $options);
     }
 
     /** See request(). */
@@ -196,17 +195,12 @@ final class TokenManager
         if (self::$lender === $this->manager && \hrtime(true) < self::$lentUntil) {
             return self::$lent;
         }
-        // Taken out: a callback or a signal handler that asks for a token in the meantime must not write into it.
-        [$buffer, self::$buffer] = [self::$buffer ?? self::room(4096), null];
-        $length = Library::$ffi->tm_copy_access_token($this->manager, $buffer, FFI::sizeof($buffer), Library::$err);
-        while ($length >= FFI::sizeof($buffer)) {
-            $buffer = self::room(2 * $length);
-            $length = Library::$ffi->tm_copy_access_token($this->manager, $buffer, FFI::sizeof($buffer), Library::$err);
+        [$room, self::$room] = [self::$room ?? new TokenRoom(), null];
+        $token = $room->take($this->manager);
+        if ($token === '') {
+            throw $this->failure($room->err->exception());
         }
-        [$token, self::$buffer] = [FFI::string($buffer, $length), $buffer];
-        if ($length === 0) {
-            throw $this->failure();
-        }
+        self::$room = $room;
         $this->throwPending();
         self::$lent = $token;
         self::$lender = $this->manager;
@@ -219,10 +213,9 @@ final class TokenManager
     public function token(): Token
     {
         self::$lentUntil = 0;
-        $token = Library::$ffi->tm_get_token($this->manager, Library::$err);
-        if ($token === null) {
-            throw $this->failure();
-        }
+        $err = new ErrorPlace();
+        $token = Library::$ffi->tm_get_token($this->manager, $err->at)
+            ?? throw $this->failure($err->exception());
         $token = new Token($token);
         $this->throwPending();
 
@@ -235,7 +228,7 @@ final class TokenManager
         if ($this->manager === null) {
             throw self::gone();
         }
-        $token = Library::$ffi->tm_peek_token($this->manager, Library::$err);
+        $token = Library::$ffi->tm_peek_token($this->manager, null);
 
         return $token === null ? null : new Token($token);
     }
@@ -243,19 +236,19 @@ final class TokenManager
     /** Logs in now, whatever is held. */
     public function login(): void
     {
-        $this->finish(Library::$ffi->tm_login($this->manager, Library::$err));
+        $this->do('tm_login');
     }
 
     /** Refreshes now, however long the token would still live; falls back to a login. */
     public function refresh(): void
     {
-        $this->finish(Library::$ffi->tm_refresh($this->manager, Library::$err));
+        $this->do('tm_refresh');
     }
 
     /** Revokes the tokens at the server: every token of the client, not only this one. */
     public function logout(): void
     {
-        $this->finish(Library::$ffi->tm_logout($this->manager, Library::$err));
+        $this->do('tm_logout');
     }
 
     /**
@@ -265,7 +258,7 @@ final class TokenManager
     public function reject(#[\SensitiveParameter] string $accessToken): void
     {
         Arguments::refuseNul(['accessToken' => $accessToken]);
-        $this->finish(Library::$ffi->tm_reject($this->manager, $accessToken, Library::$err));
+        $this->do('tm_reject', $accessToken);
     }
 
     /**
@@ -282,14 +275,13 @@ final class TokenManager
         DateTimeInterface|int|null $refreshExpiresAt = null
     ): void {
         Arguments::refuseNul(['accessToken' => $accessToken, 'refreshToken' => $refreshToken]);
-        $this->finish(Library::$ffi->tm_set_tokens(
-            $this->manager,
+        $this->do(
+            'tm_set_tokens',
             $accessToken,
             $refreshToken,
             Arguments::seconds($expiresAt),
-            Arguments::seconds($refreshExpiresAt),
-            Library::$err
-        ));
+            Arguments::seconds($refreshExpiresAt)
+        );
     }
 
     /**
@@ -302,7 +294,7 @@ final class TokenManager
         #[\SensitiveParameter] string $password
     ): void {
         Arguments::refuseNul(['username' => $username, 'password' => $password]);
-        $this->finish(Library::$ffi->tm_set_credentials($this->manager, $username, $password, Library::$err));
+        $this->do('tm_set_credentials', $username, $password);
     }
 
     /**
@@ -316,7 +308,10 @@ final class TokenManager
             throw self::gone();
         }
 
-        return json_decode(Library::text(Library::$ffi->tm_stats_json($this->manager, Library::$err)), true);
+        $err = new ErrorPlace();
+        $json = Library::$ffi->tm_stats_json($this->manager, $err->at) ?? throw $err->exception();
+
+        return json_decode(Library::text($json), true);
     }
 
     /**
@@ -330,13 +325,8 @@ final class TokenManager
     {
         $callbacks = $this->callbacks();
         $callbacks->log = $log === null ? null : Closure::fromCallable($log);
-        $this->finish(Library::$ffi->tm_set_log_callback(
-            $this->manager,
-            $log === null ? null : Callbacks::functions()->log,
-            $callbacks->userdata,
-            $maxLevel,
-            Library::$err
-        ));
+        $function = $log === null ? null : Callbacks::functions()->log;
+        $this->do('tm_set_log_callback', $function, $callbacks->userdata, $maxLevel);
     }
 
     /**
@@ -349,12 +339,8 @@ final class TokenManager
     {
         $callbacks = $this->callbacks();
         $callbacks->interrupt = $interrupt === null ? null : Closure::fromCallable($interrupt);
-        $this->finish(Library::$ffi->tm_set_interrupt_callback(
-            $this->manager,
-            $interrupt === null ? null : Callbacks::functions()->interrupt,
-            $callbacks->userdata,
-            Library::$err
-        ));
+        $function = $interrupt === null ? null : Callbacks::functions()->interrupt;
+        $this->do('tm_set_interrupt_callback', $function, $callbacks->userdata);
     }
 
     /** Whether this URL is on the host's own origin or one of the option allowed_origins: nobody else gets the token. */
@@ -384,16 +370,8 @@ final class TokenManager
     {
         $callbacks = $this->callbacks();
         $callbacks->store = $store;
-        $functions = Callbacks::functions();
-        $this->finish(Library::$ffi->tm_set_store(
-            $this->manager,
-            $functions->load,
-            $functions->save,
-            $functions->lock,
-            $functions->unlock,
-            $callbacks->userdata,
-            Library::$err
-        ));
+        $of = Callbacks::functions();
+        $this->do('tm_set_store', $of->load, $of->save, $of->lock, $of->unlock, $callbacks->userdata);
     }
 
     private function callbacks(): Callbacks
@@ -401,24 +379,56 @@ final class TokenManager
         return $this->callbacks ??= new Callbacks();
     }
 
-    private static function room(int $bytes): CData
-    {
-        return Library::$ffi->new("char[$bytes]");
+    private function send(
+        string $method,
+        string $url,
+        #[\SensitiveParameter] ?string $body,
+        #[\SensitiveParameter] ?string $options
+    ): Response {
+        if (\str_contains($url, "\0")) {
+            Arguments::refuseNul(['url' => $url]);
+        }
+        self::$lentUntil = 0;
+        $length = $body === null ? 0 : \strlen($body);
+        $outcome = Outcome::$spare ?? new Outcome();
+        Outcome::$spare = null;
+        $at = $outcome->at;
+        if (Library::$ffi->tm_request_into($this->manager, $method, $url, $body, $length, $options, $at) !== 0) {
+            throw $this->failure(TokenManagerException::of($at->error));
+        }
+        $status = $at->status;
+        $length = $at->body_len;
+        $response = new Response(
+            $status,
+            FFI::string($at->body, $length),
+            FFI::string($at->head, $at->head_len),
+            $status < 400 ? null : TokenManagerException::read($at->error)
+        );
+        if ($length <= self::KEPT_BYTES) {
+            Outcome::$spare = $outcome;
+        }
+        if ($this->callbacks !== null) {
+            $this->throwPending();
+        }
+
+        return $response;
     }
 
-    private function finish(int $status): void
+    /** Calls a function of the library that takes the manager first, `err` last, and returns a tm_status. */
+    private function do(string $function, #[\SensitiveParameter] mixed ...$arguments): void
     {
         self::$lentUntil = 0;
-        if ($status !== 0) {
-            throw $this->failure();
+        $err = new ErrorPlace();
+        $arguments[] = $err->at;
+        if (Library::$ffi->$function($this->manager, ...$arguments) !== 0) {
+            throw $this->failure($err->exception());
         }
         $this->throwPending();
     }
 
-    /** What to throw for the call that failed. */
-    private function failure(): Throwable
+    /** What to throw for the call that failed thus. */
+    private function failure(TokenManagerException $failure): Throwable
     {
-        $failure = Library::failure();
         if ($this->manager === null) {
             return self::gone();
         }

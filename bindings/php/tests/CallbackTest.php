@@ -201,6 +201,68 @@ final class CallbackTest extends ApiTestCase
         self::assertSame('cancelled', $script->output);
     }
 
+    /**
+     * PHP runs the handler as soon as the library's function has returned, before anything else.
+     *
+     * @dataProvider interrupted
+     */
+    public function testASignalHandlersOwnCallsChangeNothing(string $call, array $fault, string $output): void
+    {
+        self::$api->control(['faults' => $fault]);
+        $script = Script::run(<<<'PHP'
+            pcntl_async_signals(true);
+            $other = new TokenMgr\TokenManager(getenv('API'), 'demo', 'demo-password');
+            $other->get('/api/v1/status/404');
+            pcntl_signal(SIGUSR1, function () use ($other) {
+                try {
+                    $other->setTokens('x', null, -5);
+                } catch (TokenMgr\Exception\InvalidArgument $failure) {
+                    echo 'handled ';
+                }
+                echo $other->get('/api/v1/status/404')->status, ' ';
+                try {
+                    $other->get('//nowhere');
+                } catch (TokenMgr\Exception\InvalidArgument $failure) {
+                    echo 'handled ';
+                }
+            });
+            $tm = new TokenMgr\TokenManager(getenv('API'), 'demo', 'demo-password', ['timeout_ms' => 1500]);
+            $parent = getmypid();
+            if (pcntl_fork() === 0) {
+                file_get_contents(getenv('API') . '/control/wait?counter=' . getenv('COUNTER'));
+                posix_kill($parent, SIGUSR1);
+                exit;
+            }
+            try {
+                eval(getenv('CALL'));
+            } catch (TokenMgr\Exception\TokenManagerException $failure) {
+                echo $failure::class, ' ', $failure->getMessage();
+            }
+            PHP, [], [
+                'API' => self::$api->url,
+                'CALL' => $call,
+                'COUNTER' => isset($fault['skip']) ? 'login_arrivals&at_least=2' : 'api_arrivals&at_least=2',
+            ]);
+        self::assertStringStartsWith("handled 404 handled $output", $script->output);
+        self::assertSame(0, $script->exitCode);
+    }
+
+    public function interrupted(): array
+    {
+        $get = 'echo $tm->get("/api/v1/products")->body;';
+        $late = ['route' => '/api/v1/products', 'delay_after_ms' => 500];
+        $never = ['route' => '/api/v1/products', 'do' => 'hang'];
+        $noLogin = ['route' => '/auth/login', 'do' => 'hang', 'skip' => 1];
+        $timeout = Exception\Timeout::class . ' the call\'s time';
+
+        return [
+            'a request that succeeds' => [$get, $late, '{"data":'],
+            'a request that fails' => [$get, $never, $timeout],
+            'a login that fails' => ['$tm->login();', $noLogin, $timeout],
+            'a token that fails' => ['$tm->accessToken();', $noLogin, $timeout],
+        ];
+    }
+
     public function testNothingGrowsInAWorkerThatMakesManagersForDays(): void
     {
         $make = function (int $count): void {

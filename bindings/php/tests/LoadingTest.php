@@ -151,7 +151,7 @@ final class LoadingTest extends TestCase
 
     public function testTooOld(): void
     {
-        $this->tells('is too old: it is version 0.0.9 with interface 0, and this package needs interface 1', [], [
+        $this->tells('is too old: it is version 0.0.9 with interface 0, and this package needs interface 2', [], [
             'TOKENMGR_LIBRARY' => $this->compile(
                 'const char *tm_version(void) { return "0.0.9"; } unsigned tm_abi_version(void) { return 0; }'
             ),

@@ -115,17 +115,29 @@ final class ProcessTest extends ApiTestCase
                 0,
                 '200',
             ],
-            // In a cycle all destructors run at the very end, the manager's before this one.
+            // In a cycle all destructors run at the very end, in the order of PHP's table of objects: the others take
+            // up what is free in it, and this one is the last.
             'used by a destructor after its own' => [
                 'class D { public $of; public $d; function __destruct() { foreach ($this->of as $use) { try { $use(); }'
                 . ' catch (LogicException $gone) { echo strlen($gone->getMessage()) > 50 ? "gone " : "?"; } } } }'
+                . 'for ($i = 0; $i < 99; $i++) { $others[] = new stdClass(); }'
                 . '$d = new D(); $d->d = $d; $tm->onLog(fn () => null);'
                 . '$d->of = [fn () => $tm->accessToken(), fn () => $tm->get("/"), fn () => $tm->token(),'
                 . ' fn () => $tm->login(), fn () => $tm->stats(), fn () => $tm->onLog(null),'
-                . ' fn () => $tm->peekToken(), fn () => $token->accessToken(), fn () => $response->url()];'
+                . ' fn () => $tm->peekToken(), fn () => $token->accessToken()];'
                 . 'unset($tm, $d, $token, $response);',
                 0,
-                'gone gone gone gone gone gone gone gone gone ',
+                'gone gone gone gone gone gone gone gone ',
+            ],
+            // What managers share is gone by then, this manager is not.
+            'used by a destructor after what requests share' => [
+                'class D { public $tm; public $d; function __destruct() {'
+                . ' $this->tm->accessToken(); echo $this->tm->get("/api/v1/products")->status; } }'
+                . '$d = new D(); $d->d = $d;'
+                . '$d->tm = new TokenMgr\\TokenManager(getenv("API"), "demo", "demo-password"); $d->tm->accessToken();'
+                . 'unset($d);',
+                0,
+                '200',
             ],
             'exit in a callback' => ['$tm->onLog(function () { exit(5); }); $tm->refresh(); echo "went on";', 255, ''],
             'fatal error in a callback' => [

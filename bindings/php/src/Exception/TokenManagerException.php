@@ -55,23 +55,45 @@ class TokenManagerException extends RuntimeException
      *
      * @internal
      */
-    public static function of(CData $error, ?Response $response = null, ?Throwable $previous = null): self
+    public static function of(CData $error): self
+    {
+        return self::make(self::read($error));
+    }
+
+    /**
+     * What an error of the library says, for make().
+     *
+     * @internal
+     *
+     * @return array{class-string<self>, string, int, int, string|null, float|null, bool}
+     */
+    public static function read(CData $error): array
     {
         $ffi = Library::$ffi;
         $status = $ffi->tm_error_code($error);
         $retryAfterMs = $ffi->tm_error_retry_after_ms($error);
-        $class = self::classOf($ffi->tm_status_name($status));
 
-        return new $class(
+        return [
+            self::classOf($ffi->tm_status_name($status)),
             $ffi->tm_error_message($error) ?? 'an unknown error',
             $status,
-            $previous,
             $ffi->tm_error_http_status($error),
             $ffi->tm_error_server_code($error),
             $retryAfterMs < 0 ? null : $retryAfterMs / 1000,
             $ffi->tm_error_is_retryable($error),
-            $response
-        );
+        ];
+    }
+
+    /**
+     * @internal
+     *
+     * @param array{class-string<self>, string, int, int, string|null, float|null, bool} $read
+     */
+    public static function make(array $read, ?Response $response = null): self
+    {
+        [$class, $message, $status, $httpStatus, $serverCode, $retryAfter, $isRetryable] = $read;
+
+        return new $class($message, $status, null, $httpStatus, $serverCode, $retryAfter, $isRetryable, $response);
     }
 
     /**
