@@ -187,22 +187,20 @@ typedef struct tm_outcome {
    */
   int32_t status;
   /**
-   * The body, decompressed, and behind it a NUL that is not counted. NULL if there is no response.
+   * The body, decompressed: bytes of any kind, and behind them a NUL that is not counted. NULL if there is no
+   * response.
    */
-  const void *body;
+  const char *body;
   /**
    * The body's size in bytes.
    */
   size_t body_len;
   /**
-   * The URL that answered, after redirects; then the name of each header, in lower case, and its value, as
-   * received: maybe not UTF-8. Behind each stands a NUL. NULL if there is no response.
+   * Lines: the URL that answered, after redirects; then for each header one for its name, in lower case, and one
+   * for its value, as received: maybe not UTF-8. Each ends with a line feed, which none can hold, and the last
+   * with a NUL. NULL if there is no response.
    */
   const char *head;
-  /**
-   * The size of all that in bytes, the last NUL included.
-   */
-  size_t head_len;
   /**
    * Why there is no response, or what one of 400 and above means: see tm_response_error(). NULL below 400.
    * Not to be freed.

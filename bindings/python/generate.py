@@ -78,6 +78,11 @@ def api(header: str) -> str:
     lines += ["", ""]
     for result, name, parameters in re.findall(r"typedef (\w+) \(\*(\w+)\)\((.*?)\);", header):
         lines.append(f"{name} = ctypes.CFUNCTYPE({', '.join([ctype(result), *arguments(parameters)])})")
+    for name, members in re.findall(r"typedef struct (\w+) \{(.*?)\}", header, re.DOTALL):
+        lines += ["", "", f"class {name}(ctypes.Structure):", "    _fields_ = ("]
+        for declared, member in re.findall(r"(.*?)(\w+);", members):
+            lines.append(f'        ("{member}", {ctype(declared)}),')
+        lines += ["    )", ""]
     lines += [
         "",
         "# Of each function: what it returns, and what it takes.",

@@ -20,10 +20,6 @@ impl tm_error {
         }
     }
 
-    pub fn status(&self) -> Status {
-        self.error.status()
-    }
-
     pub fn into_raw(error: Error) -> *mut tm_error {
         Box::into_raw(Box::new(tm_error::new(error)))
     }

@@ -6,6 +6,7 @@ use super::response::tm_response;
 use super::token::tm_token;
 use crate::error::{Error, Result, Status};
 use crate::manager::Manager;
+use crate::response::Response;
 use crate::token::Pair;
 use bytes::Bytes;
 use std::ffi::{c_char, c_void};
@@ -104,7 +105,7 @@ pub unsafe extern "C" fn tm_request(
     unsafe {
         fallible(err, null_mut(), || {
             let response = request(tm, method, url, body, body_len, request_options_json)?;
-            Ok(Box::into_raw(Box::new(response)))
+            Ok(tm_response::into_raw(response))
         })
     }
 }
@@ -120,7 +121,7 @@ pub unsafe fn request(
     body: *const c_void,
     body_len: usize,
     request_options_json: *const c_char,
-) -> Result<tm_response> {
+) -> Result<Response> {
     // SAFETY: the caller of this function vouches for it.
     let (tm, method, url, body, options) = unsafe {
         (
@@ -131,7 +132,7 @@ pub unsafe fn request(
             optional_string(request_options_json, "request_options_json")?,
         )
     };
-    Ok(tm_response::new(tm.manager.request(method, url, Bytes::copy_from_slice(body), options)?))
+    tm.manager.request(method, url, Bytes::copy_from_slice(body), options)
 }
 
 /// A token that is good now; logs in or refreshes when due. For callers with their own HTTP client; see

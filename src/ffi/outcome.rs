@@ -3,8 +3,8 @@
 use super::boundary::{attempt, guard};
 use super::error::tm_error;
 use super::manager::{request, tm_manager};
-use super::response::tm_response;
-use crate::error::Status;
+use crate::error::{Error, Status};
+use crate::response::Response;
 use std::ffi::{c_char, c_void};
 use std::ptr::{from_ref, null, null_mut};
 
@@ -17,36 +17,63 @@ use std::ptr::{from_ref, null, null_mut};
 pub struct tm_outcome {
     /// The HTTP status, such as 200; 0 if there is no response.
     status: i32,
-    /// The body, decompressed, and behind it a NUL that is not counted. NULL if there is no response.
-    body: *const c_void,
+    /// The body, decompressed: bytes of any kind, and behind them a NUL that is not counted. NULL if there is no
+    /// response.
+    body: *const c_char,
     /// The body's size in bytes.
     body_len: usize,
-    /// The URL that answered, after redirects; then the name of each header, in lower case, and its value, as
-    /// received: maybe not UTF-8. Behind each stands a NUL. NULL if there is no response.
+    /// Lines: the URL that answered, after redirects; then for each header one for its name, in lower case, and one
+    /// for its value, as received: maybe not UTF-8. Each ends with a line feed, which none can hold, and the last
+    /// with a NUL. NULL if there is no response.
     head: *const c_char,
-    /// The size of all that in bytes, the last NUL included.
-    head_len: usize,
     /// Why there is no response, or what one of 400 and above means: see tm_response_error(). NULL below 400.
     /// Not to be freed.
     error: *const tm_error,
 }
 
-impl tm_outcome {
-    const NOTHING: tm_outcome =
-        tm_outcome { status: 0, body: null(), body_len: 0, head: null(), head_len: 0, error: null() };
+/// What the pointers of an outcome lead to.
+#[derive(Default)]
+struct Held {
+    status: u16,
+    /// With a NUL behind each, unless empty: there is no response.
+    body: Vec<u8>,
+    head: Vec<u8>,
+    error: Option<Box<tm_error>>,
+}
 
-    /// Points into what `held` holds, which does not move while it is held.
-    fn of(held: &Result<Box<tm_response>, Box<tm_error>>) -> tm_outcome {
-        match held {
-            Ok(response) => tm_outcome {
-                status: i32::from(response.status),
-                body: response.body().as_ptr().cast(),
-                body_len: response.body().len(),
-                head: response.head.text().as_ptr().cast(),
-                head_len: response.head.text().len(),
-                error: response.error.as_ref().map_or(null(), from_ref),
-            },
-            Err(error) => tm_outcome { error: from_ref(&**error), ..tm_outcome::NOTHING },
+impl Held {
+    fn response(response: Response) -> Held {
+        let mut body = response.body;
+        body.push(0);
+        let (url, headers) = (response.url.as_str(), &response.headers);
+        let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 2).sum();
+        let mut head = Vec::with_capacity(url.len() + 1 + size + 1);
+        let mut line = |text: &[u8]| {
+            head.extend_from_slice(text);
+            head.push(b'\n');
+        };
+        line(url.as_bytes());
+        for (name, value) in headers {
+            line(name.as_str().as_bytes());
+            line(value.as_bytes());
+        }
+        head.push(0);
+        Held { status: response.status, body, head, error: response.error.map(|error| Box::new(tm_error::new(error))) }
+    }
+
+    fn error(error: Error) -> Held {
+        Held { error: Some(Box::new(tm_error::new(error))), ..Held::default() }
+    }
+
+    /// The pointers stay right wherever this moves.
+    fn shown(&self) -> tm_outcome {
+        let start = |text: &Vec<u8>| if text.is_empty() { null() } else { text.as_ptr().cast() };
+        tm_outcome {
+            status: i32::from(self.status),
+            body: start(&self.body),
+            body_len: self.body.len().saturating_sub(1),
+            head: start(&self.head),
+            error: self.error.as_deref().map_or(null(), from_ref),
         }
     }
 }
@@ -55,7 +82,13 @@ impl tm_outcome {
 #[repr(C)]
 struct Place {
     shown: tm_outcome,
-    held: Option<Result<Box<tm_response>, Box<tm_error>>>,
+    held: Held,
+}
+
+impl Place {
+    fn of(held: Held) -> Place {
+        Place { shown: held.shown(), held }
+    }
 }
 
 /// A place for what requests come to, one after another: see tm_request_into().
@@ -65,7 +98,7 @@ struct Place {
 /// @since 0.1, interface 2
 #[unsafe(no_mangle)]
 pub extern "C" fn tm_outcome_new() -> *mut tm_outcome {
-    guard(null_mut(), || Box::into_raw(Box::new(Place { shown: tm_outcome::NOTHING, held: None })).cast())
+    guard(null_mut(), || Box::into_raw(Box::new(Place::of(Held::default()))).cast())
 }
 
 /// As tm_request(), but puts response or error into an outcome of the caller's, whose members then take no calls to
@@ -99,14 +132,15 @@ pub unsafe extern "C" fn tm_request_into(
         }
         // SAFETY: the header asks for an outcome that tm_outcome_new() made, which is a `Place`, and that no other call
         // uses. Callbacks run between these two blocks, and no reference to it lives on meanwhile.
-        unsafe { *outcome.cast::<Place>() = Place { shown: tm_outcome::NOTHING, held: None } };
-        // SAFETY: the header asks for NULL or a live manager, NUL-terminated strings and `body_len` bytes at `body`.
-        let held = attempt(|| unsafe { request(tm, method, url, body, body_len, request_options_json) })
-            .map(Box::new)
-            .map_err(|error| Box::new(tm_error::new(error)));
-        let status = held.as_ref().map_or_else(|error| error.status(), |_| Status::TM_OK);
+        unsafe { *outcome.cast::<Place>() = Place::of(Held::default()) };
+        let held = attempt(|| {
+            // SAFETY: the header asks for NULL or a live manager, NUL-terminated strings, `body_len` bytes at `body`.
+            let response = unsafe { request(tm, method, url, body, body_len, request_options_json) }?;
+            Ok(Held::response(response))
+        });
+        let status = held.as_ref().map_or_else(Error::status, |_| Status::TM_OK);
         // SAFETY: as above.
-        unsafe { *outcome.cast::<Place>() = Place { shown: tm_outcome::of(&held), held: Some(held) } };
+        unsafe { *outcome.cast::<Place>() = Place::of(held.unwrap_or_else(Held::error)) };
         status
     })
 }

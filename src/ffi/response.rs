@@ -1,52 +1,47 @@
 //! `tm_response`: an HTTP response, read whole.
 
-use super::boundary::guard;
+use super::boundary::{c_string, guard};
 use super::error::tm_error;
 use crate::response::Response;
 use http::HeaderMap;
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_void};
 
 /// An HTTP response, read whole.
 pub struct tm_response {
-    pub status: u16,
+    status: u16,
     /// With one NUL behind it.
     body: Vec<u8>,
-    pub head: Head,
-    pub error: Option<tm_error>,
+    headers: Headers,
+    url: CString,
+    error: Option<tm_error>,
 }
 
 impl tm_response {
-    pub fn new(response: Response) -> tm_response {
+    pub fn into_raw(response: Response) -> *mut tm_response {
         let mut body = response.body;
         body.push(0);
-        tm_response {
+        Box::into_raw(Box::new(tm_response {
             status: response.status,
             body,
-            head: Head::new(response.url.as_str(), &response.headers),
+            headers: Headers::new(&response.headers),
+            url: c_string(response.url.into()),
             error: response.error.map(tm_error::new),
-        }
-    }
-
-    /// The body, without the NUL.
-    pub fn body(&self) -> &[u8] {
-        &self.body[..self.body.len() - 1]
+        }))
     }
 }
 
-/// The URL that answered, then header names and values, as C strings in one buffer, and where each header begins:
-/// two allocations instead of two a header.
-pub struct Head {
+/// Header names and values as C strings in one buffer, and where each begins: two allocations instead of
+/// two a header.
+struct Headers {
     text: Vec<u8>,
     places: Vec<(usize, usize)>,
 }
 
-impl Head {
-    fn new(url: &str, headers: &HeaderMap) -> Head {
-        let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 2).sum();
-        let mut text = Vec::with_capacity(url.len() + 1 + size);
+impl Headers {
+    fn new(headers: &HeaderMap) -> Headers {
+        let size = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 2).sum();
+        let mut text = Vec::with_capacity(size);
         let mut places = Vec::with_capacity(headers.len());
-        text.extend_from_slice(url.as_bytes());
-        text.push(0);
         for (name, value) in headers {
             let name_at = text.len();
             text.extend_from_slice(name.as_str().as_bytes());
@@ -55,12 +50,7 @@ impl Head {
             text.extend_from_slice(value.as_bytes());
             text.push(0);
         }
-        Head { text, places }
-    }
-
-    /// URL, name, value, name, value, ... each with a NUL behind it.
-    pub fn text(&self) -> &[u8] {
-        &self.text
+        Headers { text, places }
     }
 
     fn at(&self, place: usize) -> &CStr {
@@ -115,7 +105,7 @@ pub unsafe extern "C" fn tm_response_body(r: *const tm_response) -> *const c_voi
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tm_response_body_len(r: *const tm_response) -> usize {
     // SAFETY: the header asks for NULL or a live response.
-    guard(0, || unsafe { read(r, 0, |r| r.body().len()) })
+    guard(0, || unsafe { read(r, 0, |r| r.body.len() - 1) })
 }
 
 /// A header's first value.
@@ -134,7 +124,7 @@ pub unsafe extern "C" fn tm_response_header(r: *const tm_response, name: *const 
         // SAFETY: not NULL; the header asks for a NUL-terminated string, and NULL or a live response.
         unsafe {
             let name = CStr::from_ptr(name);
-            read(r, std::ptr::null(), |r| r.head.first(name).map_or(std::ptr::null(), CStr::as_ptr))
+            read(r, std::ptr::null(), |r| r.headers.first(name).map_or(std::ptr::null(), CStr::as_ptr))
         }
     })
 }
@@ -148,7 +138,7 @@ pub unsafe extern "C" fn tm_response_header(r: *const tm_response, name: *const 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tm_response_header_count(r: *const tm_response) -> usize {
     // SAFETY: the header asks for NULL or a live response.
-    guard(0, || unsafe { read(r, 0, |r| r.head.places.len()) })
+    guard(0, || unsafe { read(r, 0, |r| r.headers.places.len()) })
 }
 
 /// The name of the header at a place, in lower case.
@@ -160,8 +150,8 @@ pub unsafe extern "C" fn tm_response_header_count(r: *const tm_response) -> usiz
 /// @since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tm_response_header_name(r: *const tm_response, i: usize) -> *const c_char {
-    let name = |r: &tm_response| match r.head.places.get(i) {
-        Some((name, _)) => r.head.at(*name).as_ptr(),
+    let name = |r: &tm_response| match r.headers.places.get(i) {
+        Some((name, _)) => r.headers.at(*name).as_ptr(),
         None => std::ptr::null(),
     };
     // SAFETY: the header asks for NULL or a live response.
@@ -177,8 +167,8 @@ pub unsafe extern "C" fn tm_response_header_name(r: *const tm_response, i: usize
 /// @since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tm_response_header_value(r: *const tm_response, i: usize) -> *const c_char {
-    let value = |r: &tm_response| match r.head.places.get(i) {
-        Some((_, value)) => r.head.at(*value).as_ptr(),
+    let value = |r: &tm_response| match r.headers.places.get(i) {
+        Some((_, value)) => r.headers.at(*value).as_ptr(),
         None => std::ptr::null(),
     };
     // SAFETY: the header asks for NULL or a live response.
@@ -194,7 +184,7 @@ pub unsafe extern "C" fn tm_response_header_value(r: *const tm_response, i: usiz
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tm_response_url(r: *const tm_response) -> *const c_char {
     // SAFETY: the header asks for NULL or a live response.
-    guard(std::ptr::null(), || unsafe { read(r, std::ptr::null(), |r| r.head.at(0).as_ptr()) })
+    guard(std::ptr::null(), || unsafe { read(r, std::ptr::null(), |r| r.url.as_ptr()) })
 }
 
 /// What a response of 400 and above means, with the server's own code and message: #TM_UNAUTHORIZED,
@@ -220,7 +210,7 @@ pub unsafe extern "C" fn tm_response_error(r: *const tm_response) -> *const tm_e
 pub unsafe extern "C" fn tm_response_free(r: *mut tm_response) {
     guard((), || {
         if !r.is_null() {
-            // SAFETY: an owned response comes from tm_request(), and the caller gives it back once.
+            // SAFETY: an owned response comes from `into_raw`, and the caller gives it back once.
             drop(unsafe { Box::from_raw(r) });
         }
     });

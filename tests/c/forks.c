@@ -208,7 +208,7 @@ static void p1_outcomes(void) {
     pid_t child = fork();
     REQUIRE(child >= 0);
     if (child == 0) {
-        CHECK_CONTAINS((const char *)outcome->body, "Popup Coffee Card");
+        CHECK_CONTAINS(outcome->body, "Popup Coffee Card");
         CHECK_INT(tm_request_into(tm, "GET", "//", NULL, 0, NULL, outcome), TM_INVALID_ARGUMENT);
         CHECK(outcome->body == NULL);
         CHECK_INT(tm_error_code(outcome->error), TM_INVALID_ARGUMENT);
@@ -218,7 +218,7 @@ static void p1_outcomes(void) {
     }
     wait_for(child);
     CHECK_INT(outcome->status, 200);
-    CHECK_CONTAINS((const char *)outcome->body, "Popup Coffee Card");
+    CHECK_CONTAINS(outcome->body, "Popup Coffee Card");
     tm_outcome_free(outcome);
     tm_free(tm);
 }

@@ -12,24 +12,34 @@ static void check_is_empty(const tm_outcome *outcome) {
     CHECK(outcome->body == NULL);
     CHECK_INT(outcome->body_len, 0);
     CHECK(outcome->head == NULL);
-    CHECK_INT(outcome->head_len, 0);
 }
 
-/* The head is the URL, then names and values, in the order of tm_response_header_name() and _value(). */
+/* The next line of a head, which is cut off it; NULL after the last. */
+static char *line_of(char **head) {
+    char *line = *head, *end = strchr(line, '\n');
+    if (end == NULL) {
+        CHECK_STRING(line, "");
+        return NULL;
+    }
+    *end = '\0';
+    *head = end + 1;
+    return line;
+}
+
+/* The URL, then names and values in the order of tm_response_header_name() and _value(). */
 static void check_head(const tm_outcome *outcome, const tm_response *same) {
-    const char *text = outcome->head, *end = outcome->head + outcome->head_len;
-    CHECK_STRING(text, tm_response_url(same));
-    text += strlen(text) + 1;
+    char *head = strdup(outcome->head), *rest = head, *name;
+    REQUIRE(head != NULL);
+    CHECK_STRING(line_of(&rest), tm_response_url(same));
     size_t i = 0;
-    for (; text < end && i < tm_response_header_count(same); i++) {
-        const char *name = text, *value = name + strlen(name) + 1;
+    for (; (name = line_of(&rest)) != NULL; i++) {
+        const char *value = line_of(&rest);
         CHECK_STRING(name, tm_response_header_name(same, i));
         if (strcmp(name, "date") != 0)
             CHECK_STRING(value, tm_response_header_value(same, i));
-        text = value + strlen(value) + 1;
     }
     CHECK_INT(i, tm_response_header_count(same));
-    CHECK(text == end);
+    free(head);
 }
 
 static void says_what_tm_request_says(void) {
@@ -50,7 +60,7 @@ static void says_what_tm_request_says(void) {
         CHECK_INT(get_into(tm, paths[i], outcome), TM_OK);
         CHECK_INT(outcome->status, tm_response_status(same));
         REQUIRE(outcome->body_len == tm_response_body_len(same));
-        CHECK_INT(((const char *)outcome->body)[outcome->body_len], 0);
+        CHECK_INT(outcome->body[outcome->body_len], 0);
         check_head(outcome, same);
         CHECK((outcome->error == NULL) == (outcome->status < 400));
         CHECK_INT(tm_error_code(outcome->error), tm_error_code(tm_response_error(same)));
@@ -73,7 +83,7 @@ static void is_used_again(void) {
     for (int i = 0; i < 3; i++) {
         CHECK_INT(get_into(tm, "/api/v1/products", outcome), TM_OK);
         CHECK_INT(outcome->status, 200);
-        CHECK_CONTAINS((const char *)outcome->body, "Popup Coffee Card");
+        CHECK_CONTAINS(outcome->body, "Popup Coffee Card");
         CHECK(outcome->error == NULL);
 
         CHECK_INT(get_into(tm, "no path", outcome), TM_INVALID_ARGUMENT);
@@ -132,7 +142,7 @@ static void nests(void) {
     CHECK_INT(get_into(tm, "/api/v1/products", outcome), TM_OK);
     CHECK(inner.calls > 0);
     CHECK_INT(outcome->status, 200);
-    CHECK_CONTAINS((const char *)outcome->body, "Popup Coffee Card");
+    CHECK_CONTAINS(outcome->body, "Popup Coffee Card");
     CHECK_INT(inner.outcome->status, 404);
     tm_free(tm);
     tm_free(inner.tm);

@@ -42,10 +42,9 @@ typedef struct tm_token tm_token;
 
 typedef struct tm_outcome {
   int32_t status;
-  const void *body;
+  const char *body;
   size_t body_len;
   const char *head;
-  size_t head_len;
   const struct tm_error *error;
 } tm_outcome;
 

@@ -153,7 +153,7 @@ final class Callbacks
     }
 
     /** What is to be thrown now that a call is over; `failure` is the library's own, if it failed. */
-    public function outcome(?Throwable $failure): ?Throwable
+    public function due(?Throwable $failure): ?Throwable
     {
         [$thrown, $storeFailure] = [$this->thrown, $this->storeFailure];
         $this->thrown = $this->storeFailure = null;

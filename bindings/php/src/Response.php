@@ -15,26 +15,20 @@ final class Response
 {
     use Secret;
 
-    /** The HTTP status, such as 200. */
-    public readonly int $status;
-
-    /** The body, decompressed. */
-    public readonly string $body;
-
     /**
      * @internal see TokenManager::request()
      *
-     * @param string            $head  the members `head` of tm_outcome
-     * @param list<mixed>|null  $error what a status of 400 and above means: see TokenManagerException::read()
+     * @param int              $status the HTTP status, such as 200
+     * @param string           $body   the body, decompressed
+     * @param string           $head   the member `head` of tm_outcome
+     * @param list<mixed>|null $error  what a status of 400 and above means: see TokenManagerException::read()
      */
     public function __construct(
-        int $status,
-        string $body,
+        public readonly int $status,
+        public readonly string $body,
         private readonly string $head,
         private readonly ?array $error
     ) {
-        $this->status = $status;
-        $this->body = $body;
     }
 
     /** Whether the status is 200 to 299. */
@@ -78,9 +72,9 @@ final class Response
     public function headers(): array
     {
         $headers = [];
-        $parts = explode("\0", $this->head);
-        for ($i = 1; $i + 1 < count($parts); $i += 2) {
-            $headers[$parts[$i]][] = $parts[$i + 1];
+        $lines = explode("\n", $this->head);
+        for ($i = 1; $i + 1 < count($lines); $i += 2) {
+            $headers[$lines[$i]][] = $lines[$i + 1];
         }
 
         return $headers;
@@ -89,7 +83,7 @@ final class Response
     /** The URL that answered, after redirects. */
     public function url(): string
     {
-        return strstr($this->head, "\0", true);
+        return strstr($this->head, "\n", true);
     }
 
     /**

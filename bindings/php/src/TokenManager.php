@@ -401,7 +401,7 @@ final class TokenManager
         $response = new Response(
             $status,
             FFI::string($at->body, $length),
-            FFI::string($at->head, $at->head_len),
+            FFI::string($at->head),
             $status < 400 ? null : TokenManagerException::read($at->error)
         );
         if ($length <= self::KEPT_BYTES) {
@@ -433,13 +433,13 @@ final class TokenManager
             return self::gone();
         }
 
-        return $this->callbacks?->outcome($failure) ?? $failure;
+        return $this->callbacks?->due($failure) ?? $failure;
     }
 
     /** Throws what a callback threw in a call that came to a good end all the same. */
     private function throwPending(): void
     {
-        $thrown = $this->callbacks?->outcome(null);
+        $thrown = $this->callbacks?->due(null);
         if ($thrown !== null) {
             throw $thrown;
         }

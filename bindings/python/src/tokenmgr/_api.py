@@ -6,7 +6,7 @@ import ctypes
 import enum
 from typing import Any, Final
 
-ABI_VERSION: Final = 1
+ABI_VERSION: Final = 2
 SONAME: Final = "libtokenmgr.so.0"
 
 
@@ -44,6 +44,17 @@ tm_store_save = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_char_
 tm_store_lock = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int64)
 tm_store_unlock = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_char_p)
 
+
+class tm_outcome(ctypes.Structure):
+    _fields_ = (
+        ("status", ctypes.c_int32),
+        ("body", ctypes.c_char_p),
+        ("body_len", ctypes.c_size_t),
+        ("head", ctypes.c_char_p),
+        ("error", ctypes.c_void_p),
+    )
+
+
 # Of each function: what it returns, and what it takes.
 FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "tm_new": (ctypes.c_void_p, (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_void_p))),
@@ -69,6 +80,9 @@ FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "tm_response_url": (ctypes.c_char_p, (ctypes.c_void_p,)),
     "tm_response_error": (ctypes.c_void_p, (ctypes.c_void_p,)),
     "tm_response_free": (None, (ctypes.c_void_p,)),
+    "tm_outcome_new": (ctypes.c_void_p, ()),
+    "tm_request_into": (ctypes.c_int32, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_void_p)),
+    "tm_outcome_free": (None, (ctypes.c_void_p,)),
     "tm_token_access": (ctypes.c_char_p, (ctypes.c_void_p,)),
     "tm_token_refresh": (ctypes.c_char_p, (ctypes.c_void_p,)),
     "tm_token_expires_at": (ctypes.c_int64, (ctypes.c_void_p,)),

@@ -18,7 +18,7 @@ import weakref
 from collections.abc import Generator
 from threading import get_ident
 from types import FrameType
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from . import _native as native
 from ._api import Status, tm_interrupt_callback
@@ -43,19 +43,18 @@ def call(function: Any, *arguments: Any) -> Any:
     error = place()
     result = function(*arguments, error)
     if error._obj or kept:
-        failure = outcome(error)
+        failure = due(take_error(error))
         if failure is not None:
             raise failure
     places.append(error)
     return result
 
 
-def outcome(error: Any) -> BaseException | None:
-    """After a call: its error, or what was raised while it ran, if there is either."""
+def due(failure: TokenManagerError | None) -> BaseException | None:
+    """What is to be raised after a call: what was raised while it ran, or how it failed, if there is either."""
     if ending and get_ident() not in ending:
         wait_for_the_end()
     raised = kept.pop(get_ident(), None)
-    failure = take_error(error._obj)
     if raised is None:
         return failure
     stopped.discard(get_ident())
@@ -67,27 +66,48 @@ def outcome(error: Any) -> BaseException | None:
     return failure
 
 
-def take_error(pointer: Any) -> TokenManagerError | None:
-    """The error at a pointer that is ours, which is freed."""
+def take_error(place: Any) -> TokenManagerError | None:
+    """The error at a place, if there is one. It is freed."""
+    pointer = place._obj
     if not pointer:
         return None
     try:
-        return read_error(pointer)
+        return make_error(read_error(pointer))
     finally:
         native.error_free(pointer)
 
 
-def read_error(pointer: Any) -> TokenManagerError:
-    """The error at a pointer that is not ours."""
-    status = native.error_code(pointer)
-    error = BY_STATUS.get(status, TokenManagerError)(native.error_message(pointer).decode())
+class ErrorFacts(NamedTuple):
+    """What the library says of an error."""
+
+    status: int
+    message: str
+    http_status: int
+    server_code: bytes | None
+    retry_after_ms: int
+    is_retryable: bool
+
+
+def read_error(pointer: Any) -> ErrorFacts:
+    """Reads the error at a pointer, and leaves it whose it is."""
+    return ErrorFacts(
+        native.error_code(pointer),
+        native.error_message(pointer).decode(),
+        native.error_http_status(pointer),
+        native.error_server_code(pointer),
+        native.error_retry_after_ms(pointer),
+        native.error_is_retryable(pointer),
+    )
+
+
+def make_error(facts: ErrorFacts) -> TokenManagerError:
+    status = facts.status
+    error = BY_STATUS.get(status, TokenManagerError)(facts.message)
     error.status = Status(status) if status in BY_STATUS else None
-    error.http_status = native.error_http_status(pointer) or None
-    code = native.error_server_code(pointer)
-    error.server_code = None if code is None else code.decode()
-    retry_after = native.error_retry_after_ms(pointer)
-    error.retry_after = None if retry_after < 0 else retry_after / 1000
-    error.is_retryable = native.error_is_retryable(pointer)
+    error.http_status = facts.http_status or None
+    error.server_code = None if facts.server_code is None else facts.server_code.decode()
+    error.retry_after = None if facts.retry_after_ms < 0 else facts.retry_after_ms / 1000
+    error.is_retryable = facts.is_retryable
     return error
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from . import _native as native
 from ._api import tm_interrupt_callback, tm_log_callback
-from ._calls import call, interrupt_callback, kept, managers, outcome, place, places
+from ._calls import call, due, interrupt_callback, kept, make_error, managers, place, places, read_error, take_error
 from ._logs import INFO, LogCallback, Logs
 from ._logs import callback as log_callback
 from ._options import DEFAULTS
@@ -20,7 +20,7 @@ from ._origins import Origins
 from ._request import compose
 from ._response import Response
 from ._token import Token
-from .errors import InvalidArgument
+from .errors import InvalidArgument, TokenManagerError
 from .stores import TokenStore, store_callbacks
 
 if TYPE_CHECKING:
@@ -33,9 +33,13 @@ if TYPE_CHECKING:
     from ._options import ManagerOptions
     from ._request import RequestArguments
 
-_request = native.request
+_request_into = native.request_into
 _copy_access_token = native.copy_access_token
 _NO_BYTES = native.SIZE(0)
+
+#: What requests come to, used again and again; but not with a large body in it, which would stay.
+_outcomes: list[native.Outcome] = []
+_KEPT_BYTES = 65536
 
 #: URLs as C takes them: most programs call few.
 _urls: dict[str, bytes] = {}
@@ -187,15 +191,17 @@ class TokenManager:
         except KeyError:
             encoded = _encode(url)
         try:
-            error = places.pop()
+            outcome = _outcomes.pop()
         except IndexError:
-            error = place()
+            outcome = native.new_outcome()
         lines = self._lines.own
-        handle = _request(self._handle, method, encoded, body, size, options, error)
-        if not handle or kept or lines:
-            self._settle(error)
-        places.append(error)
-        return Response(handle)
+        failed = _request_into(self._handle, method, encoded, body, size, options, outcome.at)
+        if failed or kept or lines:
+            self._settle(make_error(read_error(outcome.error)) if failed else None)
+        response = Response(outcome)
+        if len(response.content) <= _KEPT_BYTES:
+            _outcomes.append(outcome)
+        return response
 
     # ---- tokens ----
 
@@ -228,7 +234,7 @@ class TokenManager:
         lines = self._lines.own
         handle = native.get_token(self._handle, error)
         if not handle or kept or lines:
-            self._settle(error)
+            self._settle(take_error(error))
         places.append(error)
         token = Token(handle)
         size = len(native.token_access(handle)) + 1
@@ -345,7 +351,7 @@ class TokenManager:
         lines = self._lines.own
         result = function(self._handle, *arguments, error)
         if error._obj or kept or lines:
-            self._settle(error)
+            self._settle(take_error(error))
         places.append(error)
         return result
 
@@ -359,10 +365,10 @@ class TokenManager:
             self._good_until = [0.0]
             del self._renewals[-1:]  # a forked child may have forgotten it
 
-    def _settle(self, error: Any) -> None:
+    def _settle(self, error: TokenManagerError | None) -> None:
         """After a call: hands the log lines over, and raises the call's error or what was raised meanwhile. Returns if
         there is neither."""
-        failure = outcome(error)
+        failure = due(error)
         if self._handle is None and isinstance(failure, InvalidArgument):
             failure = InvalidArgument("the TokenManager is closed; make a new one")
         if failure is not None:

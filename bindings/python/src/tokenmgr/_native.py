@@ -13,7 +13,7 @@ import ctypes
 import json
 from typing import Any
 
-from ._api import FUNCTIONS
+from ._api import FUNCTIONS, tm_outcome
 from ._library import find, load
 
 _path = find()
@@ -46,14 +46,41 @@ def _owned(free: Any) -> type[ctypes.c_void_p]:
     return Handle
 
 
-ResponseHandle = _owned(_declared(_holding, "tm_response_free", bare=True))
 TokenHandle = _owned(_declared(_holding, "tm_token_free", bare=True))
+
+# ---- what requests come to ------------------------------------------------------------------------------------------
+
+_outcome_new = _declared(_holding, "tm_outcome_new")
+_outcome_free = _declared(_holding, "tm_outcome_free", bare=True)
+
+
+class Outcome(tm_outcome):
+    """What a request came to: members of the library's memory, to be read without a call. One call at a time uses it."""
+
+    #: The pointer that the library takes.
+    at: ctypes.c_void_p
+
+    def whole_body(self) -> bytes:
+        """The body with the NULs that are in it; `body` ends at the first."""
+        body = ctypes.c_void_p.from_address((self.at.value or 0) + tm_outcome.body.offset)
+        return ctypes.string_at(body.value or 0, self.body_len)
+
+    def __del__(self, free: Any = _outcome_free) -> None:
+        free(self.at)
+
+
+def new_outcome() -> Outcome:
+    pointer = _outcome_new()
+    outcome = Outcome.from_address(pointer)
+    outcome.at = ctypes.c_void_p(pointer)
+    return outcome
+
 
 # ---- calls that can wait --------------------------------------------------------------------------------------------
 
 new = _declared(_releasing, "tm_new")
 free = _declared(_releasing, "tm_free")
-request = _declared(_releasing, "tm_request", result=ResponseHandle, bare=True)
+request_into = _declared(_releasing, "tm_request_into", bare=True)
 get_token = _declared(_releasing, "tm_get_token", result=TokenHandle, bare=True)
 login = _declared(_releasing, "tm_login", bare=True)
 refresh = _declared(_releasing, "tm_refresh", bare=True)
@@ -72,17 +99,6 @@ set_interrupt_callback = _declared(_holding, "tm_set_interrupt_callback")
 set_store = _declared(_holding, "tm_set_store")
 sink_put = _declared(_holding, "tm_sink_put")
 stats_json = _declared(_holding, "tm_stats_json", bare=True)
-
-response_status = _declared(_holding, "tm_response_status", bare=True)
-response_body = _declared(_holding, "tm_response_body", bare=True)
-# The body up to its first NUL, which is the whole of most bodies, and a copy less.
-response_text = _declared(_holding, "tm_response_body", result=ctypes.c_char_p, bare=True)
-response_body_len = _declared(_holding, "tm_response_body_len", bare=True)
-response_header_count = _declared(_holding, "tm_response_header_count")
-response_header_name = _declared(_holding, "tm_response_header_name")
-response_header_value = _declared(_holding, "tm_response_header_value")
-response_url = _declared(_holding, "tm_response_url")
-response_error = _declared(_holding, "tm_response_error")
 
 token_access = _declared(_holding, "tm_token_access")
 token_refresh = _declared(_holding, "tm_token_refresh")

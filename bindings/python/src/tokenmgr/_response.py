@@ -2,52 +2,40 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from . import _native as native
-from ._calls import read_error
+from ._calls import make_error, read_error
+from ._native import Outcome
 from .errors import TokenManagerError
-
-_status = native.response_status
-_text = native.response_text
-_body = native.response_body
-_size = native.response_body_len
 
 
 class Response:
     """An HTTP response, read whole. It never changes, and any thread may use it."""
 
-    __slots__ = ("_content", "_handle", "_headers", "status_code")
+    __slots__ = ("_error", "_head", "_headers", "content", "status_code")
 
     #: The HTTP status, such as 200.
     status_code: int
 
-    def __init__(self, handle: Any) -> None:
-        self._handle = handle
-        self._content: bytes | None = None
+    #: The body, decompressed.
+    content: bytes
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.status_code = status = outcome.status
+        self.content = body = outcome.body
+        if len(body) != outcome.body_len:
+            self.content = outcome.whole_body()
+        self._head: bytes = outcome.head
         self._headers: Headers | None = None
-        self.status_code = _status(handle)
+        self._error = None if status < 400 else read_error(outcome.error)
 
     @property
     def ok(self) -> bool:
         """Whether the status is below 400."""
         return self.status_code < 400
-
-    @property
-    def content(self) -> bytes:
-        """The body, decompressed."""
-        content = self._content
-        if content is None:
-            handle = self._handle
-            content, size = _text(handle), _size(handle)
-            if len(content) != size:  # there is a NUL in it
-                content = ctypes.string_at(_body(handle), size)
-            self._content = content
-        return content
 
     @property
     def text(self) -> str:
@@ -66,22 +54,20 @@ class Response:
     def headers(self) -> Headers:
         """The headers, by name in any case."""
         if self._headers is None:
-            self._headers = Headers(self._handle)
+            self._headers = Headers(self._head)
         return self._headers
 
     @property
     def url(self) -> str:
         """The URL that answered, after redirects."""
-        url: bytes = native.response_url(self._handle)
-        return url.decode()
+        return self._head.split(b"\n", 1)[0].decode()
 
     @property
     def error(self) -> TokenManagerError | None:
         """What a status of 400 and above means, with the server's own code and message; None below."""
-        pointer = native.response_error(self._handle)
-        if not pointer:
+        if self._error is None:
             return None
-        error = read_error(pointer)
+        error = make_error(self._error)
         error.response = self
         return error
 
@@ -106,12 +92,9 @@ class Headers(Mapping[str, str]):
 
     __slots__ = ("_pairs",)
 
-    def __init__(self, handle: Any) -> None:
-        name, value = native.response_header_name, native.response_header_value
-        self._pairs = [
-            (name(handle, place).decode("latin-1"), decoded(value(handle, place)))
-            for place in range(native.response_header_count(handle))
-        ]
+    def __init__(self, head: bytes) -> None:
+        _, *lines, _ = head.split(b"\n")
+        self._pairs = [(name.decode("latin-1"), decoded(value)) for name, value in zip(lines[::2], lines[1::2])]
 
     def get_list(self, name: str) -> list[str]:
         """Every value of a header, in order."""
