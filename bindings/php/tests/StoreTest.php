@@ -13,81 +13,8 @@ use TokenMgr\Store;
 use TokenMgr\Store\PdoStore;
 use TokenMgr\TokenManager;
 
-final class StoreTest extends ApiTestCase
+final class StoreTest extends StoreTestCase
 {
-    private static string $folder;
-    private static ?MariadbServer $mariadb = null;
-    private static ?PostgresServer $postgres = null;
-
-    public static function setUpBeforeClass(): void
-    {
-        self::$folder = sys_get_temp_dir() . '/tokenmgr-' . bin2hex(random_bytes(6));
-        mkdir(self::$folder);
-    }
-
-    public static function tearDownAfterClass(): void
-    {
-        self::$mariadb?->stop();
-        self::$postgres?->stop();
-        self::$mariadb = self::$postgres = null;
-        exec('rm -rf ' . escapeshellarg(self::$folder));
-    }
-
-    /** Each store as PHP code, so that other processes can make it, too. */
-    public function stores(): array
-    {
-        return [
-            'SQLite' => ['sqlite'],
-            'MariaDB' => ['mariadb'],
-            'PostgreSQL' => ['postgres'],
-            'PSR-16' => ['psr16'],
-            'PSR-6' => ['psr6'],
-        ];
-    }
-
-    public function databases(): array
-    {
-        return array_intersect_key($this->stores(), ['SQLite' => 1, 'MariaDB' => 1, 'PostgreSQL' => 1]);
-    }
-
-    private static function code(string $name): string
-    {
-        $folder = self::$folder;
-        $pdo = "new TokenMgr\\Store\\PdoStore(fn () => new PDO('%s', 'root', ''))";
-        $pool = "new Symfony\\Component\\Cache\\Adapter\\FilesystemAdapter('', 0, '$folder/$name')";
-        $lock = "new TokenMgr\\Store\\FileLock('$folder')";
-
-        return match ($name) {
-            'sqlite' => sprintf($pdo, "sqlite:$folder/tokens.sqlite"),
-            'mariadb' => sprintf($pdo, (self::$mariadb ??= new MariadbServer())->dsn),
-            'postgres' => sprintf($pdo, (self::$postgres ??= new PostgresServer())->dsn),
-            'psr16' => "new TokenMgr\\Store\\Psr16Store(new Symfony\\Component\\Cache\\Psr16Cache($pool), $lock)",
-            'psr6' => "new TokenMgr\\Store\\Psr6Store($pool, $lock)",
-        };
-    }
-
-    private static function store(string $name): Store
-    {
-        $store = eval('return ' . self::code($name) . ';');
-        if ($store instanceof PdoStore) {
-            $store->createTable();
-            $store->createTable();
-        }
-        foreach (['key', 'other', 'demo'] as $key) {
-            $store->save($key, null, $store->load($key), 60);
-        }
-
-        return $store;
-    }
-
-    private static function script(string $name, string $code): Script
-    {
-        $require = 'require "Psr/SimpleCache/autoload.php"; require "Symfony/Component/Cache/autoload.php";';
-        $code = "$require \$store = " . self::code($name) . ";\n$code";
-
-        return Script::run($code, [], ['API' => self::$api->url]);
-    }
-
     /** @dataProvider stores */
     public function testLoadingAndSaving(string $name): void
     {

@@ -32,10 +32,14 @@ abstract class PdoDialect
         return !$this->pdo->inTransaction();
     }
 
-    public function execute(string $statement, array $values): PDOStatement
+    /** @param list<int|string> $values bound one by one: given to PDO's execute(), they would stand in its trace */
+    public function execute(string $statement, #[\SensitiveParameter] array $values): PDOStatement
     {
         $prepared = $this->pdo->prepare($statement);
-        $prepared->execute($values);
+        foreach ($values as $i => $value) {
+            $prepared->bindValue($i + 1, $value, is_int($value) ? PDO::PARAM_INT : PDO::PARAM_STR);
+        }
+        $prepared->execute();
 
         return $prepared;
     }

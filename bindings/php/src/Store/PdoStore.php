@@ -127,7 +127,7 @@ final class PdoStore implements Store
         return self::hash("$this->table $key");
     }
 
-    private function insert(array $row): bool
+    private function insert(#[\SensitiveParameter] array $row): bool
     {
         try {
             $this->dialect()->execute(
@@ -137,12 +137,19 @@ final class PdoStore implements Store
 
             return true;
         } catch (PDOException $problem) {
-            // Class 23: someone else inserted this client.
-            if (str_starts_with((string) $problem->getCode(), '23')) {
+            // Class 23: the row breaks a rule of the table; if that is its key's, someone else inserted this client.
+            if (str_starts_with((string) $problem->getCode(), '23') && $this->has($row[0])) {
                 return false;
             }
             throw $problem;
         }
+    }
+
+    private function has(string $client): bool
+    {
+        $found = $this->dialect()->execute("SELECT 1 FROM $this->table WHERE client = ?", [$client])->fetchColumn();
+
+        return $found !== false;
     }
 
     private function dialect(): PdoDialect
@@ -186,7 +193,7 @@ final class PdoStore implements Store
         return hash('sha256', $text);
     }
 
-    private function trying(string $what, callable $action): mixed
+    private function trying(string $what, #[\SensitiveParameter] callable $action): mixed
     {
         $opened = $this->dialect;
         try {
@@ -203,8 +210,7 @@ final class PdoStore implements Store
             }
         } catch (PDOException $problem) {
             throw new Exception\Store(
-                "the table $this->table, which keeps the tokens, could not be $what: {$problem->getMessage()}",
-                previous: $problem
+                "the table $this->table, which keeps the tokens, could not be $what: " . Reason::of($problem)
             );
         }
     }
