@@ -5,8 +5,10 @@ declare(strict_types=1);
 namespace TokenMgr;
 
 use Closure;
+use Error;
 use FFI;
 use FFI\CData;
+use ReflectionProperty;
 use Throwable;
 
 /**
@@ -130,12 +132,35 @@ final class Callbacks
         try {
             return $callback($of);
         } catch (Exception\Store $failure) {
-            $of->storeFailure ??= $failure;
+            $of->storeFailure ??= self::withoutArguments($failure);
         } catch (Throwable $thrown) {
-            $of->thrown ??= $thrown;
+            $of->thrown ??= self::withoutArguments($thrown);
         }
 
         return $failed;
+    }
+
+    /**
+     * Takes the arguments out of its trace, from the callback up to the call that it runs in. Functions of FFI have no
+     * parameters to mark as sensitive, and tokens and bodies are given to them; and a store of the application's own
+     * is given the record.
+     */
+    private static function withoutArguments(Throwable $thrown): Throwable
+    {
+        for ($problem = $thrown; $problem !== null; $problem = $problem->getPrevious()) {
+            $trace = $problem->getTrace();
+            $isInside = false;
+            foreach (array_reverse($trace, true) as $i => $frame) {
+                $isInside = $isInside || ($frame['class'] ?? '') === FFI::class;
+                if ($isInside) {
+                    unset($trace[$i]['args']);
+                }
+            }
+            $class = $problem instanceof Error ? Error::class : \Exception::class;
+            (new ReflectionProperty($class, 'trace'))->setValue($problem, $trace);
+        }
+
+        return $thrown;
     }
 
     /** A callback that calls the manager is not called in that call again: that might never end. */
