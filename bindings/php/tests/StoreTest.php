@@ -50,42 +50,6 @@ final class StoreTest extends StoreTestCase
     }
 
     /** @dataProvider stores */
-    public function testTheLockHoldsOthersBackAndEndsWithItsHolder(string $name): void
-    {
-        $store = self::store($name);
-        $try = 'var_export([$store->lock("key", 0), $store->lock("key", 100)]);';
-        self::assertTrue($store->lock('key', 1000));
-        self::assertStringContainsString("0 => false,\n  1 => false", self::script($name, $try)->output);
-        $store->unlock('key');
-        self::assertStringContainsString('true', self::script($name, 'var_export($store->lock("key", 0));')->output);
-        self::script($name, '$store->lock("key", 0); posix_kill(getmypid(), SIGKILL);');
-        self::assertTrue($store->lock('key', 2000), 'a killed holder gives it back');
-        $store->unlock('key');
-    }
-
-    public function testUsersShareALockFile(): void
-    {
-        $folder = self::$folder . '/locks';
-        mkdir($folder);
-        chmod(self::$folder, 0755);
-        $lock = new Store\FileLock($folder);
-        self::assertTrue($lock->acquire('name', 0));
-        $lock->release('name');
-        chmod(glob("$folder/*")[0], 0444);
-        chmod($folder, 0555);
-        $as = posix_geteuid() === 0 ? 'setpriv --reuid=nobody --regid=nogroup --clear-groups ' : '';
-        $code = 'require $argv[1]; require $argv[2];'
-            . ' var_dump((new TokenMgr\Store\FileLock($argv[3]))->acquire("name", 0));';
-        $files = [PACKAGE . '/src/Store/Lock.php', PACKAGE . '/src/Store/FileLock.php', $folder];
-        $command = $as . implode(' ', array_map('escapeshellarg', [PHP_BINARY, '-r', $code, ...$files]));
-        self::assertSame('bool(true)', exec($command));
-        self::assertTrue($lock->acquire('name', 0));
-        self::assertSame('bool(false)', exec($command));
-        $lock->release('name');
-        chmod($folder, 0755);
-    }
-
-    /** @dataProvider stores */
     public function testManyProcessesShareOnePair(string $name): void
     {
         self::store($name);

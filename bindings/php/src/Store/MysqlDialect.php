@@ -21,12 +21,9 @@ final class MysqlDialect extends PdoDialect
         return 'MEDIUMTEXT';
     }
 
-    public function lock(string $name, int $waitMs): bool
+    protected function tryLock(string $name): bool
     {
-        // MySQL waits for whole seconds only.
-        $got = $this->execute('SELECT GET_LOCK(?, ?)', [$name, (int) ceil($waitMs / 1000)])->fetchColumn();
-
-        return (int) $got === 1;
+        return (int) $this->execute('SELECT GET_LOCK(?, 0)', [$name])->fetchColumn() === 1;
     }
 
     public function unlock(string $name): void

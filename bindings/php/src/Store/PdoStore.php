@@ -9,6 +9,7 @@ use InvalidArgumentException;
 use LogicException;
 use PDO;
 use PDOException;
+use Throwable;
 use TokenMgr\Exception;
 use TokenMgr\Store;
 
@@ -113,7 +114,17 @@ final class PdoStore implements Store
 
     public function lock(string $key, int $waitMs): bool
     {
-        return $this->locked = $this->trying('locked', fn () => $this->dialect()->lock($this->lockOf($key), $waitMs));
+        try {
+            $lock = fn (): bool => $this->dialect()->lock($this->lockOf($key), $waitMs);
+
+            return $this->locked = $this->trying('locked', $lock);
+        } catch (Exception\Store $away) {
+            throw $away;
+        } catch (Throwable $problem) {
+            // A signal handler threw it, perhaps in the very moment after the lock was had: nobody would give it back.
+            $this->unlock($key);
+            throw $problem;
+        }
     }
 
     public function unlock(string $key): void

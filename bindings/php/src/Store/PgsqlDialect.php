@@ -14,17 +14,9 @@ use PDOException;
  */
 final class PgsqlDialect extends PdoDialect
 {
-    public function lock(string $name, int $waitMs): bool
+    protected function tryLock(string $name): bool
     {
-        $until = hrtime(true) + $waitMs * 1_000_000;
-        while (!$this->execute('SELECT pg_try_advisory_lock(?)', [self::number($name)])->fetchColumn()) {
-            if (hrtime(true) >= $until) {
-                return false;
-            }
-            usleep(10_000);
-        }
-
-        return true;
+        return (bool) $this->execute('SELECT pg_try_advisory_lock(?)', [self::number($name)])->fetchColumn();
     }
 
     public function unlock(string $name): void
