@@ -194,6 +194,9 @@ final class LoadingTest extends TestCase
         );
         self::assertSame(0, $status, implode("\n", $output));
         self::assertSame($symlink, is_link("$this->folder/vendor/tokenmgr/tokenmgr"));
+        foreach (['LICENSE-MIT', 'LICENSE-APACHE'] as $licence) {
+            self::assertFileEquals(ROOT . "/$licence", "$this->folder/vendor/tokenmgr/tokenmgr/$licence");
+        }
         file_put_contents("$this->folder/script.php", '<?php require "vendor/autoload.php";' . self::TELL);
         self::assertSame(
             'version ' . Library::version(),
