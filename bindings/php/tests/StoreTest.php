@@ -26,6 +26,8 @@ final class StoreTest extends StoreTestCase
         self::assertFalse($store->save('key', 'new', '{"a":"u"}', 60));
         self::assertSame('{"a":"ü"}', $store->load('key'));
         self::assertTrue($store->save('key', '{"a":"ü"}', '{"a":"ü"}', 60), 'the same again');
+        self::assertFalse($store->save('key', 'new', 'new', 60), 'the same as what is not there');
+        self::assertFalse($store->save('other', 'new', 'new', 60));
         self::assertTrue($store->save('key', $large = str_repeat('x', 200_000), '{"a":"ü"}', 60));
         self::assertSame($large, $store->load('key'));
         self::assertNull($store->load('other'));
@@ -178,6 +180,60 @@ final class StoreTest extends StoreTestCase
         $pdo->beginTransaction();
         $thrown = self::thrownBy(fn () => $store->load('key'), LogicException::class);
         self::assertStringContainsString('a connection of its own', $thrown->getMessage());
+    }
+
+    /** @dataProvider connections */
+    public function testHowTheConnectionIsSetDoesNotMatter(string $database, array $attributes): void
+    {
+        $stores = [self::store($database)];
+        foreach ([1, 2] as $i) {
+            $stores[$i] = new PdoStore(fn (): PDO => new PDO(self::dsn($database), 'root', '', $attributes));
+        }
+        foreach ([['first', null], ['second', 'first'], ['second', 'second'], [null, 'second']] as [$data, $expected]) {
+            self::assertTrue($stores[1]->lock('key', 0));
+            self::assertFalse($stores[2]->lock('key', 0));
+            self::assertFalse($stores[1]->save('key', 'other', 'another', 60));
+            self::assertTrue($stores[1]->save('key', $data, $expected, 60));
+            $stores[1]->unlock('key');
+            self::assertTrue($stores[2]->lock('key', 0));
+            $stores[2]->unlock('key');
+            self::assertSame([$data, $data], [$stores[0]->load('key'), $stores[2]->load('key')]);
+        }
+    }
+
+    public function connections(): array
+    {
+        $attributes = [
+            PDO::ATTR_ERRMODE => PDO::ERRMODE_SILENT,
+            PDO::ATTR_STRINGIFY_FETCHES => true,
+            PDO::ATTR_ORACLE_NULLS => PDO::NULL_EMPTY_STRING,
+            PDO::ATTR_CASE => PDO::CASE_UPPER,
+            PDO::ATTR_DEFAULT_FETCH_MODE => PDO::FETCH_OBJ,
+        ];
+        $native = $attributes + [PDO::ATTR_EMULATE_PREPARES => false];
+        $emulated = $attributes + [PDO::ATTR_EMULATE_PREPARES => true];
+        $backslash = [PDO::MYSQL_ATTR_INIT_COMMAND => "SET sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES'"];
+
+        return [
+            'SQLite' => ['sqlite', $attributes],
+            'MariaDB' => ['mariadb', $native],
+            'MariaDB, emulated' => ['mariadb', $emulated + $backslash],
+            'MariaDB, without autocommit' => ['mariadb', [PDO::ATTR_AUTOCOMMIT => false]],
+            'MariaDB, counting what it finds' => ['mariadb', [PDO::MYSQL_ATTR_FOUND_ROWS => true]],
+            'MariaDB, unbuffered' => ['mariadb', $native + [PDO::MYSQL_ATTR_USE_BUFFERED_QUERY => false]],
+            'PostgreSQL' => ['postgres', $native],
+            'PostgreSQL, emulated' => ['postgres', $emulated],
+            'PostgreSQL, not prepared' => ['postgres', $attributes + [PDO::PGSQL_ATTR_DISABLE_PREPARES => true]],
+        ];
+    }
+
+    /** Its next user in this process would find the lock, and a forked child its parent's connection. */
+    public function testAPersistentConnectionIsRefused(): void
+    {
+        self::store('sqlite');
+        $pdo = fn (): PDO => new PDO(self::dsn('sqlite'), null, null, [PDO::ATTR_PERSISTENT => true]);
+        $thrown = self::thrownBy(fn () => (new PdoStore($pdo))->load('key'), LogicException::class);
+        self::assertStringContainsString('PDO::ATTR_PERSISTENT', $thrown->getMessage());
     }
 
     /** @dataProvider databases */

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace TokenMgr\Store;
 
+use PDO;
 use PDOException;
 
 /**
@@ -15,6 +16,14 @@ final class MysqlDialect extends PdoDialect
 {
     /** "Server has gone away", "Lost connection", and MariaDB's "closed for being idle". */
     private const GONE = [2006, 2013, 4031];
+
+    public function __construct(PDO $pdo)
+    {
+        parent::__construct($pdo);
+        if (!$pdo->inTransaction()) {
+            $pdo->setAttribute(PDO::ATTR_AUTOCOMMIT, true);
+        }
+    }
 
     public function text(): string
     {

@@ -99,10 +99,12 @@ final class PdoStore implements Store
                     [$client, self::hash($expected)]
                 )->rowCount() === 1;
             } else {
-                $done = $data === $expected || $dialect->execute(
+                $done = $dialect->execute(
                     "UPDATE $this->table SET record = ?, version = ?, expires_at = ? WHERE client = ? AND version = ?",
                     [...$columns, $client, self::hash($expected)]
                 )->rowCount() === 1;
+                // MySQL counts no row where nothing changes.
+                $done = $done || ($data === $expected && $this->load($key) === $data);
             }
             if ($done) {
                 $dialect->commit();
@@ -171,6 +173,12 @@ final class PdoStore implements Store
         }
         if ($this->dialect === null) {
             $pdo = ($this->open)();
+            if ($pdo->getAttribute(PDO::ATTR_PERSISTENT)) {
+                throw new LogicException(
+                    'PdoStore can not use a connection with PDO::ATTR_PERSISTENT, which others in this process get, too,'
+                    . ' locks and all, and forked children; give it a connection of its own'
+                );
+            }
             $driver = $pdo->getAttribute(PDO::ATTR_DRIVER_NAME);
             $dialect = match ($driver) {
                 'sqlite' => new SqliteDialect($pdo),
