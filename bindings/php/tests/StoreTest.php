@@ -286,6 +286,21 @@ final class StoreTest extends StoreTestCase
         $store->unlock('key');
     }
 
+    /** @dataProvider servers */
+    public function testAConnectionThatIsLostUnderTheLockIsOpenedAnewAfterwards(string $name): void
+    {
+        $store = self::store($name);
+        $server = $name === 'mariadb' ? self::$mariadb : self::$postgres;
+        self::assertTrue($store->lock('key', 0));
+        self::assertGreaterThan(0, $server->closeConnections());
+        self::thrownBy(fn () => $store->save('key', 'data', null, 60), Exception\Store::class);
+        $store->unlock('key');
+        self::assertTrue($store->lock('key', 0));
+        self::assertTrue($store->save('key', 'data', null, 60));
+        $store->unlock('key');
+        self::assertSame('data', $store->load('key'));
+    }
+
     public function servers(): array
     {
         return ['MariaDB' => ['mariadb'], 'PostgreSQL' => ['postgres']];

@@ -132,6 +132,9 @@ final class PdoStore implements Store
     public function unlock(string $key): void
     {
         $this->locked = false;
+        if ($this->dialect === null) {
+            return; // the lock went with the connection
+        }
         $this->trying('unlocked', fn () => $this->dialect()->unlock($this->lockOf($key)));
     }
 
@@ -175,8 +178,8 @@ final class PdoStore implements Store
             $pdo = ($this->open)();
             if ($pdo->getAttribute(PDO::ATTR_PERSISTENT)) {
                 throw new LogicException(
-                    'PdoStore can not use a connection with PDO::ATTR_PERSISTENT, which others in this process get, too,'
-                    . ' locks and all, and forked children; give it a connection of its own'
+                    'PdoStore can not use a connection with PDO::ATTR_PERSISTENT, which others in this process get'
+                    . ' with its locks, and forked children; give it a connection of its own'
                 );
             }
             $driver = $pdo->getAttribute(PDO::ATTR_DRIVER_NAME);
@@ -214,23 +217,23 @@ final class PdoStore implements Store
 
     private function trying(string $what, #[\SensitiveParameter] callable $action): mixed
     {
-        $opened = $this->dialect;
-        try {
+        // A connection that the server closed in the meantime is opened anew, unless the lock was on it.
+        $isLast = $this->dialect === null || $this->locked;
+        while (true) {
             try {
                 return $action();
             } catch (PDOException $problem) {
-                // A connection that the server closed in the meantime is opened anew, unless the lock was on it.
-                if ($opened === null || $this->locked || !$opened->isGone($problem)) {
-                    throw $problem;
+                $isGone = $this->dialect?->isGone($problem) ?? false;
+                if ($isGone) {
+                    $this->dialect = null;
                 }
-                $this->dialect = null;
-
-                return $action();
+                if ($isLast || !$isGone) {
+                    throw new Exception\Store(
+                        "the table $this->table, which keeps the tokens, could not be $what: " . Reason::of($problem)
+                    );
+                }
+                $isLast = true;
             }
-        } catch (PDOException $problem) {
-            throw new Exception\Store(
-                "the table $this->table, which keeps the tokens, could not be $what: " . Reason::of($problem)
-            );
         }
     }
 }
