@@ -190,9 +190,18 @@ final class Callbacks
     {
         [$thrown, $storeFailure] = [$this->thrown, $this->storeFailure];
         $this->thrown = $this->storeFailure = null;
-        // A wrong password, say, stays one while the store is away. Cancelled: an interrupt callback threw it.
-        $isTheStores = $failure instanceof Exception\Store || $failure instanceof Exception\Cancelled;
+        if ($thrown !== null || $storeFailure === null) {
+            return $thrown ?? $failure;
+        }
+        if ($failure instanceof Exception\Cancelled) {
+            return $storeFailure; // an interrupt callback threw it
+        }
+        if (!$failure instanceof Exception\Store) {
+            return $failure; // a wrong password, say, stays one while the store is away
+        }
+        // In the store's words, with what the library knows of such a failure.
+        [$code, $isRetryable] = [$failure->getCode(), $failure->isRetryable];
 
-        return $thrown ?? ($isTheStores ? $storeFailure : null) ?? $failure;
+        return new Exception\Store($storeFailure->getMessage(), $code, $storeFailure, isRetryable: $isRetryable);
     }
 }

@@ -115,6 +115,8 @@ final class StoreTest extends StoreTestCase
         $tm = new TokenManager(self::$api->url, 'demo', null, ['store' => $store]);
         $thrown = self::thrownBy(fn () => $tm->get('/api/v1/products'), Exception\Store::class);
         self::assertSame('the database is down', $thrown->getMessage());
+        self::assertTrue($thrown->isRetryable);
+        self::assertGreaterThan(0, $thrown->getCode(), 'the status');
     }
 
     public function testAStoreThatIsAwayDoesNotHideWhatIsWrong(): void
