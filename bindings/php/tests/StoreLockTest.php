@@ -47,7 +47,7 @@ final class StoreLockTest extends StoreTestCase
             $asked = 0;
             // Asked once a second or two, as long as it waits for a lock at all, it does not get that far.
             $tm->onInterrupt(function () use (&$asked): bool {
-                return ++$asked === 60;
+                return ++$asked === 40;
             });
             try {
                 $tm->get('/api/v1/products');
@@ -58,7 +58,7 @@ final class StoreLockTest extends StoreTestCase
             fclose($ours);
             pcntl_wait($status);
             PHP);
-        self::assertSame('held, cancelled at 60', $script->output);
+        self::assertSame('held, cancelled at 40', $script->output);
         self::assertSame(0, self::$api->counter('logins'));
     }
 
