@@ -66,8 +66,7 @@ bindings/php/include/tokenmgr-ffi.h: $(LIBRARY) include/tokenmgr-ffi.h
 php-package: library bindings/php/include/tokenmgr-ffi.h ## the PHP package with the library in it, in build/php
 	rm -rf build/php
 	$(INSTALL) -d build/php/lib
-	cp -R bindings/php/composer.json bindings/php/autoload.php bindings/php/preload.php bindings/php/src bindings/php/include \
-	  LICENSE-MIT LICENSE-APACHE build/php
+	cp -R $(addprefix bindings/php/,LICENSE-APACHE LICENSE-MIT autoload.php composer.json include preload.php src) build/php
 	cp build/lib/libtokenmgr.so.$(VERSION) build/php/lib/$(SONAME)
 
 # The server of the demo and of the tests, where those look for it. It is built in the profile of `cargo test`: in the

@@ -5,8 +5,10 @@ declare(strict_types=1);
 namespace TokenMgr;
 
 use Closure;
+use Error;
 use FFI;
 use FFI\CData;
+use ReflectionProperty;
 use Throwable;
 
 /**
@@ -45,6 +47,12 @@ final class Callbacks
 
     private const STRUCT = 'struct { tm_log_callback log; tm_interrupt_callback interrupt; tm_store_load load;'
         . ' tm_store_save save; tm_store_lock lock; tm_store_unlock unlock; }';
+
+    /**
+     * How many milliseconds a store waits for its lock at a stretch. The library asks for it again until it has waited
+     * long enough, and asks the interrupt callback in between.
+     */
+    private const LOCK_WAIT = 50;
 
     private const DONE = 1;
     private const NO = 0;
@@ -103,7 +111,9 @@ final class Callbacks
             $functions->lock = static function (CData $userdata, string $key, int $waitMs): int {
                 return self::run(
                     $userdata,
-                    static fn (self $of): int => $of->store->lock($key, $waitMs) ? self::DONE : self::NO,
+                    static fn (self $of): int => $of->store->lock($key, min($waitMs, self::LOCK_WAIT))
+                        ? self::DONE
+                        : self::NO,
                     self::FAILED
                 );
             };
@@ -130,12 +140,35 @@ final class Callbacks
         try {
             return $callback($of);
         } catch (Exception\Store $failure) {
-            $of->storeFailure ??= $failure;
+            $of->storeFailure ??= self::withoutArguments($failure);
         } catch (Throwable $thrown) {
-            $of->thrown ??= $thrown;
+            $of->thrown ??= self::withoutArguments($thrown);
         }
 
         return $failed;
+    }
+
+    /**
+     * Takes the arguments out of its trace, from the callback up to the call that it runs in. Functions of FFI have no
+     * parameters to mark as sensitive, and tokens and bodies are given to them; and a store of the application's own
+     * is given the record.
+     */
+    private static function withoutArguments(Throwable $thrown): Throwable
+    {
+        for ($problem = $thrown; $problem !== null; $problem = $problem->getPrevious()) {
+            $trace = $problem->getTrace();
+            $isInside = false;
+            foreach (array_reverse($trace, true) as $i => $frame) {
+                $isInside = $isInside || ($frame['class'] ?? '') === FFI::class;
+                if ($isInside) {
+                    unset($trace[$i]['args']);
+                }
+            }
+            $class = $problem instanceof Error ? Error::class : \Exception::class;
+            (new ReflectionProperty($class, 'trace'))->setValue($problem, $trace);
+        }
+
+        return $thrown;
     }
 
     /** A callback that calls the manager is not called in that call again: that might never end. */
@@ -157,9 +190,18 @@ final class Callbacks
     {
         [$thrown, $storeFailure] = [$this->thrown, $this->storeFailure];
         $this->thrown = $this->storeFailure = null;
-        // A wrong password, say, stays one while the store is away. Cancelled: an interrupt callback threw it.
-        $isTheStores = $failure instanceof Exception\Store || $failure instanceof Exception\Cancelled;
+        if ($thrown !== null || $storeFailure === null) {
+            return $thrown ?? $failure;
+        }
+        if ($failure instanceof Exception\Cancelled) {
+            return $storeFailure; // an interrupt callback threw it
+        }
+        if (!$failure instanceof Exception\Store) {
+            return $failure; // a wrong password, say, stays one while the store is away
+        }
+        // In the store's words, with what the library knows of such a failure.
+        [$code, $isRetryable] = [$failure->getCode(), $failure->isRetryable];
 
-        return $thrown ?? ($isTheStores ? $storeFailure : null) ?? $failure;
+        return new Exception\Store($storeFailure->getMessage(), $code, $storeFailure, isRetryable: $isRetryable);
     }
 }

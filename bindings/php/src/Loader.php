@@ -34,7 +34,7 @@ final class Loader
     public function load(?string $path): array
     {
         $this->requireFfi();
-        $path ??= getenv('TOKENMGR_LIBRARY') ?: null;
+        $path ??= $this->named();
         if ($path === null && ($preloaded = $this->preloaded()) !== null) {
             $this->requireVersion($preloaded, 'the libtokenmgr that ffi.preload loaded');
 
@@ -65,6 +65,14 @@ final class Loader
                 . ' (php_admin_value[ffi.enable]), or ffi.enable=preload with opcache.preload'
             );
         }
+    }
+
+    /** The library that the environment names, itself or its folder. */
+    private function named(): ?string
+    {
+        $path = getenv('TOKENMGR_LIBRARY') ?: null;
+
+        return $path !== null && @is_dir($path) ? rtrim($path, '/') . '/' . self::SONAME : $path;
     }
 
     /** The library that `ffi.preload` loaded, if it did. */
@@ -117,7 +125,7 @@ final class Loader
         }
         $where = is_file($path)
             ? 'it is there, so see with "ldd" what it lacks, and that it was built for this machine'
-            : 'install it ("make install", then "ldconfig"), or name its file in TOKENMGR_LIBRARY';
+            : 'install it ("make install", then "ldconfig"), or name its file or folder in TOKENMGR_LIBRARY';
 
         return "$path could not be loaded; $where";
     }

@@ -19,20 +19,27 @@ final class Origins
     public function __construct(#[\SensitiveParameter] string $host, mixed $allowed)
     {
         foreach ([$host, ...(is_array($allowed) ? array_values($allowed) : [])] as $url) {
-            $origin = is_string($url) ? self::of($url) : null;
+            // As the library reads what it is configured with: without blanks and line ends around it.
+            $origin = is_string($url) ? self::of(trim($url, "\x00..\x20")) : null;
             if ($origin !== null) {
                 $this->allowed[$origin] = true;
             }
         }
     }
 
-    /** The host, where the library finds it that nobody gave it; empty if it is nowhere. */
+    /**
+     * The host, where the library finds it that nobody gave it; empty if it is nowhere. In the environment of the
+     * process only: what getenv() finds besides came with an FPM request, and the library does not know it.
+     */
     public static function host(): string
     {
-        $file = getenv('TOKENMGR_HOST_FILE') ?: '';
-        $host = getenv('TOKENMGR_HOST') ?: ($file === '' ? '' : (string) @file_get_contents($file));
+        $host = getenv('TOKENMGR_HOST', true) ?: '';
+        $file = getenv('TOKENMGR_HOST_FILE', true) ?: '';
+        if ($host !== '' || $file === '') {
+            return $host;
+        }
 
-        return rtrim($host, "\r\n");
+        return (string) preg_replace('/\r?\n?\z/', '', (string) @file_get_contents($file), 1);
     }
 
     public function include(string $url): bool

@@ -109,6 +109,13 @@ final class FpmTest extends ApiTestCase
         self::assertStringContainsString('set ffi.enable=true in the FPM pool', $told);
     }
 
+    /** The library does not see what comes with a request: nor do those who ask where its token may go. */
+    public function testTheHostIsTheWorkersNotTheRequests(): void
+    {
+        $this->startPool(['TOKENMGR_HOST' => self::$api->url]);
+        self::assertSame([true, false], $this->nginx->requests(1)[0]['may']);
+    }
+
     public function testWithEverythingPreloaded(): void
     {
         $preload = [

@@ -197,11 +197,31 @@ final class HttpClientTest extends ApiTestCase
         $inside = fopen('php://memory', 'w+');
         fwrite($inside, 'not at its end');
         rewind($inside);
+        $file = tempnam(sys_get_temp_dir(), 'tokenmgr-');
+        file_put_contents($file, 'not at its end either');
+        $appended = fopen($file, 'a+');
+        unlink($file);
 
         return [
             'a stream' => [Psr7::streamFor(fopen('php://memory', 'w+'))],
             'in the middle' => [$inside],
+            'appended to' => [$appended],
         ];
+    }
+
+    public function testAPipeGetsWhatAnswers(): void
+    {
+        $tm = $this->manager();
+        $guzzle = $this->guzzle($tm, ['http_errors' => false]);
+        [$sink, $other] = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0);
+        self::assertSame(200, $guzzle->get('/api/v1/blob?bytes=3', ['sink' => $sink])->getStatusCode());
+        self::assertSame("\0\1\2", fread($other, 100));
+
+        self::$api->revoke('access');
+        [$sink, $other] = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0);
+        self::assertSame(401, $guzzle->get('/api/v1/blob?bytes=3', ['sink' => $sink])->getStatusCode());
+        self::assertStringStartsWith('{', fread($other, 1000), 'it can not be taken back');
+        self::assertSame(2, self::$api->counter('api_arrivals'));
     }
 
     public function testNorDoesARedirectCarryItThere(): void

@@ -62,6 +62,8 @@ final class LoadingTest extends TestCase
     public function testByTheEnvironment(): void
     {
         $this->works([], ['TOKENMGR_LIBRARY' => self::library()]);
+        $this->works([], ['TOKENMGR_LIBRARY' => ROOT . '/build/lib']);
+        $this->works([], ['TOKENMGR_LIBRARY' => ROOT . '/build/lib/']);
     }
 
     public function testByThePackagesOwnFolder(): void
@@ -141,6 +143,9 @@ final class LoadingTest extends TestCase
             'TOKENMGR_LIBRARY' => '/nonexistent/lib.so',
         ]);
         $this->tells('libtokenmgr.so.0 could not be loaded; install it', [], ['TOKENMGR_LIBRARY' => null]);
+        $this->tells("$this->folder/libtokenmgr.so.0 could not be loaded; install it", [], [
+            'TOKENMGR_LIBRARY' => $this->folder,
+        ]);
     }
 
     public function testNoLibraryAtAll(): void
@@ -194,6 +199,9 @@ final class LoadingTest extends TestCase
         );
         self::assertSame(0, $status, implode("\n", $output));
         self::assertSame($symlink, is_link("$this->folder/vendor/tokenmgr/tokenmgr"));
+        foreach (['LICENSE-MIT', 'LICENSE-APACHE'] as $licence) {
+            self::assertFileEquals(ROOT . "/$licence", "$this->folder/vendor/tokenmgr/tokenmgr/$licence");
+        }
         file_put_contents("$this->folder/script.php", '<?php require "vendor/autoload.php";' . self::TELL);
         self::assertSame(
             'version ' . Library::version(),

@@ -96,6 +96,79 @@ final class SecretTest extends ApiTestCase
         self::assertSame(0, preg_match('/.*Zq\d\d.*/', $script->output, $found), $found[0] ?? '');
     }
 
+    /** Nor that of an exception from a callback, which goes through FFI and is given what the callback is. */
+    public function testNoTraceThroughACallbackHoldsSecrets(): void
+    {
+        $script = Script::run(<<<'PHP'
+            use TokenMgr\TokenManager;
+
+            final class OwnStore implements TokenMgr\Store
+            {
+                public ?string $record = null;
+                public bool $fails = false;
+
+                public function id(): string
+                {
+                    return 'own';
+                }
+
+                public function load(string $key): ?string
+                {
+                    return $this->record;
+                }
+
+                public function save(string $key, ?string $data, ?string $expected, int $ttlSeconds): bool
+                {
+                    if ($this->fails) {
+                        throw new DomainException('in save', 1, new TokenMgr\Exception\Store('the cause'));
+                    }
+                    $this->record = $data;
+
+                    return true;
+                }
+
+                public function lock(string $key, int $waitMs): bool
+                {
+                    return true;
+                }
+
+                public function unlock(string $key): void
+                {
+                }
+            }
+
+            $store = new OwnStore();
+            $kept = new TokenManager(getenv('API'), 'shop', 'pass-Zq81-word', ['store' => $store]);
+            $kept->setTokens('access-Zq87', 'refresh-Zq88', 2000000000);
+            $store->fails = true;
+            $logs = new TokenManager(getenv('API'), 'shop', 'pass-Zq81-word');
+            $logs->onLog(fn () => throw new DomainException('in the log'), TokenManager::DEBUG);
+            $calls = [
+                fn () => $kept->setTokens('access-Zq94', 'refresh-Zq95', 2000000000),
+                fn () => $kept->login(),
+                fn () => $logs->post('/api/v1/echo', json: ['pin' => 'Zq89'], headers: ['X-Key' => 'Zq90']),
+            ];
+            foreach ($calls as $i => $call) {
+                try {
+                    $call();
+                    echo "$i did not throw\n";
+                } catch (DomainException $e) {
+                    foreach ([$e, $e->getPrevious() ?? $e] as $e) {
+                        $frames = $e->getTrace();
+                        echo "$i: ", $e, "\n", print_r($e, true), print_r($frames, true), json_encode($frames), "\n";
+                    }
+                }
+            }
+            PHP, ['zend.exception_ignore_args' => '0', 'zend.exception_string_param_max_len' => '1000'], [
+            'API' => self::$api->url,
+        ]);
+        self::assertSame(0, $script->exitCode, $script->output);
+        self::assertStringNotContainsString('did not throw', $script->output);
+        self::assertStringContainsString('2: DomainException: in the log', $script->output);
+        self::assertStringContainsString('FFI->tm_set_tokens()', $script->output);
+        self::assertSame(0, preg_match('/.*(Zq\d\d|eyJ).*/', $script->output, $found), $found[0] ?? '');
+    }
+
     public function testNoMessageHoldsSecrets(): void
     {
         $tm = new TokenManager(self::$api->url, 'shop', 'wrong-Zq84');
@@ -139,6 +212,40 @@ final class SecretTest extends ApiTestCase
             'empty, and in a file' => [['TOKENMGR_HOST' => '', 'TOKENMGR_HOST_FILE' => 'the file'], true],
             'in a file that is not there' => [['TOKENMGR_HOST_FILE' => '/nonexistent/host'], false],
             'nowhere' => [[], false],
+        ];
+    }
+
+    /**
+     * As in from_environment() of src/credentials.rs: one line end of the file goes, nothing of the variable.
+     *
+     * @dataProvider hostTexts
+     */
+    public function testTheHostIsReadAsTheLibraryReadsIt(string $variable, string $text, string $host): void
+    {
+        $file = tempnam(sys_get_temp_dir(), 'tokenmgr-');
+        file_put_contents($file, $text);
+        $environment = [$variable => $variable === 'TOKENMGR_HOST' ? $text : $file];
+        $script = Script::run(<<<'PHP'
+            $tm = new TokenMgr\TokenManager(null, 'a', 'b', ['allowed_origins' => ["https://cdn.example.com\n"]]);
+            $urls = ['https://api.example.com/x', 'https://cdn.example.com/x', "https://api.example.com/x\n"];
+            echo json_encode([TokenMgr\Origins::host(), ...array_map($tm->maySendTokenTo(...), $urls)]);
+            PHP, [], $environment + ['TOKENMGR_HOST' => null, 'TOKENMGR_HOST_FILE' => null]);
+        unlink($file);
+        self::assertSame([$host, true, true, false], json_decode($script->output, true), $script->output);
+    }
+
+    public function hostTexts(): array
+    {
+        $host = 'https://api.example.com';
+
+        return [
+            ['TOKENMGR_HOST_FILE', $host, $host],
+            ['TOKENMGR_HOST_FILE', "$host\n", $host],
+            ['TOKENMGR_HOST_FILE', "$host\r\n", $host],
+            ['TOKENMGR_HOST_FILE', "$host\r", $host],
+            ['TOKENMGR_HOST_FILE', "$host\n\n", "$host\n"],
+            ['TOKENMGR_HOST_FILE', "$host\n\r", "$host\n"],
+            ['TOKENMGR_HOST', "$host\n", "$host\n"],
         ];
     }
 

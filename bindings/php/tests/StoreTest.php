@@ -13,81 +13,8 @@ use TokenMgr\Store;
 use TokenMgr\Store\PdoStore;
 use TokenMgr\TokenManager;
 
-final class StoreTest extends ApiTestCase
+final class StoreTest extends StoreTestCase
 {
-    private static string $folder;
-    private static ?MariadbServer $mariadb = null;
-    private static ?PostgresServer $postgres = null;
-
-    public static function setUpBeforeClass(): void
-    {
-        self::$folder = sys_get_temp_dir() . '/tokenmgr-' . bin2hex(random_bytes(6));
-        mkdir(self::$folder);
-    }
-
-    public static function tearDownAfterClass(): void
-    {
-        self::$mariadb?->stop();
-        self::$postgres?->stop();
-        self::$mariadb = self::$postgres = null;
-        exec('rm -rf ' . escapeshellarg(self::$folder));
-    }
-
-    /** Each store as PHP code, so that other processes can make it, too. */
-    public function stores(): array
-    {
-        return [
-            'SQLite' => ['sqlite'],
-            'MariaDB' => ['mariadb'],
-            'PostgreSQL' => ['postgres'],
-            'PSR-16' => ['psr16'],
-            'PSR-6' => ['psr6'],
-        ];
-    }
-
-    public function databases(): array
-    {
-        return array_intersect_key($this->stores(), ['SQLite' => 1, 'MariaDB' => 1, 'PostgreSQL' => 1]);
-    }
-
-    private static function code(string $name): string
-    {
-        $folder = self::$folder;
-        $pdo = "new TokenMgr\\Store\\PdoStore(fn () => new PDO('%s', 'root', ''))";
-        $pool = "new Symfony\\Component\\Cache\\Adapter\\FilesystemAdapter('', 0, '$folder/$name')";
-        $lock = "new TokenMgr\\Store\\FileLock('$folder')";
-
-        return match ($name) {
-            'sqlite' => sprintf($pdo, "sqlite:$folder/tokens.sqlite"),
-            'mariadb' => sprintf($pdo, (self::$mariadb ??= new MariadbServer())->dsn),
-            'postgres' => sprintf($pdo, (self::$postgres ??= new PostgresServer())->dsn),
-            'psr16' => "new TokenMgr\\Store\\Psr16Store(new Symfony\\Component\\Cache\\Psr16Cache($pool), $lock)",
-            'psr6' => "new TokenMgr\\Store\\Psr6Store($pool, $lock)",
-        };
-    }
-
-    private static function store(string $name): Store
-    {
-        $store = eval('return ' . self::code($name) . ';');
-        if ($store instanceof PdoStore) {
-            $store->createTable();
-            $store->createTable();
-        }
-        foreach (['key', 'other', 'demo'] as $key) {
-            $store->save($key, null, $store->load($key), 60);
-        }
-
-        return $store;
-    }
-
-    private static function script(string $name, string $code): Script
-    {
-        $require = 'require "Psr/SimpleCache/autoload.php"; require "Symfony/Component/Cache/autoload.php";';
-        $code = "$require \$store = " . self::code($name) . ";\n$code";
-
-        return Script::run($code, [], ['API' => self::$api->url]);
-    }
-
     /** @dataProvider stores */
     public function testLoadingAndSaving(string $name): void
     {
@@ -99,6 +26,8 @@ final class StoreTest extends ApiTestCase
         self::assertFalse($store->save('key', 'new', '{"a":"u"}', 60));
         self::assertSame('{"a":"ü"}', $store->load('key'));
         self::assertTrue($store->save('key', '{"a":"ü"}', '{"a":"ü"}', 60), 'the same again');
+        self::assertFalse($store->save('key', 'new', 'new', 60), 'the same as what is not there');
+        self::assertFalse($store->save('other', 'new', 'new', 60));
         self::assertTrue($store->save('key', $large = str_repeat('x', 200_000), '{"a":"ü"}', 60));
         self::assertSame($large, $store->load('key'));
         self::assertNull($store->load('other'));
@@ -120,42 +49,6 @@ final class StoreTest extends ApiTestCase
         }
         self::assertTrue($store->save('key', 'new', null, 60));
         self::assertSame('new', $store->load('key'));
-    }
-
-    /** @dataProvider stores */
-    public function testTheLockHoldsOthersBackAndEndsWithItsHolder(string $name): void
-    {
-        $store = self::store($name);
-        $try = 'var_export([$store->lock("key", 0), $store->lock("key", 100)]);';
-        self::assertTrue($store->lock('key', 1000));
-        self::assertStringContainsString("0 => false,\n  1 => false", self::script($name, $try)->output);
-        $store->unlock('key');
-        self::assertStringContainsString('true', self::script($name, 'var_export($store->lock("key", 0));')->output);
-        self::script($name, '$store->lock("key", 0); posix_kill(getmypid(), SIGKILL);');
-        self::assertTrue($store->lock('key', 2000), 'a killed holder gives it back');
-        $store->unlock('key');
-    }
-
-    public function testUsersShareALockFile(): void
-    {
-        $folder = self::$folder . '/locks';
-        mkdir($folder);
-        chmod(self::$folder, 0755);
-        $lock = new Store\FileLock($folder);
-        self::assertTrue($lock->acquire('name', 0));
-        $lock->release('name');
-        chmod(glob("$folder/*")[0], 0444);
-        chmod($folder, 0555);
-        $as = posix_geteuid() === 0 ? 'setpriv --reuid=nobody --regid=nogroup --clear-groups ' : '';
-        $code = 'require $argv[1]; require $argv[2];'
-            . ' var_dump((new TokenMgr\Store\FileLock($argv[3]))->acquire("name", 0));';
-        $files = [PACKAGE . '/src/Store/Lock.php', PACKAGE . '/src/Store/FileLock.php', $folder];
-        $command = $as . implode(' ', array_map('escapeshellarg', [PHP_BINARY, '-r', $code, ...$files]));
-        self::assertSame('bool(true)', exec($command));
-        self::assertTrue($lock->acquire('name', 0));
-        self::assertSame('bool(false)', exec($command));
-        $lock->release('name');
-        chmod($folder, 0755);
     }
 
     /** @dataProvider stores */
@@ -222,6 +115,8 @@ final class StoreTest extends ApiTestCase
         $tm = new TokenManager(self::$api->url, 'demo', null, ['store' => $store]);
         $thrown = self::thrownBy(fn () => $tm->get('/api/v1/products'), Exception\Store::class);
         self::assertSame('the database is down', $thrown->getMessage());
+        self::assertTrue($thrown->isRetryable);
+        self::assertGreaterThan(0, $thrown->getCode(), 'the status');
     }
 
     public function testAStoreThatIsAwayDoesNotHideWhatIsWrong(): void
@@ -289,6 +184,60 @@ final class StoreTest extends ApiTestCase
         self::assertStringContainsString('a connection of its own', $thrown->getMessage());
     }
 
+    /** @dataProvider connections */
+    public function testHowTheConnectionIsSetDoesNotMatter(string $database, array $attributes): void
+    {
+        $stores = [self::store($database)];
+        foreach ([1, 2] as $i) {
+            $stores[$i] = new PdoStore(fn (): PDO => new PDO(self::dsn($database), 'root', '', $attributes));
+        }
+        foreach ([['first', null], ['second', 'first'], ['second', 'second'], [null, 'second']] as [$data, $expected]) {
+            self::assertTrue($stores[1]->lock('key', 0));
+            self::assertFalse($stores[2]->lock('key', 0));
+            self::assertFalse($stores[1]->save('key', 'other', 'another', 60));
+            self::assertTrue($stores[1]->save('key', $data, $expected, 60));
+            $stores[1]->unlock('key');
+            self::assertTrue($stores[2]->lock('key', 0));
+            $stores[2]->unlock('key');
+            self::assertSame([$data, $data], [$stores[0]->load('key'), $stores[2]->load('key')]);
+        }
+    }
+
+    public function connections(): array
+    {
+        $attributes = [
+            PDO::ATTR_ERRMODE => PDO::ERRMODE_SILENT,
+            PDO::ATTR_STRINGIFY_FETCHES => true,
+            PDO::ATTR_ORACLE_NULLS => PDO::NULL_EMPTY_STRING,
+            PDO::ATTR_CASE => PDO::CASE_UPPER,
+            PDO::ATTR_DEFAULT_FETCH_MODE => PDO::FETCH_OBJ,
+        ];
+        $native = $attributes + [PDO::ATTR_EMULATE_PREPARES => false];
+        $emulated = $attributes + [PDO::ATTR_EMULATE_PREPARES => true];
+        $backslash = [PDO::MYSQL_ATTR_INIT_COMMAND => "SET sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES'"];
+
+        return [
+            'SQLite' => ['sqlite', $attributes],
+            'MariaDB' => ['mariadb', $native],
+            'MariaDB, emulated' => ['mariadb', $emulated + $backslash],
+            'MariaDB, without autocommit' => ['mariadb', [PDO::ATTR_AUTOCOMMIT => false]],
+            'MariaDB, counting what it finds' => ['mariadb', [PDO::MYSQL_ATTR_FOUND_ROWS => true]],
+            'MariaDB, unbuffered' => ['mariadb', $native + [PDO::MYSQL_ATTR_USE_BUFFERED_QUERY => false]],
+            'PostgreSQL' => ['postgres', $native],
+            'PostgreSQL, emulated' => ['postgres', $emulated],
+            'PostgreSQL, not prepared' => ['postgres', $attributes + [PDO::PGSQL_ATTR_DISABLE_PREPARES => true]],
+        ];
+    }
+
+    /** Its next user in this process would find the lock, and a forked child its parent's connection. */
+    public function testAPersistentConnectionIsRefused(): void
+    {
+        self::store('sqlite');
+        $pdo = fn (): PDO => new PDO(self::dsn('sqlite'), null, null, [PDO::ATTR_PERSISTENT => true]);
+        $thrown = self::thrownBy(fn () => (new PdoStore($pdo))->load('key'), LogicException::class);
+        self::assertStringContainsString('PDO::ATTR_PERSISTENT', $thrown->getMessage());
+    }
+
     /** @dataProvider databases */
     public function testAForkedChildOpensAConnectionOfItsOwn(string $name): void
     {
@@ -337,6 +286,21 @@ final class StoreTest extends ApiTestCase
         self::assertTrue($store->lock('key', 100));
         self::assertTrue($store->save('key', 'data', null, 60));
         $store->unlock('key');
+    }
+
+    /** @dataProvider servers */
+    public function testAConnectionThatIsLostUnderTheLockIsOpenedAnewAfterwards(string $name): void
+    {
+        $store = self::store($name);
+        $server = $name === 'mariadb' ? self::$mariadb : self::$postgres;
+        self::assertTrue($store->lock('key', 0));
+        self::assertGreaterThan(0, $server->closeConnections());
+        self::thrownBy(fn () => $store->save('key', 'data', null, 60), Exception\Store::class);
+        $store->unlock('key');
+        self::assertTrue($store->lock('key', 0));
+        self::assertTrue($store->save('key', 'data', null, 60));
+        $store->unlock('key');
+        self::assertSame('data', $store->load('key'));
     }
 
     public function servers(): array

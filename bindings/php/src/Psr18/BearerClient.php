@@ -12,7 +12,8 @@ use TokenMgr\TokenManager;
 
 /**
  * A PSR-18 client around another: sends the access token, and where a 401 answers, renews it and sends the request once
- * more. Requests to other origins than the manager's pass through untouched.
+ * more. Requests to other origins than the manager's pass through untouched. The other client must not follow redirects
+ * by itself: it would know of no origin where the token may not go.
  */
 final class BearerClient implements ClientInterface
 {

@@ -82,15 +82,12 @@ abstract class CacheStore implements Store
         return $this->prefix . substr(hash('sha256', $key), 0, 40);
     }
 
-    private function trying(string $what, callable $action): mixed
+    private function trying(string $what, #[\SensitiveParameter] callable $action): mixed
     {
         try {
             return $action();
         } catch (Throwable $problem) {
-            throw new Exception\Store(
-                "the cache that keeps the tokens could not be $what: {$problem->getMessage()}",
-                previous: $problem
-            );
+            throw new Exception\Store("the cache that keeps the tokens could not be $what: " . Reason::of($problem));
         }
     }
 }

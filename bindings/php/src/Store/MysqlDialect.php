@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace TokenMgr\Store;
 
+use PDO;
 use PDOException;
 
 /**
@@ -16,17 +17,22 @@ final class MysqlDialect extends PdoDialect
     /** "Server has gone away", "Lost connection", and MariaDB's "closed for being idle". */
     private const GONE = [2006, 2013, 4031];
 
+    public function __construct(PDO $pdo)
+    {
+        parent::__construct($pdo);
+        if (!$pdo->inTransaction()) {
+            $pdo->setAttribute(PDO::ATTR_AUTOCOMMIT, true);
+        }
+    }
+
     public function text(): string
     {
         return 'MEDIUMTEXT';
     }
 
-    public function lock(string $name, int $waitMs): bool
+    protected function tryLock(string $name): bool
     {
-        // MySQL waits for whole seconds only.
-        $got = $this->execute('SELECT GET_LOCK(?, ?)', [$name, (int) ceil($waitMs / 1000)])->fetchColumn();
-
-        return (int) $got === 1;
+        return (int) $this->execute('SELECT GET_LOCK(?, 0)', [$name])->fetchColumn() === 1;
     }
 
     public function unlock(string $name): void

@@ -32,16 +32,36 @@ abstract class PdoDialect
         return !$this->pdo->inTransaction();
     }
 
-    public function execute(string $statement, array $values): PDOStatement
+    /** @param list<int|string> $values bound one by one: given to PDO's execute(), they would stand in its trace */
+    public function execute(string $statement, #[\SensitiveParameter] array $values): PDOStatement
     {
         $prepared = $this->pdo->prepare($statement);
-        $prepared->execute($values);
+        foreach ($values as $i => $value) {
+            $prepared->bindValue($i + 1, $value, is_int($value) ? PDO::PARAM_INT : PDO::PARAM_STR);
+        }
+        $prepared->execute();
 
         return $prepared;
     }
 
-    /** Takes the lock of this name, 64 hexadecimal digits; false if it was not to be had in that time. */
-    abstract public function lock(string $name, int $waitMs): bool;
+    /**
+     * Takes the lock of this name, 64 hexadecimal digits; false if it was not to be had in that time. It is tried again
+     * and again: while a database waits for a lock by itself, no signal handler runs.
+     */
+    public function lock(string $name, int $waitMs): bool
+    {
+        $until = hrtime(true) + $waitMs * 1_000_000;
+        while (!$this->tryLock($name)) {
+            if (hrtime(true) >= $until) {
+                return false;
+            }
+            usleep(10_000);
+        }
+
+        return true;
+    }
+
+    abstract protected function tryLock(string $name): bool;
 
     abstract public function unlock(string $name): void;
 

@@ -9,6 +9,7 @@ use InvalidArgumentException;
 use LogicException;
 use PDO;
 use PDOException;
+use Throwable;
 use TokenMgr\Exception;
 use TokenMgr\Store;
 
@@ -98,10 +99,12 @@ final class PdoStore implements Store
                     [$client, self::hash($expected)]
                 )->rowCount() === 1;
             } else {
-                $done = $data === $expected || $dialect->execute(
+                $done = $dialect->execute(
                     "UPDATE $this->table SET record = ?, version = ?, expires_at = ? WHERE client = ? AND version = ?",
                     [...$columns, $client, self::hash($expected)]
                 )->rowCount() === 1;
+                // MySQL counts no row where nothing changes.
+                $done = $done || ($data === $expected && $this->load($key) === $data);
             }
             if ($done) {
                 $dialect->commit();
@@ -113,12 +116,25 @@ final class PdoStore implements Store
 
     public function lock(string $key, int $waitMs): bool
     {
-        return $this->locked = $this->trying('locked', fn () => $this->dialect()->lock($this->lockOf($key), $waitMs));
+        try {
+            $lock = fn (): bool => $this->dialect()->lock($this->lockOf($key), $waitMs);
+
+            return $this->locked = $this->trying('locked', $lock);
+        } catch (Exception\Store $away) {
+            throw $away;
+        } catch (Throwable $problem) {
+            // A signal handler threw it, perhaps in the very moment after the lock was had: nobody would give it back.
+            $this->unlock($key);
+            throw $problem;
+        }
     }
 
     public function unlock(string $key): void
     {
         $this->locked = false;
+        if ($this->dialect === null) {
+            return; // the lock went with the connection
+        }
         $this->trying('unlocked', fn () => $this->dialect()->unlock($this->lockOf($key)));
     }
 
@@ -127,7 +143,7 @@ final class PdoStore implements Store
         return self::hash("$this->table $key");
     }
 
-    private function insert(array $row): bool
+    private function insert(#[\SensitiveParameter] array $row): bool
     {
         try {
             $this->dialect()->execute(
@@ -137,12 +153,19 @@ final class PdoStore implements Store
 
             return true;
         } catch (PDOException $problem) {
-            // Class 23: someone else inserted this client.
-            if (str_starts_with((string) $problem->getCode(), '23')) {
+            // Class 23: the row breaks a rule of the table; if that is its key's, someone else inserted this client.
+            if (str_starts_with((string) $problem->getCode(), '23') && $this->has($row[0])) {
                 return false;
             }
             throw $problem;
         }
+    }
+
+    private function has(string $client): bool
+    {
+        $found = $this->dialect()->execute("SELECT 1 FROM $this->table WHERE client = ?", [$client])->fetchColumn();
+
+        return $found !== false;
     }
 
     private function dialect(): PdoDialect
@@ -153,6 +176,12 @@ final class PdoStore implements Store
         }
         if ($this->dialect === null) {
             $pdo = ($this->open)();
+            if ($pdo->getAttribute(PDO::ATTR_PERSISTENT)) {
+                throw new LogicException(
+                    'PdoStore can not use a connection with PDO::ATTR_PERSISTENT, which others in this process get'
+                    . ' with its locks, and forked children; give it a connection of its own'
+                );
+            }
             $driver = $pdo->getAttribute(PDO::ATTR_DRIVER_NAME);
             $dialect = match ($driver) {
                 'sqlite' => new SqliteDialect($pdo),
@@ -186,26 +215,25 @@ final class PdoStore implements Store
         return hash('sha256', $text);
     }
 
-    private function trying(string $what, callable $action): mixed
+    private function trying(string $what, #[\SensitiveParameter] callable $action): mixed
     {
-        $opened = $this->dialect;
-        try {
+        // A connection that the server closed in the meantime is opened anew, unless the lock was on it.
+        $isLast = $this->dialect === null || $this->locked;
+        while (true) {
             try {
                 return $action();
             } catch (PDOException $problem) {
-                // A connection that the server closed in the meantime is opened anew, unless the lock was on it.
-                if ($opened === null || $this->locked || !$opened->isGone($problem)) {
-                    throw $problem;
+                $isGone = $this->dialect?->isGone($problem) ?? false;
+                if ($isGone) {
+                    $this->dialect = null;
                 }
-                $this->dialect = null;
-
-                return $action();
+                if ($isLast || !$isGone) {
+                    throw new Exception\Store(
+                        "the table $this->table, which keeps the tokens, could not be $what: " . Reason::of($problem)
+                    );
+                }
+                $isLast = true;
             }
-        } catch (PDOException $problem) {
-            throw new Exception\Store(
-                "the table $this->table, which keeps the tokens, could not be $what: {$problem->getMessage()}",
-                previous: $problem
-            );
         }
     }
 }

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace TokenMgr\Store;
 
+use PDO;
 use PDOException;
 
 /**
@@ -14,17 +15,9 @@ use PDOException;
  */
 final class PgsqlDialect extends PdoDialect
 {
-    public function lock(string $name, int $waitMs): bool
+    protected function tryLock(string $name): bool
     {
-        $until = hrtime(true) + $waitMs * 1_000_000;
-        while (!$this->execute('SELECT pg_try_advisory_lock(?)', [self::number($name)])->fetchColumn()) {
-            if (hrtime(true) >= $until) {
-                return false;
-            }
-            usleep(10_000);
-        }
-
-        return true;
+        return (bool) $this->execute('SELECT pg_try_advisory_lock(?)', [self::number($name)])->fetchColumn();
     }
 
     public function unlock(string $name): void
@@ -34,10 +27,9 @@ final class PgsqlDialect extends PdoDialect
 
     public function isGone(PDOException $problem): bool
     {
-        // Class 57: the server was shut down; 08: the connection failed; 7: libpq found it closed.
-        return preg_match('/^(57|08)/', (string) $problem->getCode())
-            || str_contains($problem->getMessage(), 'server closed the connection')
-            || str_contains($problem->getMessage(), 'no connection to the server');
+        // Class 57P: the server was shut down; 08: the connection failed. The rest only libpq itself knows.
+        return preg_match('/^(57P|08)/', (string) $problem->getCode())
+            || !str_contains((string) $this->pdo->getAttribute(PDO::ATTR_CONNECTION_STATUS), 'OK');
     }
 
     /** An advisory lock is named by 64 bits. */

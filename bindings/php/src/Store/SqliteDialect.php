@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace TokenMgr\Store;
 
+use PDO;
 use PDOException;
 
 /**
@@ -15,33 +16,53 @@ final class SqliteDialect extends PdoDialect
 {
     private const BUSY = 5;
 
+    /** How many seconds a statement waits for another process that is putting its pages down. */
+    private const PATIENCE = 2;
+
     private bool $locked = false;
+
+    public function __construct(PDO $pdo)
+    {
+        parent::__construct($pdo);
+        $pdo->setAttribute(PDO::ATTR_TIMEOUT, self::PATIENCE);
+    }
 
     public function isOurs(): bool
     {
         return $this->locked || parent::isOurs();
     }
 
-    public function lock(string $name, int $waitMs): bool
+    protected function tryLock(string $name): bool
     {
-        $this->pdo->exec("PRAGMA busy_timeout = $waitMs");
+        $this->pdo->setAttribute(PDO::ATTR_TIMEOUT, 0);
+        $this->locked = true;
         try {
             $this->pdo->exec('BEGIN IMMEDIATE');
+
+            return true;
         } catch (PDOException $problem) {
+            $this->locked = false;
             if (($problem->errorInfo[1] ?? null) === self::BUSY) {
                 return false;
             }
             throw $problem;
+        } finally {
+            $this->pdo->setAttribute(PDO::ATTR_TIMEOUT, self::PATIENCE);
         }
-
-        return $this->locked = true;
     }
 
     public function unlock(string $name): void
     {
         if ($this->locked) {
             $this->locked = false;
-            $this->pdo->exec('ROLLBACK');
+            try {
+                $this->pdo->exec('ROLLBACK');
+            } catch (PDOException $problem) {
+                // SQLite rolls back by itself when the disk is full, say. PDO does not know of either.
+                if (!str_contains($problem->getMessage(), 'no transaction is active')) {
+                    throw $problem;
+                }
+            }
         }
     }
 

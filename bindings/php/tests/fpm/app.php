@@ -25,6 +25,10 @@ try {
     });
     $response = $tm->get('/api/v1/products')->throw();
     $worker = ['worker' => getmypid(), 'log lines' => $lines];
+    if (getenv('TOKENMGR_HOST', true)) {
+        $named = new TokenManager(null, 'demo', 'demo-password');
+        $worker['may'] = array_map($named->maySendTokenTo(...), [getenv('API'), getenv('TOKENMGR_HOST')]);
+    }
     echo json_encode($worker + ['status' => $response->status, 'stats' => $tm->stats()]);
 } catch (Throwable $problem) {
     http_response_code(500);

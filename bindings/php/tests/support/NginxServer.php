@@ -39,6 +39,7 @@ final class NginxServer extends Server
                         fastcgi_param SCRIPT_FILENAME $script;
                         fastcgi_param REQUEST_METHOD \$request_method;
                         fastcgi_param QUERY_STRING \$query_string;
+                        fastcgi_param TOKENMGR_HOST https://param.example;
                     }
                 }
             }
