@@ -2,7 +2,7 @@
 
 use super::record::Record;
 use super::{Change, Loaded, StoreFault, TokenStore, to_json};
-use crate::call::Call;
+use crate::call::{Call, SLICE};
 use crate::clock::unix_millis;
 use crate::error::{Error, Status};
 use crate::gate::{Gate, Pass};
@@ -41,8 +41,6 @@ pub struct CallbackStore {
     turn: Gate,
 }
 
-/// One wait for the caller's lock; its interrupt callback is asked between two.
-const LOCK_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait for it in all. Everyone holds it for one load and one save only.
 const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(10);
 /// About how long to leave it alone where it was answered "no" at once.
@@ -73,7 +71,8 @@ impl CallbackStore {
         let until = std::time::Instant::now() + LONGEST_LOCK_WAIT.min(call.left() / 2);
         loop {
             let left = until.saturating_duration_since(std::time::Instant::now());
-            match self.callbacks.can_lock().then(|| self.callbacks.lock(key, left.min(LOCK_WAIT))) {
+            // No longer at a stretch: the interrupt callback is asked in between.
+            match self.callbacks.can_lock().then(|| self.callbacks.lock(key, left.min(SLICE))) {
                 None | Some(Reply::Done) => {
                     reach("callback-locked");
                     return Ok(Lock(self, key));

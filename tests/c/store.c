@@ -230,6 +230,27 @@ static void a_no_is_not_a_failure_but_has_an_end(void) {
     store_drop(&store);
 }
 
+static int32_t stop_at_the_third(void *asked) { return add((long *)asked, 1) >= 3; }
+
+/* However long somebody else keeps the lock: the interrupt callback is asked in between. */
+static void a_wait_for_the_lock_asks_the_interrupt(void) {
+    struct store store;
+    struct store_user user;
+    long asked = 0;
+    store_init(&store);
+    demo("{'reset':true}");
+    tm_manager *tm = new_manager_with_store(&user, &store, NULL);
+    CHECK_STATUS(TM_OK, tm_set_interrupt_callback(tm, stop_at_the_third, &asked, &err), err);
+    store.locked = true;
+    CHECK_NULL(TM_CANCELLED, call(tm, "GET", "/api/v1/products", NULL, &err), err);
+    CHECK_INT(asked, 3);
+    CHECK_BETWEEN(user.longest_wait_ms, 1, 50);
+    store.locked = false;
+    tm_free(tm);
+    store_user_drop(&user);
+    store_drop(&store);
+}
+
 /* Somebody wrote nonsense there, or half of a record. */
 static void nonsense_in_the_store_stops_nobody(void) {
     static const char *const records[] = {
@@ -286,6 +307,7 @@ int main(int argc, char **argv) {
     a_store_that_fails_while_a_token_is_good_costs_nothing();
     a_store_that_was_the_only_source_is_an_error();
     a_no_is_not_a_failure_but_has_an_end();
+    a_wait_for_the_lock_asks_the_interrupt();
     nonsense_in_the_store_stops_nobody();
     a_persistent_manager_names_its_store();
     return check_end();

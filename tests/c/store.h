@@ -23,6 +23,7 @@ struct store_user {
     size_t loaded_len;
     long inside, overlaps;
     long loads, saves, conflicts, deletions, locks, unlocks;
+    int64_t longest_wait_ms; /* that lock was ever asked for */
 };
 
 static inline void store_init(struct store *store) {
@@ -126,6 +127,8 @@ static inline int32_t store_lock(void *userdata, const char *key, int64_t wait_m
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     CHECK(wait_ms >= 0);
+    if (wait_ms > user->longest_wait_ms)
+        user->longest_wait_ms = wait_ms;
     until.tv_sec += (time_t)(wait_ms / 1000);
     until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
     if (until.tv_nsec >= 1000000000) {

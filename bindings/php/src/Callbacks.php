@@ -48,12 +48,6 @@ final class Callbacks
     private const STRUCT = 'struct { tm_log_callback log; tm_interrupt_callback interrupt; tm_store_load load;'
         . ' tm_store_save save; tm_store_lock lock; tm_store_unlock unlock; }';
 
-    /**
-     * How many milliseconds a store waits for its lock at a stretch. The library asks for it again until it has waited
-     * long enough, and asks the interrupt callback in between.
-     */
-    private const LOCK_WAIT = 50;
-
     private const DONE = 1;
     private const NO = 0;
     private const FAILED = -1;
@@ -111,9 +105,7 @@ final class Callbacks
             $functions->lock = static function (CData $userdata, string $key, int $waitMs): int {
                 return self::run(
                     $userdata,
-                    static fn (self $of): int => $of->store->lock($key, min($waitMs, self::LOCK_WAIT))
-                        ? self::DONE
-                        : self::NO,
+                    static fn (self $of): int => $of->store->lock($key, $waitMs) ? self::DONE : self::NO,
                     self::FAILED
                 );
             };

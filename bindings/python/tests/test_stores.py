@@ -129,6 +129,7 @@ def test_compare_and_swap(store: DbApiStore) -> None:
     assert store.load("k") == b"\0one"
     assert store.save("k", b"two", b"\0one", 60)
     assert store.save("k", b"two", b"two", 60)
+    assert not store.save("k", b"none", b"none", 60)
     assert not store.save("k", None, b"\0one", 60)
     assert store.load("other") is None
     assert store.save("k", None, b"two", 60)

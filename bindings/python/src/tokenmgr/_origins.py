@@ -52,7 +52,7 @@ def from_environment() -> str:
     file = os.environ.get("TOKENMGR_HOST_FILE")
     if not host and file:
         try:
-            host = pathlib.Path(file).read_text(encoding="utf-8").rstrip("\r\n")
-        except OSError:
+            host = pathlib.Path(file).read_bytes().decode().removesuffix("\n").removesuffix("\r")
+        except (OSError, UnicodeDecodeError):
             pass  # the library says so better
     return host or ""

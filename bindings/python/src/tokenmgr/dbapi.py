@@ -79,8 +79,9 @@ class DbApiStore(TokenStore):
             update = (
                 f"UPDATE {self._table} SET record = ?, version = ?, expires_at = ? WHERE client = ? AND version = ?"
             )
+            done = self._execute(update, *columns, client, digest(expected)).rowcount == 1
             # MySQL counts no row where nothing changes.
-            done = data == expected or self._execute(update, *columns, client, digest(expected)).rowcount == 1
+            done = done or (data == expected and self.load(key) == data)
         if done:
             self._do(lambda database: database.commit())
         return done
