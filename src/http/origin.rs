@@ -1,6 +1,7 @@
 //! S1: where a token may go. The host that the manager was made for, and the origins allowed beside it.
 
 use crate::error::{Error, Result, Status};
+use std::borrow::Cow;
 use url::{Host, Url};
 
 /// The host as given to `tm_new`, `scheme://authority[/prefix]`, and everything else that may be called.
@@ -59,8 +60,12 @@ impl Origins {
                     "the URL begins with two slashes; pass a path that starts with one \"/\", or an absolute URL",
                 ));
             }
+            let path = match self.prefix.as_str() {
+                "" => Cow::Borrowed(url),
+                prefix => Cow::Owned(format!("{prefix}{url}")),
+            };
             // Against the host, which is parsed already; `check` sees to it that it stays there.
-            parse(Url::options().base_url(Some(&self.host)), &format!("{}{url}", self.prefix))?
+            parse(Url::options().base_url(Some(&self.host)), &path)?
         } else {
             parse(Url::options(), url)?
         };

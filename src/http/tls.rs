@@ -3,7 +3,6 @@
 use crate::error::{Error, Result, Status};
 use crate::options::{MinTls, Options};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use once_cell::sync::OnceCell;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
@@ -12,6 +11,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -143,7 +144,10 @@ const NO_ROOTS: &str =
 /// The bundle file if there is one: one file instead of the hundreds in the directory beside it. Whoever sets
 /// `SSL_CERT_FILE` or `SSL_CERT_DIR` means these and nothing else.
 fn platform_roots() -> Vec<CertificateDer<'static>> {
-    let from_file = |file: PathBuf| certificates_in(&std::fs::read_to_string(file).unwrap_or_default());
+    let from_file = |file: PathBuf| match File::open(file) {
+        Ok(file) => certificates_in(BufReader::with_capacity(1 << 16, file)),
+        Err(_) => Vec::new(),
+    };
     let from_directory = |dir: &PathBuf| rustls_native_certs::load_certs_from_paths(None, Some(dir)).certs;
     let (file, directories) = (std::env::var_os("SSL_CERT_FILE"), std::env::var_os("SSL_CERT_DIR"));
     if file.is_some() || directories.is_some() {
@@ -162,13 +166,35 @@ fn platform_roots() -> Vec<CertificateDer<'static>> {
 
 /// The certificates in a PEM bundle (RFC 7468); what is damaged is passed over. Ours, because the PEM readers at
 /// hand decode so carefully (in constant time, as keys need it) that this was half of a cold https call.
-fn certificates_in(bundle: &str) -> Vec<CertificateDer<'static>> {
-    let decode = |block: &str| {
-        let (base64, _) = block.split_once("-----END CERTIFICATE-----")?;
-        let base64: Vec<u8> = base64.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        STANDARD.decode(base64).ok().map(CertificateDer::from)
-    };
-    bundle.split("-----BEGIN CERTIFICATE-----").skip(1).filter_map(decode).collect()
+fn certificates_in(mut bundle: impl BufRead) -> Vec<CertificateDer<'static>> {
+    let decoder = decoder();
+    let mut certificates = Vec::new();
+    // The lines of the block that is being read.
+    let mut block: Option<Vec<u8>> = None;
+    let mut line = Vec::new();
+    while bundle.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        match (line.trim_ascii(), &mut block) {
+            (b"-----BEGIN CERTIFICATE-----", _) => block = Some(Vec::with_capacity(2048)),
+            (b"-----END CERTIFICATE-----", _) => {
+                let decoded = block.take().and_then(|base64| decoder.decode(base64).ok());
+                certificates.extend(decoded.map(CertificateDer::from));
+            }
+            (text, Some(block)) => block.extend_from_slice(text),
+            (_, None) => {}
+        }
+        line.clear();
+    }
+    certificates
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn decoder() -> impl Engine {
+    base64::engine::Simd::standard(base64::engine::general_purpose::PAD)
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn decoder() -> impl Engine {
+    base64::engine::general_purpose::STANDARD
 }
 
 impl ServerCertVerifier for LazyRoots {
@@ -264,11 +290,20 @@ mod tests {
     fn a_bundle_gives_its_certificates_and_passes_over_what_is_damaged() {
         let block =
             |text: &str| format!("# a comment\n-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
-        let bundle =
-            [block("AAEC\r\nAwQF"), block("not base64!"), block("/w=="), "-----BEGIN CERTIFICATE-----\nAA".into()]
-                .concat();
-        let found: Vec<Vec<u8>> = certificates_in(&bundle).iter().map(|der| der.to_vec()).collect();
-        assert_eq!(found, [vec![0, 1, 2, 3, 4, 5], vec![255]]);
-        assert!(certificates_in("").is_empty());
+        let long: Vec<u8> = (0..=255).cycle().take(1000).collect();
+        let text = base64::engine::general_purpose::STANDARD.encode(&long);
+        let lines: Vec<&str> = (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();
+        let bundle = [
+            block(&lines.join("\n")),
+            block("AAEC\r\n AwQF \n"),
+            block("not base64!"),
+            "-----BEGIN CERTIFICATE-----\nAAEC\n".into(),
+            block("/w=="),
+            "AAEC\n-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\nAA".into(),
+        ]
+        .concat();
+        let found: Vec<Vec<u8>> = certificates_in(bundle.as_bytes()).iter().map(|der| der.to_vec()).collect();
+        assert_eq!(found, [long, vec![0, 1, 2, 3, 4, 5], vec![255]]);
+        assert!(certificates_in(&b""[..]).is_empty());
     }
 }

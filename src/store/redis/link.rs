@@ -15,6 +15,11 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+/// TCP or TLS. Boxed: the client library's code for a connection is not needed twice.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 /// What connections are made with.
 #[derive(Debug)]
 pub struct Dialing<'a> {
@@ -58,7 +63,7 @@ impl Link {
     async fn connect(server: &Server, access: &Access, dialing: &Dialing<'_>) -> Result<Link, Trouble> {
         let stream = reach(server).await?;
         if !access.tls {
-            return Link::greet(server, access, dialing, stream).await;
+            return Link::greet(server, access, dialing, Box::new(stream)).await;
         }
         let unreached = |why: String| Trouble::Unreached(format!("no TLS with {server}: {why}"));
         let name = ServerName::try_from(server.host.clone())
@@ -67,13 +72,15 @@ impl Link {
         let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await;
         let stream = stream
             .map_err(|cause| unreached(tls::explain(&cause).unwrap_or_else(|| format!("{cause}; see its log"))))?;
-        Link::greet(server, access, dialing, stream).await
+        Link::greet(server, access, dialing, Box::new(stream)).await
     }
 
-    async fn greet<S>(server: &Server, access: &Access, dialing: &Dialing<'_>, stream: S) -> Result<Link, Trouble>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
+    async fn greet(
+        server: &Server,
+        access: &Access,
+        dialing: &Dialing<'_>,
+        stream: Box<dyn Stream>,
+    ) -> Result<Link, Trouble> {
         // Logging in and choosing the database is done here, so that the server's own words come through; time is
         // kept here, too.
         let nothing = RedisConnectionInfo::default().set_skip_set_lib_name();
