@@ -91,7 +91,7 @@ def environment(scheme, **more):
     env = dict(os.environ, BENCH_URL=os.environ[f"BENCH_{scheme.upper()}"], **more)
     if scheme == "https":
         env["BENCH_CA"] = os.path.join(env["BENCH_DIR"], "ca.pem")
-        env["BENCH_BUNDLE"] = os.path.join(env["BENCH_DIR"], "bundle.pem")
+        env["BENCH_BUNDLE"] = env["SSL_CERT_FILE"] = os.path.join(env["BENCH_DIR"], "bundle.pem")
     return env
 
 

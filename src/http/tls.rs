@@ -50,7 +50,7 @@ pub fn client_config(options: &Options, wanted: &Arc<AtomicBool>) -> Result<Clie
             None => Vec::new(),
         },
         platform: !options.ca_only,
-        verifier: OnceCell::new(),
+        verifiers: Default::default(),
     };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
@@ -111,29 +111,34 @@ fn unreadable(option: &str, path: &str, what: &str, cause: &rustls::pki_types::p
     )
 }
 
-/// A verifier that reads the platform's roots at the first handshake: a manager that is never used, or only
-/// speaks to loopback, does not pay for them, and a machine without any can still call `http://`.
+/// The authorities that are trusted, in the order in which they are asked. Each place is read when none before it knew
+/// a server's authority: a manager that is never used, only speaks to loopback, or finds in ca_file what it needs does
+/// not pay for the platform's, and a machine without any can still call `http://`.
 #[derive(Debug)]
 struct LazyRoots {
     provider: Arc<CryptoProvider>,
     extra: Vec<CertificateDer<'static>>,
     platform: bool,
-    verifier: OnceCell<Arc<WebPkiServerVerifier>>,
+    verifiers: [OnceCell<Option<Arc<WebPkiServerVerifier>>>; PLACES.len()],
 }
 
+/// Where authorities may be, from the cheapest to the most expensive.
+const PLACES: [fn(&LazyRoots) -> Vec<CertificateDer<'static>>; 3] = [
+    |roots| roots.extra.clone(),
+    |roots| if roots.platform { platform_bundle() } else { Vec::new() },
+    |roots| if roots.platform { platform_directories() } else { Vec::new() },
+];
+
 impl LazyRoots {
-    fn verifier(&self) -> std::result::Result<&Arc<WebPkiServerVerifier>, rustls::Error> {
-        self.verifier.get_or_try_init(|| {
-            let mut roots = RootCertStore::empty();
-            if self.platform {
-                roots.add_parsable_certificates(platform_roots());
-            }
-            for certificate in &self.extra {
-                roots.add(certificate.clone())?;
-            }
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
-                .build()
-                .map_err(|_| rustls::Error::General(NO_ROOTS.to_owned()))
+    /// The verifiers of the places that hold any authorities.
+    fn verifiers(&self) -> impl Iterator<Item = &Arc<WebPkiServerVerifier>> {
+        PLACES.iter().zip(&self.verifiers).filter_map(|(certificates, verifier)| {
+            let make = || {
+                let mut roots = RootCertStore::empty();
+                roots.add_parsable_certificates(certificates(self));
+                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider)).build().ok()
+            };
+            verifier.get_or_init(make).as_ref()
         })
     }
 }
@@ -141,27 +146,25 @@ impl LazyRoots {
 const NO_ROOTS: &str =
     "this machine has no certificate authorities to trust; install the package ca-certificates, or set ca_file";
 
-/// The bundle file if there is one: one file instead of the hundreds in the directory beside it. Whoever sets
-/// `SSL_CERT_FILE` or `SSL_CERT_DIR` means these and nothing else.
-fn platform_roots() -> Vec<CertificateDer<'static>> {
-    let from_file = |file: PathBuf| match File::open(file) {
-        Ok(file) => certificates_in(BufReader::with_capacity(1 << 16, file)),
-        Err(_) => Vec::new(),
+/// Whoever sets `SSL_CERT_FILE` or `SSL_CERT_DIR` means these and nothing else.
+fn platform_bundle() -> Vec<CertificateDer<'static>> {
+    let file = match (std::env::var_os("SSL_CERT_FILE"), std::env::var_os("SSL_CERT_DIR")) {
+        (None, None) => openssl_probe::probe().cert_file,
+        (file, _) => file.map(PathBuf::from),
     };
-    let from_directory = |dir: &PathBuf| rustls_native_certs::load_certs_from_paths(None, Some(dir)).certs;
-    let (file, directories) = (std::env::var_os("SSL_CERT_FILE"), std::env::var_os("SSL_CERT_DIR"));
-    if file.is_some() || directories.is_some() {
-        let mut roots = file.map(|file| from_file(file.into())).unwrap_or_default();
-        let directories: Vec<PathBuf> = directories.iter().flat_map(std::env::split_paths).collect();
-        roots.extend(directories.iter().flat_map(from_directory));
-        return roots;
+    match file.map(File::open) {
+        Some(Ok(file)) => certificates_in(BufReader::with_capacity(1 << 16, file)),
+        _ => Vec::new(),
     }
-    let places = openssl_probe::probe();
-    let roots = places.cert_file.map(from_file).unwrap_or_default();
-    match roots.is_empty() {
-        true => places.cert_dir.iter().flat_map(from_directory).collect(),
-        false => roots,
-    }
+}
+
+/// Hundreds of files, which are a bundle's, too, where the platform has one.
+fn platform_directories() -> Vec<CertificateDer<'static>> {
+    let directories = match (std::env::var_os("SSL_CERT_FILE"), std::env::var_os("SSL_CERT_DIR")) {
+        (None, None) if platform_bundle().is_empty() => openssl_probe::probe().cert_dir,
+        (_, directories) => directories.iter().flat_map(std::env::split_paths).collect(),
+    };
+    directories.iter().flat_map(|one| rustls_native_certs::load_certs_from_paths(None, Some(one)).certs).collect()
 }
 
 /// The certificates in a PEM bundle (RFC 7468); what is damaged is passed over. Ours, because the PEM readers at
@@ -206,7 +209,16 @@ impl ServerCertVerifier for LazyRoots {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        self.verifier()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        let mut refused = None;
+        for verifier in self.verifiers() {
+            match verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+                Ok(verified) => return Ok(verified),
+                // Whoever knew the authority knows best what is wrong.
+                Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) if refused.is_some() => {}
+                Err(error) => refused = Some(error),
+            }
+        }
+        Err(refused.unwrap_or_else(|| rustls::Error::General(NO_ROOTS.to_owned())))
     }
 
     fn verify_tls12_signature(

@@ -7,6 +7,9 @@ use crate::folder::Folder;
 use crate::nginx::{Nginx, passing};
 use crate::pki::{Authority, Issued};
 use serde_json::{Value, json};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokenmgr::error::Status;
 
 fn serving(certificate: &Issued, clients: Option<&Authority>) -> DemoApi {
@@ -197,6 +200,55 @@ fn s1_ca_only_leaves_the_platforms_authorities_out() {
     let taken = ask(&api, &[("SSL_CERT_FILE", &ca_file)], json!({"ca_file": other}));
     assert_eq!(taken["http_status"], 200, "{taken}");
     fails(try_manager(&api.url(), json!({"ca_only": true})), Status::TM_INVALID_OPTIONS, &["ca_only", "ca_file"]);
+}
+
+#[test]
+fn s1_an_authority_is_looked_for_wherever_there_is_one_of_its_name() {
+    let (ours, theirs, folder) = (Authority::named("The CA"), Authority::named("The CA"), Folder::new());
+    let (our_file, their_file) =
+        (folder.file("ours.pem", &ours.certificate), folder.file("theirs.pem", &theirs.certificate));
+    let dir = folder.path("certificates");
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::copy(&their_file, format!("{dir}/0a1b2c3d.0")).unwrap();
+    let api = serving(&theirs.server(), None);
+    let in_bundle = ask(&api, &[("SSL_CERT_FILE", &their_file)], json!({"ca_file": our_file}));
+    assert_eq!(in_bundle["http_status"], 200, "{in_bundle}");
+    let in_directory = ask(&api, &[("SSL_CERT_FILE", &our_file), ("SSL_CERT_DIR", &dir)], json!({"ca_file": our_file}));
+    assert_eq!(in_directory["http_status"], 200, "{in_directory}");
+}
+
+#[test]
+fn what_is_found_in_one_place_is_not_looked_for_in_the_next() {
+    let (authority, ca_file, folder) = authority();
+    let api = serving(&authority.server(), None);
+    let dir = folder.path("certificates");
+    std::fs::create_dir(&dir).unwrap();
+    for (pipe, variables, options) in [
+        ("bundle.pem", vec![("SSL_CERT_FILE", folder.path("bundle.pem"))], json!({"ca_file": ca_file})),
+        ("certificates/0a1b2c3d.0", vec![("SSL_CERT_FILE", ca_file.clone()), ("SSL_CERT_DIR", dir)], json!({})),
+    ] {
+        let pipe = folder.path(pipe);
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        // Opening it for writing takes a reader; until the test is one, nobody should be.
+        let found = Arc::new(AtomicBool::new(false));
+        let writer = std::thread::spawn({
+            let (pipe, found) = (pipe.clone(), Arc::clone(&found));
+            move || {
+                std::fs::OpenOptions::new().write(true).open(pipe).unwrap();
+                found.store(true, Ordering::SeqCst);
+            }
+        });
+        let variables: Vec<(&'static str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let outcome = ask(&api, &variables, options);
+        let was_read = found.load(Ordering::SeqCst);
+        if !was_read {
+            std::fs::File::open(&pipe).unwrap();
+        }
+        writer.join().unwrap();
+        assert_eq!(outcome["http_status"], 200, "{outcome}");
+        assert!(!was_read, "{pipe}");
+    }
 }
 
 #[test]
