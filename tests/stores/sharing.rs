@@ -87,9 +87,9 @@ mod vault {
     rules_that_take_time!(InVault);
 }
 
+/// A seal in a Vault makes no other rule of sharing than one in Redis.
 mod sealed_vault {
     use super::*;
-    rules!(Sealed<InVault>);
     rules_of_seals!(Sealed<InVault>);
 }
 
@@ -140,8 +140,9 @@ fn r2_a_401_that_hits_many_processes_is_one_refresh(place: &impl Place) {
 
 fn r5_a_fleet_with_a_wrong_password_is_one_refused_login(place: &impl Place) {
     let api = start(json!({}));
-    let wrong: Vec<Manager> = (0..8).map(|_| place.manager_as(&api, "wrong")).collect();
-    let refusals = together(8, |at| refusal(wrong[at].token()));
+    // No more, because each makes the slow hash by which an open record names its credentials.
+    let wrong: Vec<Manager> = (0..4).map(|_| place.manager_as(&api, "wrong")).collect();
+    let refusals = together(4, |at| refusal(wrong[at].token()));
     assert!(refusals.iter().all(|s| matches!(s, Status::TM_LOGIN_REJECTED | Status::TM_LOGIN_SUSPENDED)));
     assert_counters(&api, [("logins_refused", 1)]);
     // The right one is not held up.
@@ -168,7 +169,7 @@ fn t2_two_hundred_that_start_at_once_are_one_login(place: &impl Place) {
 }
 
 fn t2_eight_processes_with_threads_refresh_once_a_window_and_no_call_fails(place: &impl Place) {
-    const LIFE: u64 = 2000;
+    const LIFE: u64 = 1600;
     let api = start(json!({"access_ms": LIFE, "fractional_seconds": true}));
     let all: Vec<Manager> = (0..8).map(|_| place.manager(&api)).collect();
     let begun = Instant::now();
