@@ -799,8 +799,9 @@ const char *tm_status_name(int32_t status);
  * else. Lines never hold a secret; tokens appear as short fingerprints.
  *
  * The callback runs only on a thread that is inside a call on this handle, with no lock held. It may call
- * other managers, and this one where that need not wait for itself. It must not throw. A replaced callback
- * and its userdata must stay valid until every call begun before has returned.
+ * other managers, and this one where that need not wait for itself. The lines of calls that it makes on this
+ * handle are left out, or one line would lead to the next for ever. It must not throw. A replaced callback and
+ * its userdata must stay valid until every call begun before has returned.
  *
  * @param tm the manager
  * @param callback the callback, or NULL

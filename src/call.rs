@@ -3,7 +3,7 @@
 
 use crate::credentials::Credentials;
 use crate::error::{Error, Result, Status};
-use crate::log::Level;
+use crate::log::{self, Level};
 use crate::store::TokenStore;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -54,12 +54,16 @@ pub struct Call {
     lines: RefCell<Vec<(Level, String)>>,
     /// Roughly where the caller's stack was: tells a call made inside a callback from a later one (see `gate`).
     frame: usize,
+    /// Whether it has lines for the log callback: not if that made the call.
+    is_heard: bool,
 }
 
 impl Call {
     pub fn begin(hooks: Arc<Hooks>, timeout: Duration, logouts: u64, credentials: Arc<Credentials>) -> Call {
         let marker = 0u8;
+        let frame = std::ptr::from_ref(&marker).addr();
         Call {
+            is_heard: hooks.log.as_ref().is_some_and(|(_, hook)| !log::is_inside(hook, frame)),
             hooks,
             logouts,
             credentials,
@@ -68,7 +72,7 @@ impl Call {
             is_cancelled: Cell::new(false),
             is_steadfast: Cell::new(false),
             lines: RefCell::new(Vec::new()),
-            frame: std::ptr::from_ref(&marker).addr(),
+            frame,
         }
     }
 
@@ -94,6 +98,7 @@ impl Call {
     pub fn log(&self, level: Level, line: impl FnOnce() -> String) {
         if let Some((most, _)) = &self.hooks.log
             && level <= *most
+            && self.is_heard
         {
             self.lines.borrow_mut().push((level, line()));
         }
@@ -101,7 +106,7 @@ impl Call {
 
     /// Serves the log callback. Only where no lock is held and no runtime is entered.
     pub fn flush(&self) {
-        let Some((_, write)) = &self.hooks.log else {
+        let Some((_, hook)) = &self.hooks.log else {
             return;
         };
         // One at a time and taken out first: the callback may call back into this manager, or never return.
@@ -111,7 +116,7 @@ impl Call {
                 if lines.is_empty() { None } else { Some(lines.remove(0)) }
             };
             match next {
-                Some((level, line)) => write(level, &line),
+                Some((level, line)) => log::hand_over(hook, self.frame, self.timeout, level, &line),
                 None => return,
             }
         }

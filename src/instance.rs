@@ -11,6 +11,7 @@ use crate::freshness::{Lifetime, RefreshWindow};
 use crate::gate::Gate;
 use crate::http::Transport;
 use crate::http::origin::Origins;
+use crate::http::tls::Side;
 use crate::options::{Options, StoreOptions};
 use crate::secret::{Secret, random_place};
 use crate::stats::Stats;
@@ -113,7 +114,7 @@ impl Instance {
             memory: MemoryStore::default(),
             lasting,
             alone: MemoryStore::default(),
-            transport: Transport::new(spec.origins.clone(), &spec.options)?,
+            transport: Transport::new(spec.origins.clone(), &spec.options, Side::Api)?,
             stats: Stats::default(),
             logouts: AtomicU64::new(0),
             ahead: Pause::default(),

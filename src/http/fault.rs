@@ -1,6 +1,6 @@
 //! What can go wrong between sending a request and having its whole answer, and what that allows.
 
-use super::tls;
+use super::tls::{self, Side};
 use crate::error::{Error, Status};
 use std::error::Error as _;
 use std::io;
@@ -83,10 +83,10 @@ impl Fault {
 
     /// Sorts an error of the HTTP engine. `head_seen`: the answer's head had arrived; `reused`: the
     /// connection was one kept alive.
-    pub fn sort(error: reqwest::Error, head_seen: bool, reused: bool) -> Fault {
+    pub fn sort(error: reqwest::Error, side: Side, head_seen: bool, reused: bool) -> Fault {
         // The URL may hold user-info of a proxy or a query that is nobody's business.
         let error = error.without_url();
-        if let Some(why) = tls::explain(&error) {
+        if let Some(why) = tls::explain(&error, side) {
             return Fault::Tls { connected: !error.is_connect(), why };
         }
         let why = innermost(&error);

@@ -2,6 +2,7 @@
 //! call uses a lane at a time, so answers can not be mixed up, and no thread runs between calls.
 
 use super::fault::Fault;
+use super::tls::Side;
 use super::{Answer, Exchange};
 use crate::call::{Call, SLICE};
 use crate::clock::Tick;
@@ -26,6 +27,7 @@ pub struct Lane {
     client: Client,
     /// `None` only while it is being dropped.
     runtime: Option<Runtime>,
+    side: Side,
     /// Whether its last answer left the connection open, so that a request most likely goes over that one.
     is_kept: bool,
     idle_since: Tick,
@@ -41,14 +43,14 @@ pub fn runtime() -> std::io::Result<Runtime> {
 }
 
 impl Lane {
-    pub fn new(client: Client) -> Result<Lane> {
+    pub fn new(client: Client, side: Side) -> Result<Lane> {
         let runtime = runtime().map_err(|cause| {
             Error::new(
                 Status::TM_NETWORK,
                 format!("no connection could be prepared ({cause}); check the limit of open files"),
             )
         })?;
-        Ok(Lane { client, runtime: Some(runtime), is_kept: false, idle_since: Tick::now() })
+        Ok(Lane { client, runtime: Some(runtime), side, is_kept: false, idle_since: Tick::now() })
     }
 
     /// Sends one request and reads its whole answer, in slices, between which the caller's callbacks are
@@ -62,7 +64,7 @@ impl Lane {
         // Nothing polls a kept connection between calls: without a look at it, one that the server closed
         // meanwhile would only be found out by failing.
         let look_first = Tick::now() >= self.idle_since.after(RECENT) || !request.method().is_safe();
-        let answer = pin!(read_answer(&self.client, request, exchange.limit, look_first, self.is_kept));
+        let answer = pin!(read_answer(self, request, exchange.limit, look_first));
         self.drive(call, exchange, answer)?
     }
 
@@ -106,16 +108,16 @@ impl Drop for Lane {
 }
 
 async fn read_answer(
-    client: &Client,
+    lane: &Lane,
     request: Request,
     limit: u64,
     look_first: bool,
-    reused: bool,
 ) -> std::result::Result<Answer, Fault> {
+    let sort = |error, head_seen| Fault::sort(error, lane.side, head_seen, lane.is_kept);
     if look_first {
         tokio::task::yield_now().await;
     }
-    let mut response = client.execute(request).await.map_err(|error| Fault::sort(error, false, reused))?;
+    let mut response = lane.client.execute(request).await.map_err(|error| sort(error, false))?;
     let arrived = Tick::now();
     let expected = response.content_length().unwrap_or(0);
     if expected > limit {
@@ -123,7 +125,7 @@ async fn read_answer(
     }
     // What a server announces is not yet sent: reserve no more than a modest part of it ahead.
     let mut body = Vec::with_capacity(expected.min(1 << 16) as usize + 1);
-    while let Some(chunk) = response.chunk().await.map_err(|error| Fault::sort(error, true, reused))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| sort(error, true))? {
         if body.len() as u64 + chunk.len() as u64 > limit {
             return Err(Fault::TooLarge(limit));
         }

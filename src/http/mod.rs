@@ -23,6 +23,7 @@ use reqwest::{Client, NoProxy, Proxy, redirect::Policy};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+use tls::Side;
 use url::Url;
 
 /// A request, ready to go. Kept by the caller, so that it can be sent again.
@@ -84,6 +85,7 @@ pub struct Transport {
     pub origins: Origins,
     options: Options,
     tls: rustls::ClientConfig,
+    side: Side,
     /// Whether a server asked for a client certificate, and none has answered since.
     certificate_wanted: Arc<AtomicBool>,
     proxy: ProxyChoice,
@@ -94,11 +96,12 @@ pub struct Transport {
 }
 
 impl Transport {
-    pub fn new(origins: Origins, options: &Options) -> Result<Transport> {
+    pub fn new(origins: Origins, options: &Options, side: Side) -> Result<Transport> {
         let certificate_wanted = Arc::default();
         Ok(Transport {
             origins,
-            tls: tls::client_config(options, &certificate_wanted)?,
+            tls: tls::client_config(options, side, &certificate_wanted)?,
+            side,
             certificate_wanted,
             proxy: proxy(options)?,
             proxy_secrets: proxy_secrets(options),
@@ -156,8 +159,8 @@ impl Transport {
             Some(lane) => lane,
             None => {
                 stats.lanes_made.add_one();
-                let client = self.client().map_err(|error| Fault::sort(error, false, false))?;
-                Lane::new(client).map_err(Fault::Ended)?
+                let client = self.client().map_err(|error| Fault::sort(error, self.side, false, false))?;
+                Lane::new(client, self.side).map_err(Fault::Ended)?
             }
         };
         let mut request = reqwest::Request::new(outgoing.method.clone(), outgoing.url.clone());
@@ -173,7 +176,10 @@ impl Transport {
             Fault::Lost { reused: false, .. } | Fault::Broken(_) if self.certificate_wanted.load(Ordering::Relaxed) => {
                 Fault::Tls {
                     connected: true,
-                    why: "the server asked for a client certificate and left; check client_cert_file".to_owned(),
+                    why: format!(
+                        "the server asked for a client certificate and left; check {}",
+                        self.side.option("client_cert_file")
+                    ),
                 }
             }
             other => other,

@@ -35,9 +35,26 @@ impl ResolvesClientCert for ClientCertificate {
     }
 }
 
+/// Whose connections are meant: messages name the options by which those are set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Api,
+    Store,
+}
+
+impl Side {
+    /// An option's full name.
+    pub fn option(self, name: &str) -> String {
+        match self {
+            Side::Api => name.to_owned(),
+            Side::Store => format!("store.{name}"),
+        }
+    }
+}
+
 /// The TLS side of every lane. Files named in the options are read here, and closed. `wanted` is set when a
 /// server asks for a client certificate.
-pub fn client_config(options: &Options, wanted: &Arc<AtomicBool>) -> Result<ClientConfig> {
+pub fn client_config(options: &Options, side: Side, wanted: &Arc<AtomicBool>) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions: &[&rustls::SupportedProtocolVersion] = match options.min_tls {
         MinTls::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
@@ -46,10 +63,11 @@ pub fn client_config(options: &Options, wanted: &Arc<AtomicBool>) -> Result<Clie
     let verifier = LazyRoots {
         provider: Arc::clone(&provider),
         extra: match &options.ca_file {
-            Some(path) => read_certificates("ca_file", path)?,
+            Some(path) => read_certificates(&side.option("ca_file"), path)?,
             None => Vec::new(),
         },
         platform: !options.ca_only,
+        side,
         verifiers: Default::default(),
     };
     let builder = ClientConfig::builder_with_provider(provider)
@@ -60,13 +78,13 @@ pub fn client_config(options: &Options, wanted: &Arc<AtomicBool>) -> Result<Clie
     let mut config = match &options.client_cert_file {
         None => builder.with_no_client_auth(),
         Some(path) => {
-            let chain = read_certificates("client_cert_file", path)?;
+            let chain = read_certificates(&side.option("client_cert_file"), path)?;
             let (key_option, key_path) = match &options.client_key_file {
-                Some(key_path) => ("client_key_file", key_path),
-                None => ("client_cert_file", path),
+                Some(key_path) => (side.option("client_key_file"), key_path),
+                None => (side.option("client_cert_file"), path),
             };
             let key = PrivateKeyDer::from_pem_file(key_path)
-                .map_err(|cause| unreadable(key_option, key_path, "private key", &cause))?;
+                .map_err(|cause| unreadable(&key_option, key_path, "private key", &cause))?;
             builder.with_client_auth_cert(chain, key).map_err(|cause| {
                 Error::new(
                     Status::TM_INVALID_OPTIONS,
@@ -119,6 +137,7 @@ struct LazyRoots {
     provider: Arc<CryptoProvider>,
     extra: Vec<CertificateDer<'static>>,
     platform: bool,
+    side: Side,
     verifiers: [OnceCell<Option<Arc<WebPkiServerVerifier>>>; PLACES.len()],
 }
 
@@ -143,8 +162,12 @@ impl LazyRoots {
     }
 }
 
-const NO_ROOTS: &str =
-    "this machine has no certificate authorities to trust; install the package ca-certificates, or set ca_file";
+fn no_roots(side: Side) -> String {
+    format!(
+        "this machine has no certificate authorities to trust; install the package ca-certificates, or set {}",
+        side.option("ca_file")
+    )
+}
 
 /// Whoever sets `SSL_CERT_FILE` or `SSL_CERT_DIR` means these and nothing else.
 fn platform_bundle() -> Vec<CertificateDer<'static>> {
@@ -218,7 +241,7 @@ impl ServerCertVerifier for LazyRoots {
                 Err(error) => refused = Some(error),
             }
         }
-        Err(refused.unwrap_or_else(|| rustls::Error::General(NO_ROOTS.to_owned())))
+        Err(refused.unwrap_or_else(|| rustls::Error::General(no_roots(self.side))))
     }
 
     fn verify_tls12_signature(
@@ -245,11 +268,11 @@ impl ServerCertVerifier for LazyRoots {
 }
 
 /// If TLS is why something failed: what is wrong, and what to do about it.
-pub fn explain(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+pub fn explain(error: &(dyn std::error::Error + 'static), side: Side) -> Option<String> {
     let mut cause = Some(error);
     while let Some(inner) = cause {
         if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
-            return Some(advice(tls));
+            return Some(advice(tls, side));
         }
         // The Redis client's errors are kept in one of these, which hides itself.
         if let Some(shared) = inner.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>() {
@@ -261,7 +284,7 @@ pub fn explain(error: &(dyn std::error::Error + 'static)) -> Option<String> {
             && let Some(carried) = io.get_ref()
         {
             if let Some(tls) = carried.downcast_ref::<rustls::Error>() {
-                return Some(advice(tls));
+                return Some(advice(tls, side));
             }
             cause = Some(carried);
             continue;
@@ -271,25 +294,37 @@ pub fn explain(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     None
 }
 
-fn advice(error: &rustls::Error) -> String {
+fn advice(error: &rustls::Error, side: Side) -> String {
     use rustls::Error as Tls;
     match error {
         Tls::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
-            "the server's certificate is from an authority that is not trusted here; name the authority's file in ca_file if it should be".to_owned()
+            format!(
+                "the server's certificate is from an authority that is not trusted here; name the authority's file in {} if it should be",
+                side.option("ca_file")
+            )
         }
-        Tls::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) => {
-            "the server's certificate is for another name; check the host".to_owned()
-        }
+        Tls::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "the server's certificate is for another name; check the host".to_owned(),
         Tls::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
             "the server's certificate has expired; check this machine's clock, or tell the server's owner".to_owned()
         }
         Tls::InvalidCertificate(CertificateError::Other(cause)) if cause.to_string().contains("CaUsedAsEndEntity") => {
-            "the server presents an authority's certificate as its own; give it one of its own, without CA:TRUE".to_owned()
+            "the server presents an authority's certificate as its own; give it one of its own, without CA:TRUE"
+                .to_owned()
         }
-        Tls::InvalidMessage(_) => "the server does not speak TLS on this port; check the port, or use http:// if it is on this machine".to_owned(),
-        Tls::AlertReceived(alert) => format!(
-            "the server ended the handshake ({alert:?}); check min_tls, and client_cert_file if it asks for a client certificate"
-        ),
+        Tls::InvalidMessage(_) => {
+            "the server does not speak TLS on this port; check the port, or use http:// if it is on this machine"
+                .to_owned()
+        }
+        Tls::AlertReceived(alert) => {
+            // What speaks to a store takes any version from 1.2 on.
+            let version = if side == Side::Api { "min_tls, and " } else { "" };
+            let certificate = side.option("client_cert_file");
+            format!(
+                "the server ended the handshake ({alert:?}); check {version}{certificate} if it asks for a client certificate"
+            )
+        }
         other => format!("{other}; check the server's certificate and this machine's clock"),
     }
 }

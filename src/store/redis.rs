@@ -22,7 +22,7 @@ use crate::clock::Tick;
 use crate::error::{Error, Result};
 use crate::log::Level;
 use crate::options::RedisOptions;
-use crate::secret::{hex, random};
+use crate::secret::{Secret, hex, random};
 use address::{Address, Servers};
 use lane::{Lane, Line, Met, Route};
 use parking_lot::Mutex;
@@ -157,7 +157,8 @@ impl Visit<'_> {
         let (store, route, key) = (self.store, Visit::route(self.store, self.limit), self.key.clone());
         let read =
             self.lane.drive(self.call, self.until, |line| async move { read(line, &route, &key, store, watch).await });
-        read.map_err(unwritten)?.map_err(|trouble| trouble.into_fault("reading the record in Redis", false))
+        read.map_err(unwritten)?
+            .map_err(|trouble| trouble.into_fault("reading the record in Redis", false, &store.setup.address.secrets()))
     }
 
     fn write(
@@ -181,9 +182,13 @@ impl Visit<'_> {
             }
         });
         // The call's own end leaves the outcome as unknown as a lost answer does.
-        written
-            .map_err(|error| StoreFault { error, maybe_written: true })?
-            .map_err(|trouble| trouble.into_fault("writing the record in Redis", true))
+        written.map_err(|error| StoreFault { error, maybe_written: true })?.map_err(|trouble| {
+            let before = read.hash.0.iter().map(|(name, value)| (&name[..], value));
+            let after = edit.set.iter().map(|(name, value)| (name.as_bytes(), value));
+            let tokens = fields::tokens(before.chain(after));
+            let known: Vec<&Secret> = tokens.iter().chain(store.setup.address.secrets()).collect();
+            trouble.into_fault("writing the record in Redis", true, &known)
+        })
     }
 
     fn end(mut self) {
@@ -370,7 +375,7 @@ impl TokenStore for RedisStore {
             call.go_on().map_err(unwritten)?;
         }
         let busy = Trouble::Unusable("others wrote it again and again; see who does (MONITOR)".to_owned());
-        Err(busy.into_fault("changing the record in Redis", false))
+        Err(busy.into_fault("changing the record in Redis", false, &[]))
     }
 
     fn is_shared(&self) -> bool {

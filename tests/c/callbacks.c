@@ -221,6 +221,54 @@ static void a_log_callback_may_call(void) {
     tm_free(inside.other);
 }
 
+/* A callback that logs in at every line, each of which logs lines of its own. */
+struct logger {
+    tm_manager *tm, *other;
+    long visits, depth, deepest, of_other;
+};
+
+static void log_and_log_in(void *userdata, int32_t level, const char *message) {
+    struct logger *logger = (struct logger *)userdata;
+    tm_error *why = NULL;
+    (void)level; (void)message;
+    logger->visits++;
+    if (++logger->depth > logger->deepest)
+        logger->deepest = logger->depth;
+    if (logger->depth < 3) { /* it never is more than 1, but a failure has to end, too */
+        tm_status status = tm_login(logger->tm, &why);
+        CHECK(status == TM_OK || status == TM_REENTRANT);
+        tm_error_free(why);
+        CHECK_INT(get(logger->other, "/api/v1/categories"), 200);
+    }
+    logger->depth--;
+}
+
+static void count_of_other(void *userdata, int32_t level, const char *message) {
+    (void)level; (void)message;
+    ((struct logger *)userdata)->of_other++;
+}
+
+static void lines_of_calls_that_the_callback_makes_are_left_out(void) {
+    struct logger logger;
+    memset(&logger, 0, sizeof logger);
+    demo("{'reset':true}");
+    logger.tm = new_manager(NULL);
+    logger.other = new_manager(NULL);
+    CHECK_STATUS(TM_OK, tm_set_log_callback(logger.tm, log_and_log_in, &logger, 4, &err), err);
+    CHECK_STATUS(TM_OK, tm_set_log_callback(logger.other, count_of_other, &logger, 4, &err), err);
+    CHECK_INT(get(logger.tm, "/api/v1/products"), 200);
+    CHECK(logger.visits > 0);
+    CHECK_INT(logger.deepest, 1);
+    CHECK(logger.of_other > 0); /* another manager's are not */
+    /* Those of the next call from outside are there again. */
+    long before = logger.visits;
+    CHECK_INT(get(logger.tm, "/api/v1/products"), 200);
+    CHECK(logger.visits > before);
+    CHECK_INT(logger.deepest, 1);
+    tm_free(logger.tm);
+    tm_free(logger.other);
+}
+
 /* A whole call on the same manager, while another of this thread waits for its answer. */
 static int32_t call_the_same(void *userdata) {
     struct inside *inside = (struct inside *)userdata;
@@ -286,6 +334,7 @@ int main(int argc, char **argv) {
     a_cancelled_refresh_is_not_repeated();
     an_interrupt_may_call();
     a_log_callback_may_call();
+    lines_of_calls_that_the_callback_makes_are_left_out();
     calls_nest();
     what_would_wait_for_itself_is_refused();
     return check_end();

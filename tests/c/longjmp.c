@@ -42,7 +42,8 @@ static void leave_if_it_is_time(struct store_user *user, const char *key) {
 }
 
 static void leave_log(void *userdata, int32_t level, const char *message) {
-    (void)userdata; (void)level; (void)message;
+    (void)level; (void)message;
+    add((long *)userdata, 1);
     leave_if_it_is_time(NULL, NULL);
 }
 
@@ -100,12 +101,17 @@ static void the_others_go_on(tm_manager *tm) {
 
 static void out_of_a_log_callback(void) {
     demo("{'reset':true}");
+    long lines = 0;
     tm_manager *tm = new_manager(NULL);
-    CHECK_STATUS(TM_OK, tm_set_log_callback(tm, leave_log, NULL, 4, &err), err);
+    CHECK_STATUS(TM_OK, tm_set_log_callback(tm, leave_log, &lines, 4, &err), err);
     bool left = abandoned_call(tm, 1);
     CHECK(left);
     if (left)
         the_others_go_on(tm);
+    /* The thread is no longer inside the callback that it left: its calls are logged. */
+    long before = count(&lines);
+    CHECK_INT(get(tm, "/api/v1/products"), 200);
+    CHECK(count(&lines) > before);
     tm_free(tm);
 }
 

@@ -1,5 +1,5 @@
-//! The store in one file: what it promises by itself (S3), and the rules across its processes. A process here is
-//! a manager of its own; `make storm` has real ones.
+//! The store in one file: what it promises by itself (S3). The rules across its processes, which are those of every
+//! store: tests/stores/sharing.rs. A process here is a manager of its own; `make storm` has real ones.
 
 use crate::api::DemoApi;
 use crate::folder::Folder;
@@ -13,8 +13,6 @@ use tokenmgr::error::Status;
 use tokenmgr::{Level, Manager};
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-const OTHER_KEY: &str = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
-const REFRESH: &str = "POST /auth/refresh";
 
 struct Store {
     folder: Folder,
@@ -39,24 +37,12 @@ impl Store {
     fn sealed(&self, api: &DemoApi) -> Manager {
         manager(api, self.options(json!({"key": KEY})))
     }
-
-    fn plain(&self, api: &DemoApi) -> Manager {
-        manager(api, self.options(json!({"plaintext": true})))
-    }
-
-    fn record(&self) -> Value {
-        serde_json::from_str(&self.folder.read("tokens")).expect("a readable record")
-    }
 }
 
 #[test]
-fn s3_the_file_is_its_owners_sealed_and_whole() {
+fn s3_the_file_is_its_owners_and_whole() {
     let (api, store) = (start(json!({})), Store::new());
-    let pair = store.sealed(&api).token().expect("a login");
-    let bytes = fs::read(store.path()).expect("a file");
-    for secret in [pair.access.as_str(), pair.refresh.as_ref().expect("a token").as_str(), USER, "access_token"] {
-        assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret} can be read");
-    }
+    store.sealed(&api).token().expect("a login");
     for file in [store.path(), store.folder.path("tokens.lock").into()] {
         assert_eq!(fs::metadata(file).expect("a file").mode() & 0o777, 0o600);
     }
@@ -64,43 +50,6 @@ fn s3_the_file_is_its_owners_sealed_and_whole() {
         fs::read_dir(store.path().parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["tokens", "tokens.lock"], "something was left lying about");
-}
-
-#[test]
-fn f3_another_process_takes_the_pair_over_and_a_fresh_token_touches_nothing() {
-    let (api, store) = (start(json!({})), Store::new());
-    assert_eq!(status(&store.sealed(&api)), 200);
-    let second = store.sealed(&api);
-    assert_eq!(status(&second), 200);
-    assert_counters(&api, [("logins", 1)]);
-    let before = stat(&second, "store_operations");
-    for _ in 0..50 {
-        assert_eq!(status(&second), 200);
-    }
-    assert_eq!((before, stat(&second, "store_operations"), stat(&second, "adoptions")), (1, 1, 1));
-}
-
-#[test]
-fn t2_many_with_an_empty_store_are_one_login_and_with_a_dead_token_one_refresh() {
-    let (api, store) = (start(json!({"access_ms": 2000})), Store::new());
-    let all: Vec<Manager> = (0..16).map(|_| store.sealed(&api)).collect();
-    assert_eq!(together(16, |at| status(&all[at])), [200; 16]);
-    assert_counters(&api, [("logins", 1), ("refresh_arrivals", 0)]);
-    until("the token is dead", || stats(&all[0])["token"] == "dead");
-    assert_eq!(together(16, |at| status(&all[at])), [200; 16]);
-    assert_counters(&api, [("logins", 1), ("refreshes", 1)]);
-    assert_no_reuse(&api);
-}
-
-#[test]
-fn r2_a_401_that_hits_many_processes_is_one_refresh() {
-    let (api, store) = (start(json!({})), Store::new());
-    let all: Vec<Manager> = (0..12).map(|_| store.sealed(&api)).collect();
-    assert_eq!(together(12, |at| status(&all[at])), [200; 12]);
-    api.control(json!({"revoke": {"what": "access"}}));
-    assert_eq!(together(12, |at| status(&all[at])), [200; 12]);
-    assert_counters(&api, [("logins", 1), ("refreshes", 1)]);
-    assert_no_reuse(&api);
 }
 
 /// Does something to the file, and sees that the next process says so, and logs in.
@@ -142,22 +91,7 @@ fn s3_what_can_not_be_trusted_is_said_and_replaced_after_a_login() {
 }
 
 #[test]
-fn s3_a_key_is_replaced_without_a_login_and_a_foreign_one_is_not_opened() {
-    let (api, store) = (start(json!({})), Store::new());
-    store.sealed(&api).token().expect("a login");
-    // First everyone learns the new key, then the old one goes.
-    let both = manager(&api, store.options(json!({"key": OTHER_KEY, "old_keys": [KEY]})));
-    assert_eq!(status(&both), 200);
-    assert_counters(&api, [("logins", 1)]);
-    both.refresh().expect("a refresh, sealed with the new key");
-    assert_eq!(status(&manager(&api, store.options(json!({"key": OTHER_KEY})))), 200);
-    assert_counters(&api, [("logins", 1), ("refreshes", 1)]);
-    assert_eq!(status(&store.sealed(&api)), 200);
-    assert_counters(&api, [("logins", 2), ("refreshes", 1)]);
-}
-
-#[test]
-fn s3_plaintext_must_be_asked_for_and_is_not_taken_for_sealed() {
+fn s3_plaintext_must_be_asked_for() {
     let (api, store) = (start(json!({})), Store::new());
     let options = |more| store.options(more).to_string();
     for (more, says) in [
@@ -172,10 +106,6 @@ fn s3_plaintext_must_be_asked_for_and_is_not_taken_for_sealed() {
         let error = Manager::new(Some(&api.url()), Some(USER), Some(PASSWORD), Some(&options(more))).expect_err(says);
         assert!(error.status() == Status::TM_INVALID_OPTIONS && error.message().contains(says), "{error}");
     }
-    let pair = store.plain(&api).token().expect("a login");
-    assert_eq!(store.record()["access_token"], pair.access.as_str());
-    assert_eq!(status(&store.sealed(&api)), 200);
-    assert_counters(&api, [("logins", 2)]);
 }
 
 #[test]
@@ -212,28 +142,6 @@ fn t3_an_old_copy_that_was_put_back_counts_as_spent() {
 }
 
 #[test]
-fn t3_the_mark_is_in_the_file_before_the_token_is_sent_and_stays_after_a_lost_answer() {
-    let (api, store) = (start(json!({})), Store::new());
-    let first = store.plain(&api);
-    first.token().expect("a login");
-    api.control(json!({"faults": [
-        {"route": REFRESH, "delay_after_ms": 600, "do": "reset", "process": true},
-        {"route": "POST /auth/login", "status": 503}
-    ]}));
-    thread::scope(|scope| {
-        let lost = scope.spawn(|| first.refresh());
-        assert!(api.wait_until("refresh_arrivals", 1, PATIENCE));
-        let record = store.record();
-        assert!(record["spent"] == record["for"] && record["claim"].is_object(), "{record}");
-        lost.join().expect("no panic").expect_err("neither refreshed nor logged in");
-    });
-    assert!(store.record()["spent"].is_string());
-    store.plain(&api).refresh().expect("a login");
-    assert_counters(&api, [("logins", 2), ("refresh_arrivals", 1)]);
-    assert_no_reuse(&api);
-}
-
-#[test]
 fn t5_a_folder_that_can_not_be_written_to_is_a_store_that_is_away() {
     let (api, store) = (start(json!({})), Store::new());
     let first = store.sealed(&api);
@@ -267,33 +175,6 @@ fn t5_a_lock_that_another_keeps_costs_a_bounded_wait_and_no_call() {
     assert_eq!(stats(&first)["token_is_private"], true);
     drop(stuck);
     assert_no_reuse(&api);
-}
-
-#[test]
-fn t_a_file_that_was_deleted_is_an_empty_store() {
-    let (api, store) = (start(json!({})), Store::new());
-    let first = store.sealed(&api);
-    assert_eq!(status(&first), 200);
-    fs::remove_file(store.path()).unwrap();
-    assert_eq!(status(&first), 200);
-    assert_counters(&api, [("logins", 1)]);
-    first.refresh().expect("a login: nothing is sent from memory");
-    assert_counters(&api, [("logins", 2), ("refresh_arrivals", 0)]);
-    assert_eq!(status(&store.sealed(&api)), 200);
-    assert_counters(&api, [("logins", 2)]);
-}
-
-#[test]
-fn r5_a_fleet_with_a_wrong_password_is_one_refused_login() {
-    for options in [json!({"key": KEY}), json!({"plaintext": true})] {
-        let (api, store) = (start(json!({})), Store::new());
-        let wrong: Vec<Manager> = (0..8).map(|_| manager_as(&api, "wrong", store.options(options.clone()))).collect();
-        let refusals = together(8, |at| refusal(wrong[at].token()));
-        assert!(refusals.iter().all(|s| matches!(s, Status::TM_LOGIN_REJECTED | Status::TM_LOGIN_SUSPENDED)));
-        assert_counters(&api, [("logins_refused", 1)]);
-        // The right one is not held up.
-        assert_eq!(status(&manager(&api, store.options(options))), 200);
-    }
 }
 
 #[test]

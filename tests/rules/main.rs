@@ -3,6 +3,7 @@
 
 #[path = "../../examples/demo-api/api.rs"]
 mod api;
+#[allow(dead_code)] // shared with tests/wire
 #[path = "../wire/folder.rs"]
 mod folder;
 mod shelf;

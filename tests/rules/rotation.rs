@@ -80,23 +80,6 @@ fn t1_a_login_without_a_refresh_token_leads_to_logins() {
 }
 
 #[test]
-fn t2_the_claim_is_in_the_store_before_the_token_is_sent() {
-    let (api, shelf) = (start(two_minutes()), Shelf::new());
-    let manager = finds(&api, &shelf, DEAD, json!({}));
-    api.control(json!({"faults": {"route": REFRESH, "delay_before_ms": 1000}}));
-    thread::scope(|scope| {
-        let one = scope.spawn(|| status(&manager));
-        assert!(api.wait_until("refresh_arrivals", 1, PATIENCE));
-        let record = shelf.record();
-        assert!(record["claim"]["nonce"].is_string(), "{record}");
-        assert_eq!(record["spent"], record["for"], "the token is marked before it is sent");
-        assert_eq!(one.join().expect("no panic"), 200);
-    });
-    let record = shelf.record();
-    assert!(record["claim"].is_null() && record["spent"].is_null());
-}
-
-#[test]
 fn t2_without_an_acknowledged_claim_nothing_is_sent() {
     for trouble in [Trouble::Fails, Trouble::LosesReply] {
         let (api, shelf) = (start(two_minutes()), Shelf::new());
@@ -318,17 +301,4 @@ fn t_a_login_on_demand_brings_a_token_that_is_good() {
     one.login().expect("a login");
     assert_eq!(one.with_good_token(|_| ()), Some(()));
     assert_counters(&api, [("logins", 3)]);
-}
-
-#[test]
-fn t_short_lives_in_a_fleet_cost_one_refresh_each() {
-    let (api, shelf) = (start(json!({"access_ms": 1500, "fractional_seconds": true})), Shelf::new());
-    let managers: Vec<Manager> = (0..4).map(|_| manager_on(&api, &shelf, json!({"timeout_ms": 20_000}))).collect();
-    together(8, |at| {
-        while api.counter("refreshes") < 5 {
-            assert_eq!(status(&managers[at % 4]), 200);
-        }
-    });
-    assert_counters(&api, [("logins", 1), ("refreshes_refused", 0)]);
-    assert_no_reuse(&api);
 }

@@ -79,20 +79,6 @@ fn t2_who_has_too_little_time_for_a_claim_is_told_so() {
     assert_counters(&api, [("login_arrivals", 1), ("refresh_arrivals", 0)]);
 }
 
-#[test]
-fn t2_a_claim_is_renewed_while_its_owner_waits() {
-    let (api, shelf) = (start(two_minutes()), Shelf::new());
-    let manager = finds(&api, &shelf, DEAD, json!({"timeout_ms": 20_000}));
-    api.control(json!({"faults": {"route": REFRESH, "delay_after_ms": 7000}}));
-    thread::scope(|scope| {
-        let owner = scope.spawn(|| status(&manager));
-        assert!(api.wait_until("refresh_arrivals", 1, PATIENCE));
-        assert_eq!(status(&manager_on(&api, &shelf, json!({"timeout_ms": 20_000}))), 200);
-        assert_eq!(owner.join().expect("no panic"), 200);
-    });
-    assert_counters(&api, [("logins", 1), ("refresh_arrivals", 1)]);
-}
-
 /// Overwrites the pair while a refresh of it is on its way, and says what the manager then holds.
 fn overtaken(api: &DemoApi, shelf: &Arc<Shelf>, write: impl FnOnce(&mut Value)) -> String {
     let manager = finds(api, shelf, DEAD, json!({}));

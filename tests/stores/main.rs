@@ -1,8 +1,11 @@
-//! The stores of many machines, against real servers of a test's own. A process here is a manager of its own; the demo
-//! API's counters are the oracle, as in tests/rules.
+//! The rules of sharing for every store, and the store in Redis, against real servers of a test's own. A process here is
+//! a manager of its own; the demo API's counters are the oracle, as in tests/rules.
 
 #[path = "../../examples/demo-api/api.rs"]
 mod api;
+#[allow(dead_code)]
+#[path = "../vault/bao.rs"]
+mod bao;
 #[path = "../wire/folder.rs"]
 mod folder;
 #[allow(dead_code)]
@@ -23,3 +26,4 @@ mod client {
 }
 
 mod redis;
+mod sharing;

@@ -8,4 +8,4 @@ mod php;
 mod plain;
 mod proxy;
 mod sentinel;
-mod server;
+pub mod server;

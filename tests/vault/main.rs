@@ -1,6 +1,6 @@
-//! The store in a Vault, against a real OpenBao on loopback: the rules across its processes, the library's own
-//! token there, and what happens when the Vault is away or somebody changes things in it. A process here is mostly
-//! a manager of its own; the demo API's counters are the oracle.
+//! The store in a Vault, against a real OpenBao on loopback: real processes that share it, the library's own token there,
+//! and what happens when it is away or somebody changes things in it; the rules of sharing are in tests/stores. A process
+//! here is mostly a manager of its own; the demo API's counters are the oracle.
 
 #[path = "../../examples/demo-api/api.rs"]
 mod api;
@@ -25,5 +25,4 @@ mod outages;
 mod processes;
 mod refused;
 mod secret;
-mod sharing;
 mod tls;

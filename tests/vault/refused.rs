@@ -24,7 +24,10 @@ fn options_that_make_no_sense_are_refused_by_name() {
         (json!({"url": url, "token": token, "namespace": "a\nb"}), "store.namespace"),
         (json!({"url": url, "token": {"env": "TOKENMGR_NO_SUCH"}}), "store.token names the environment variable"),
         (json!({"url": url, "role_id": {"file": "/no/such"}}), "store.role_id names the file /no/such"),
-        (json!({"url": url, "token": token, "ca_file": "/no/such.pem"}), "\"vault\", the file /no/such.pem"),
+        (
+            json!({"url": url, "token": token, "ca_file": "/no/such.pem"}),
+            "the file /no/such.pem that the option store.ca_file names",
+        ),
         (json!({"url": url, "token": token, "ca_only": true}), "store.ca_only needs store.ca_file"),
         (json!({"url": url, "token": token, "client_key_file": "/x"}), "store.client_key_file needs"),
         (json!({"url": url, "token": token, "key": "AAAA"}), "store.key is not a key"),

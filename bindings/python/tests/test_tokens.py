@@ -177,6 +177,22 @@ def test_on_log(tm: TokenManager, caplog: pytest.LogCaptureFixture) -> None:
     assert not caplog.records
 
 
+def test_lines_of_calls_that_the_log_callback_makes_are_left_out(tm: TokenManager, api: DemoApi) -> None:
+    lines: list[str] = []
+
+    def log_in_again(level: int, message: str) -> None:
+        lines.append(message)
+        if len(lines) < 9:
+            tm.login()
+
+    tm.on_log(log_in_again)
+    tm.login()
+    assert len(lines) == 1
+    assert api.counter("logins") == 2
+    tm.login()
+    assert len(lines) == 2
+
+
 def test_what_a_log_callback_raises_comes_out_of_its_call(tm: TokenManager, api: DemoApi) -> None:
     def broken(level: int, message: str) -> None:
         raise ZeroDivisionError(message)

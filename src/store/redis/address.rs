@@ -1,7 +1,7 @@
 //! Where Redis is, and how to get in: what the options say, with their secrets read.
 
 use crate::error::{Error, Result, Status};
-use crate::http::tls;
+use crate::http::tls::{self, Side};
 use crate::options::{Options, RedisOptions, SecretSource};
 use crate::secret::Secret;
 use rustls::ClientConfig;
@@ -103,6 +103,16 @@ impl Address {
         Ok(Address { servers, access })
     }
 
+    /// What gets one in: never to be shown, even by a server that repeats it.
+    pub fn secrets(&self) -> Vec<&Secret> {
+        let sentinels = match &self.servers {
+            Servers::Sentinel { nodes, .. } => &nodes[..],
+            _ => &[],
+        };
+        let all = sentinels.iter().map(|(_, access)| access).chain([&self.access]);
+        all.flat_map(|access| [&access.user, &access.password]).flatten().collect()
+    }
+
     fn speaks_tls(&self) -> bool {
         let sentinels = matches!(&self.servers, Servers::Sentinel { nodes, .. } if nodes.iter().any(|(_, at)| at.tls));
         self.access.tls || sentinels
@@ -120,7 +130,7 @@ impl Address {
             client_key_file: options.client_key_file.clone(),
             ..Options::default()
         };
-        let mut config = tls::client_config(&same, &Arc::new(AtomicBool::new(false)))?;
+        let mut config = tls::client_config(&same, Side::Store, &Arc::new(AtomicBool::new(false)))?;
         config.alpn_protocols.clear();
         Ok(Some(Arc::new(config)))
     }

@@ -1,12 +1,14 @@
 //! A record as a hash: one field for each of its parts. The three that PHP code reads and writes are plain text;
 //! of ours, text is plain, too, and everything else is JSON. Fields of other people are left alone.
 
+use crate::secret::Secret;
 use crate::store::record::Record;
 use crate::store::seal::{Seal, Unopened};
+use crate::store::to_json;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// The fields that hold text as it is.
 const TEXTS: [&str; 8] = ["access_token", "refresh_token", "for", "family", "spent", "inc", "host", "user"];
@@ -41,22 +43,43 @@ pub struct Edit {
     pub delete: Vec<&'static str>,
 }
 
+/// The tokens in a hash that is not sealed.
+pub fn tokens<'a>(fields: impl Iterator<Item = (&'a [u8], &'a Bytes)>) -> Vec<Secret> {
+    let tokens = fields.filter(|(name, _)| matches!(*name, b"access_token" | b"refresh_token"));
+    tokens.filter_map(|(_, value)| Secret::new(std::str::from_utf8(value).ok()?)).collect()
+}
+
 impl Hash {
     fn get(&self, name: &str) -> Option<&Bytes> {
         self.0.iter().find(|(field, _)| field == name.as_bytes()).map(|(_, value)| value)
     }
 }
 
+/// Parts of a record as JSON, some of them tokens: zeroed when they go.
+#[derive(Clone, Default)]
+struct Parts(Map<String, Value>);
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        for part in self.0.values_mut() {
+            if let Value::String(text) = part {
+                text.zeroize();
+            }
+        }
+    }
+}
+
 /// The record in a hash, or why it can not be used.
 pub fn decode(client: &str, hash: &Hash, seal: Option<&Seal>) -> Result<Record, &'static str> {
-    let mut parts = Map::new();
+    let mut parts = Parts::default();
     for name in TEXTS.into_iter().chain(OTHERS) {
         let Some(value) = hash.get(name) else {
             continue;
         };
         let plain = open(client, name, value, seal)?;
-        if let Some(part) = read_part(name, &String::from_utf8_lossy(&plain)) {
-            parts.insert(name.to_owned(), part);
+        let text = Zeroizing::new(String::from_utf8_lossy(&plain).into_owned());
+        if let Some(part) = read_part(name, &text) {
+            parts.0.insert(name.to_owned(), part);
         }
     }
     let record = Record::deserialize_map(parts.clone());
@@ -64,7 +87,7 @@ pub fn decode(client: &str, hash: &Hash, seal: Option<&Seal>) -> Result<Record, 
     // nothing describes the pair then, its refresh token is not sent.
     record
         .or_else(|| {
-            parts.retain(|name, _| ["access_token", "refresh_token", "expires_at", "spent"].contains(&name.as_str()));
+            parts.0.retain(|name, _| ["access_token", "refresh_token", "expires_at", "spent"].contains(&name.as_str()));
             Record::deserialize_map(parts)
         })
         .ok_or("is damaged")
@@ -90,22 +113,23 @@ fn read_part(name: &str, text: &str) -> Option<Value> {
 /// sealed: then all are, so that none is left under an old key.
 pub fn encode(client: &str, record: &Record, read: &Hash, seal: Option<&Seal>) -> Edit {
     // A record is plain data: it always serialises to an object.
-    let Ok(Value::Object(mut parts)) = serde_json::to_value(record) else {
+    let Ok(Value::Object(parts)) = serde_json::to_value(record) else {
         return Edit::default();
     };
+    let mut parts = Parts(parts);
     let mut edit = Edit::default();
     for name in TEXTS.into_iter().chain(OTHERS) {
         let before = read.get(name);
-        let Some(part) = parts.remove(name) else {
+        let Some(part) = parts.0.remove(name) else {
             if before.is_some() {
                 edit.delete.push(name);
             }
             continue;
         };
-        let plain = Zeroizing::new(match part {
-            Value::String(text) => text.into_bytes(),
-            other => other.to_string().into_bytes(),
-        });
+        let plain = match part {
+            Value::String(text) => Zeroizing::new(text.into_bytes()),
+            other => to_json(&other),
+        };
         match seal {
             Some(seal) => {
                 let sealed = STANDARD.encode(seal.seal(&bound_to(client, name), &plain));
@@ -140,8 +164,9 @@ fn open(client: &str, name: &str, value: &Bytes, seal: Option<&Seal>) -> Result<
 }
 
 impl Record {
-    fn deserialize_map(parts: Map<String, Value>) -> Option<Record> {
-        serde_json::from_value(Value::Object(parts)).ok()
+    fn deserialize_map(mut parts: Parts) -> Option<Record> {
+        // Whoever takes the tokens out of it zeroes them.
+        serde_json::from_value(Value::Object(std::mem::take(&mut parts.0))).ok()
     }
 }
 

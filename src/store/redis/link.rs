@@ -2,7 +2,7 @@
 
 use super::address::{Access, Server};
 use super::trouble::Trouble;
-use crate::http::tls;
+use crate::http::tls::{self, Side};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, Value, cmd};
 use rustls::ClientConfig;
@@ -70,8 +70,9 @@ impl Link {
             .map_err(|_| unreached("its host is no name that a certificate can have; correct it".to_owned()))?;
         let config = dialing.tls.ok_or_else(|| unreached("it was not prepared".to_owned()))?;
         let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await;
-        let stream = stream
-            .map_err(|cause| unreached(tls::explain(&cause).unwrap_or_else(|| format!("{cause}; see its log"))))?;
+        let stream = stream.map_err(|cause| {
+            unreached(tls::explain(&cause, Side::Store).unwrap_or_else(|| format!("{cause}; see its log")))
+        })?;
         Link::greet(server, access, dialing, Box::new(stream)).await
     }
 

@@ -3,8 +3,8 @@
 
 use super::address::Server;
 use crate::error::{Error, Status};
-use crate::http::tls;
-use crate::secret::scrub;
+use crate::http::tls::{self, Side};
+use crate::secret::{Secret, scrub};
 use crate::store::StoreFault;
 use redis::{ErrorKind, RedisError};
 use std::time::Duration;
@@ -45,7 +45,7 @@ impl Trouble {
                 Trouble::Senseless(server.clone())
             }
             None => {
-                let cause = tls::explain(error).unwrap_or_else(|| error.to_string());
+                let cause = tls::explain(error, Side::Store).unwrap_or_else(|| error.to_string());
                 Trouble::Lost { why: format!("the connection to {server} broke: {cause}"), timed_out: false }
             }
         }
@@ -105,14 +105,15 @@ impl Trouble {
         }
     }
 
-    /// As the store reports it. `operation`: what failed; `writing`: whether a write was on its way.
-    pub fn into_fault(self, operation: &str, writing: bool) -> StoreFault {
+    /// As the store reports it. `operation`: what failed; `writing`: whether a write was on its way; `known`: secrets
+    /// that the server may repeat.
+    pub fn into_fault(self, operation: &str, writing: bool, known: &[&Secret]) -> StoreFault {
         let maybe_written = writing && self.may_have_written();
-        let error = Error::new(Status::TM_STORE, format!("{operation} failed: {}", self.sentence()));
+        let error = Error::new(Status::TM_STORE, format!("{operation} failed: {}", self.sentence(known)));
         StoreFault { error, maybe_written }
     }
 
-    fn sentence(self) -> String {
+    fn sentence(self, known: &[&Secret]) -> String {
         match self {
             Trouble::Unreached(why) | Trouble::Unusable(why) => why,
             Trouble::Lost { why, timed_out } => match timed_out {
@@ -125,12 +126,12 @@ impl Trouble {
             Trouble::Senseless(server) => {
                 format!("{server} answered what is no Redis answer; check the URL's port and scheme")
             }
-            Trouble::Refused { server, code, detail } => refused(&server, &code, &detail),
+            Trouble::Refused { server, code, detail } => refused(&server, &code, &detail, known),
         }
     }
 }
 
-fn refused(server: &Server, code: &str, detail: &str) -> String {
+fn refused(server: &Server, code: &str, detail: &str, known: &[&Secret]) -> String {
     let advice = match code {
         "NOAUTH" => "it asks for a password; give one in store.url or store.password",
         "WRONGPASS" => {
@@ -152,6 +153,6 @@ fn refused(server: &Server, code: &str, detail: &str) -> String {
     };
     // Its words about an unknown command or a wrong call repeat what was sent.
     let repeats = detail.contains("with args") || detail.is_empty();
-    let words = if repeats { String::new() } else { format!(" {}", scrub(detail, &[])) };
+    let words = if repeats { String::new() } else { format!(" {}", scrub(detail, known)) };
     format!("{server} answered {code}{words}; {advice}")
 }

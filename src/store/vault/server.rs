@@ -7,6 +7,7 @@ use crate::dialect::http_date;
 use crate::error::{Error, Result, Status};
 use crate::http::fault::Fault;
 use crate::http::origin::Origins;
+use crate::http::tls::Side;
 use crate::http::{Connection, Exchange, Outgoing, Transport};
 use crate::log::Level;
 use crate::options::{Count, Millis, Options, ProxyUrl, VaultOptions};
@@ -125,7 +126,7 @@ impl Server {
 
     fn transport(&self) -> Result<&Transport> {
         self.transport.get_or_try_init(|| {
-            Transport::new(self.origins.clone(), &self.options)
+            Transport::new(self.origins.clone(), &self.options, Side::Store)
                 .map_err(|error| Error::new(error.status(), format!("of the store \"vault\", {error}")))
         })
     }
@@ -176,10 +177,7 @@ impl Server {
                 Status::TM_STORE,
                 format!("{shown} could not connect ({why}); check store.url and that the Vault runs"),
             ),
-            Fault::Tls { why, .. } => {
-                let why = why.replace("ca_file", "store.ca_file").replace("client_cert_file", "store.client_cert_file");
-                Error::new(Status::TM_STORE, format!("{shown} got no TLS connection: {why}"))
-            }
+            Fault::Tls { why, .. } => Error::new(Status::TM_STORE, format!("{shown} got no TLS connection: {why}")),
             Fault::TooLarge(limit) => Error::new(
                 Status::TM_STORE,
                 format!("{shown} got more than {limit} bytes, which no record has; check store.url and store.path"),

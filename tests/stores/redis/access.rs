@@ -5,6 +5,9 @@ use crate::folder::Folder;
 use crate::pki::Authority;
 use crate::support::*;
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::thread;
 use tokenmgr::error::Status;
 use tokenmgr::{Level, Manager};
 
@@ -69,6 +72,26 @@ fn s2_a_refused_password_is_said_and_not_shown() {
         assert!(all.contains(why) && all.contains(&format!("127.0.0.1:{}", redis.port())), "{all}");
         assert!(!all.contains("hidden-9Xw1") && !all.contains("us er") && !all.contains("us%20er"), "{all}");
     }
+}
+
+/// No Redis does, but what stands in its place may. The password is short, so that nothing but knowing it takes it out.
+#[test]
+fn s2_a_password_that_the_server_repeats_is_not_shown() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    let server = thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("a client");
+        assert!(client.read(&mut [0; 1024]).expect("AUTH") > 0);
+        client.write_all(b"-ERR 'hid-9Xw1' of 'shopper' is not to my taste\r\n").expect("it reads");
+    });
+    let api = start(json!({}));
+    let first = manager(&api, options(json!({"url": format!("redis://shopper:hid-9Xw1@127.0.0.1:{port}")}), json!({})));
+    let lines = listen(&first);
+    assert_eq!(status(&first), 200);
+    server.join().expect("no panic");
+    says(&lines, &["is not to my taste"]);
+    let all = format!("{:?}", lines.lock().unwrap());
+    assert!(!all.contains("hid-9Xw1") && !all.contains("shopper"), "{all}");
 }
 
 #[test]
@@ -191,8 +214,8 @@ fn tls_with_an_authority_and_a_clients_certificate() {
     let with = |more: Value| options(json!({"url": format!("rediss://127.0.0.1:{}", redis.port())}), more);
     works(|| with(json!({"ca_file": ca, "client_cert_file": certificate, "client_key_file": client_key})));
     for (more, why) in [
-        (json!({"client_cert_file": certificate, "client_key_file": client_key}), "not trusted"),
-        (json!({"ca_file": ca, "ca_only": true}), "client_cert_file"),
+        (json!({"client_cert_file": certificate, "client_key_file": client_key}), "store.ca_file"),
+        (json!({"ca_file": ca, "ca_only": true}), "check store.client_cert_file"),
     ] {
         let api = start(json!({}));
         let first = manager(&api, with(more));
@@ -204,6 +227,7 @@ fn tls_with_an_authority_and_a_clients_certificate() {
     let text = with(json!({"ca_file": "/no/such/file"})).to_string();
     let error = Manager::new(Some(&api.url()), Some(USER), Some(PASSWORD), Some(&text)).expect_err("no file");
     assert!(error.status() == Status::TM_INVALID_OPTIONS && error.message().contains("/no/such/file"), "{error}");
+    assert!(error.message().contains("the option store.ca_file"), "{error}");
 }
 
 #[test]

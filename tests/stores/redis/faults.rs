@@ -73,17 +73,6 @@ fn t2_php_writes_its_three_fields_during_the_post() {
 }
 
 #[test]
-fn t2_the_claim_stands_in_the_hash_before_the_token_is_sent() {
-    let (api, redis) = during_a_refresh(|redis| {
-        let hash = redis.hash();
-        assert!(hash["spent"] == hash["for"] && hash["claim"].contains("nonce"), "{:?}", hash.keys());
-        assert_eq!(hash["inc"].len(), 40);
-    });
-    assert_counters(&api, [("logins", 1), ("refreshes", 1)]);
-    assert!(!redis.hash().contains_key("spent"), "a new pair lifts the mark");
-}
-
-#[test]
 fn t3_a_server_that_was_restarted_with_an_old_dump_is_another_incarnation() {
     let (api, mut redis) = (start(json!({})), Redis::with(&["--appendonly", "no"]));
     let first = manager(&api, redis.options(json!({})));

@@ -39,6 +39,7 @@ class Lines(threading.local):
     def __init__(self) -> None:
         self.own: dict[_Level, bytes] = {}
         self.put = self.own.__setitem__
+        self.are_going_on = False
 
     __setitem__ = property(operator.attrgetter("put"))
 
@@ -64,15 +65,23 @@ class Logs:
         self.most = 0 if take is None else sum(level <= known for known in LEVELS)
 
     def hand_over(self) -> None:
-        """Gives the thread's lines to whoever takes them. What that raises is raised when all are given."""
+        """Gives the thread's lines to whoever takes them. What that raises is raised when all are given. Lines of calls
+        that it makes on this manager are left out: there might be no end to them."""
         failures: list[BaseException] = []
         lines = self.lines.own
-        for level in list(lines):
-            line = lines.pop(level, None)  # what takes a line may call the manager
-            if line is not None and self.take is not None:
-                try:
-                    self.take(LEVELS[level.value - 1], line.decode(errors="replace"))
-                except BaseException as raised:
-                    failures.append(raised)
+        taken = [(level.value, line) for level, line in lines.items()]
+        lines.clear()
+        if self.lines.are_going_on:
+            return
+        try:
+            self.lines.are_going_on = True
+            for level, line in taken:
+                if self.take is not None:
+                    try:
+                        self.take(LEVELS[level - 1], line.decode(errors="replace"))
+                    except BaseException as raised:
+                        failures.append(raised)
+        finally:
+            self.lines.are_going_on = False
         if failures:
             raise min(failures, key=lambda raised: isinstance(raised, Exception))
