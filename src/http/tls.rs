@@ -144,8 +144,8 @@ struct LazyRoots {
 /// Where authorities may be, from the cheapest to the most expensive.
 const PLACES: [fn(&LazyRoots) -> Vec<CertificateDer<'static>>; 3] = [
     |roots| roots.extra.clone(),
-    |roots| if roots.platform { platform_bundle() } else { Vec::new() },
-    |roots| if roots.platform { platform_directories() } else { Vec::new() },
+    |roots| if roots.platform { platform_roots() } else { Vec::new() },
+    |roots| if roots.platform { roots_of_ssl_cert_dir() } else { Vec::new() },
 ];
 
 impl LazyRoots {
@@ -169,24 +169,29 @@ fn no_roots(side: Side) -> String {
     )
 }
 
-/// Whoever sets `SSL_CERT_FILE` or `SSL_CERT_DIR` means these and nothing else.
-fn platform_bundle() -> Vec<CertificateDer<'static>> {
-    let file = match (std::env::var_os("SSL_CERT_FILE"), std::env::var_os("SSL_CERT_DIR")) {
-        (None, None) => openssl_probe::probe().cert_file,
-        (file, _) => file.map(PathBuf::from),
+/// The platform's bundle; or its directories, if that gives none: they hold the same in hundreds of files. Whoever sets
+/// `SSL_CERT_FILE` or `SSL_CERT_DIR` means these and nothing else.
+fn platform_roots() -> Vec<CertificateDer<'static>> {
+    let (bundle, directories) = match (std::env::var_os("SSL_CERT_FILE"), std::env::var_os("SSL_CERT_DIR")) {
+        (None, None) => {
+            let found = openssl_probe::probe();
+            (found.cert_file, found.cert_dir)
+        }
+        (file, _) => (file.map(PathBuf::from), Vec::new()),
     };
-    match file.map(File::open) {
+    let roots = match bundle.map(File::open) {
         Some(Ok(file)) => certificates_in(BufReader::with_capacity(1 << 16, file)),
         _ => Vec::new(),
-    }
+    };
+    if roots.is_empty() { roots_in(&directories) } else { roots }
 }
 
-/// Hundreds of files, which are a bundle's, too, where the platform has one.
-fn platform_directories() -> Vec<CertificateDer<'static>> {
-    let directories = match (std::env::var_os("SSL_CERT_FILE"), std::env::var_os("SSL_CERT_DIR")) {
-        (None, None) if platform_bundle().is_empty() => openssl_probe::probe().cert_dir,
-        (_, directories) => directories.iter().flat_map(std::env::split_paths).collect(),
-    };
+fn roots_of_ssl_cert_dir() -> Vec<CertificateDer<'static>> {
+    let directories: Vec<PathBuf> = std::env::var_os("SSL_CERT_DIR").iter().flat_map(std::env::split_paths).collect();
+    roots_in(&directories)
+}
+
+fn roots_in(directories: &[PathBuf]) -> Vec<CertificateDer<'static>> {
     directories.iter().flat_map(|one| rustls_native_certs::load_certs_from_paths(None, Some(one)).certs).collect()
 }
 

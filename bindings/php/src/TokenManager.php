@@ -109,6 +109,9 @@ final class TokenManager
         #[\SensitiveParameter] ?string $body = null,
         bool $idempotent = false
     ): Response {
+        if (\str_contains($method, "\0")) {
+            Arguments::refuseNul(['method' => $method]);
+        }
         if ($json !== null) {
             if ($body !== null) {
                 throw Arguments::invalid('both json and body were given; a request has one of them');
@@ -118,7 +121,6 @@ final class TokenManager
         $options = $query || $headers || $timeout !== null || $idempotent
             ? Arguments::requestOptions($query, $headers, $timeout, $idempotent)
             : null;
-        Arguments::refuseNul(['method' => $method]);
 
         return $this->send($method, $url, $body, $options);
     }
