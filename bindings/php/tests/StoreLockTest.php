@@ -90,19 +90,6 @@ final class StoreLockTest extends StoreTestCase
         self::store($name);
         $other = self::code($name);
         $script = self::script($name, <<<PHP
-            [\$ours, \$theirs] = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0);
-            \$parent = getmypid();
-            if (pcntl_fork() === 0) {
-                \$store->lock('key', 5000);
-                fwrite(\$theirs, 'x');
-                stream_set_blocking(\$theirs, false);
-                for (\$i = 0; \$i < 60 && fread(\$theirs, 1) === ''; \$i++) {
-                    posix_kill(\$parent, SIGUSR1); // until one of them has come while it waits
-                    usleep(5000);
-                }
-                \$store->unlock('key');
-                posix_kill(getmypid(), SIGKILL);
-            }
             pcntl_async_signals(true);
             \$waits = false;
             pcntl_signal(SIGUSR1, function () use (&\$waits): void {
@@ -111,6 +98,19 @@ final class StoreLockTest extends StoreTestCase
                     throw new DomainException('stop');
                 }
             });
+            [\$ours, \$theirs] = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0);
+            \$parent = getmypid();
+            if (pcntl_fork() === 0) {
+                \$store->lock('key', 5000);
+                fwrite(\$theirs, 'x');
+                stream_set_blocking(\$theirs, false);
+                for (\$i = 0; \$i < 800 && fread(\$theirs, 1) === ''; \$i++) {
+                    posix_kill(\$parent, SIGUSR1); // until one of them has come while it waits
+                    usleep(5000);
+                }
+                \$store->unlock('key');
+                posix_kill(getmypid(), SIGKILL);
+            }
             fread(\$ours, 1);
             try {
                 \$waits = true;
