@@ -1,5 +1,7 @@
 //! HTTP on lanes: sends a request on the caller's own thread and reads the answer whole.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "not wired in yet"))]
+pub mod decode;
 pub mod fault;
 pub mod lane;
 pub mod origin;
