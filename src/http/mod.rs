@@ -5,6 +5,8 @@ pub mod decode;
 pub mod fault;
 pub mod lane;
 pub mod origin;
+#[cfg_attr(not(test), expect(dead_code, reason = "not wired in yet"))]
+pub mod proxy;
 pub mod redirect;
 pub mod tls;
 
