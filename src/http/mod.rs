@@ -8,6 +8,8 @@ pub mod origin;
 #[cfg_attr(not(test), expect(dead_code, reason = "not wired in yet"))]
 pub mod proxy;
 pub mod redirect;
+#[cfg_attr(not(test), expect(dead_code, reason = "not wired in yet"))]
+pub mod socks;
 pub mod tls;
 
 use crate::call::Call;
