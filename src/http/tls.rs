@@ -5,6 +5,8 @@ mod explain;
 mod files;
 mod platform;
 mod refusal;
+#[cfg(test)]
+mod tests;
 mod verifier;
 
 pub use explain::explain;
@@ -17,7 +19,7 @@ use crate::error::{Error, Result, Status};
 use crate::options::{MinTls, Options};
 use files::Named;
 use platform::Platform;
-use rustls::client::ResolvesClientCert;
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, SignatureScheme};
 use std::sync::Arc;
@@ -59,6 +61,9 @@ impl Side {
     }
 }
 
+/// How many TLS sessions are kept: those of 7 servers, which a table of 2 KB holds; rustls's 256 are 15 KB a manager.
+const SESSIONS: usize = 7 * 8;
+
 /// The protocols that are offered, the preferred one first.
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
@@ -99,6 +104,7 @@ pub fn client_config(options: &Options, side: Side, wanted: &Arc<AtomicBool>) ->
     };
     let inner = Arc::clone(&config.client_auth_cert_resolver);
     config.client_auth_cert_resolver = Arc::new(ClientCertificate { inner, wanted: Arc::clone(wanted) });
+    config.resumption = Resumption::in_memory_sessions(SESSIONS);
     config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
     Ok(config)
 }

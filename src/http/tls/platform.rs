@@ -165,7 +165,7 @@ impl Found {
     }
 
     fn search_opened(&mut self, path: &Path, file: File, wanted: &Wanted<'_>) {
-        let bundle = BufReader::with_capacity(1 << 16, file);
+        let bundle = BufReader::with_capacity(1 << 14, file);
         if let Err(cause) = certificates_in(bundle, |certificate| self.take(certificate, wanted)) {
             self.note(path, cause);
         }
@@ -196,29 +196,55 @@ fn is_missing(cause: &io::Error) -> bool {
 
 /// Calls `take` with each certificate in a PEM bundle (RFC 7468); what is damaged is passed over. Ours, because the PEM
 /// readers at hand decode so carefully (in constant time, as keys need it) that this was half of a cold https call.
-fn certificates_in(mut bundle: impl BufRead, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+fn certificates_in(bundle: impl BufRead, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let decoder = decoder();
-    let (mut line, mut block, mut certificate) = (Vec::new(), Vec::with_capacity(4096), Vec::with_capacity(4096));
+    let (mut block, mut certificate) = (Vec::with_capacity(4096), Vec::with_capacity(4096));
     let mut in_block = false;
-    while bundle.read_until(b'\n', &mut line)? > 0 {
-        match line.trim_ascii() {
-            b"-----BEGIN CERTIFICATE-----" => {
-                block.clear();
-                in_block = true;
-            }
-            b"-----END CERTIFICATE-----" if in_block => {
-                certificate.clear();
-                if decoder.decode_vec(&block, &mut certificate).is_ok() {
-                    take(&certificate);
-                }
-                in_block = false;
-            }
-            text if in_block => block.extend_from_slice(text),
-            _ => {}
+    for_each_line(bundle, |line| match line.trim_ascii() {
+        b"-----BEGIN CERTIFICATE-----" => {
+            block.clear();
+            in_block = true;
         }
-        line.clear();
+        b"-----END CERTIFICATE-----" if in_block => {
+            certificate.clear();
+            if decoder.decode_vec(&block, &mut certificate).is_ok() {
+                take(&certificate);
+            }
+            in_block = false;
+        }
+        text if in_block => block.extend_from_slice(text),
+        _ => {}
+    })
+}
+
+/// As `BufRead::read_until`, but with a faster search, and no copy of a line that the buffer holds whole.
+fn for_each_line(mut text: impl BufRead, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    // The beginning of a line whose end was not in the buffer.
+    let mut begun: Vec<u8> = Vec::new();
+    loop {
+        let buffer = match text.fill_buf() {
+            Err(cause) if cause.kind() == ErrorKind::Interrupted => continue,
+            buffer => buffer?,
+        };
+        let length = buffer.len();
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', buffer) {
+            if begun.is_empty() {
+                take(&buffer[start..end]);
+            } else {
+                begun.extend_from_slice(&buffer[start..end]);
+                take(&begun);
+                begun.clear();
+            }
+            start = end + 1;
+        }
+        begun.extend_from_slice(&buffer[start..]);
+        text.consume(length);
+        if length == 0 {
+            take(&begun);
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
