@@ -73,7 +73,7 @@ impl<'a> Named<'a> {
     }
 
     fn holds_no(&self, what: &str, cause: &pem::Error) -> Error {
-        let encrypted = what == "private key" && memchr::memmem::find(&self.pem, b" ENCRYPTED").is_some();
+        let encrypted = what == "private key" && memchr::memmem::find(&self.pem, b"ENCRYPTED").is_some();
         let kind = if encrypted { "PEM file with a key that is not encrypted" } else { "PEM file" };
         self.refusal(&format!("gave no {what} ({cause}); it takes a {kind}"))
     }
