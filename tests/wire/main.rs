@@ -16,6 +16,8 @@ mod program;
 mod recorder;
 mod tinyproxy;
 
+mod algorithms;
+mod authorities;
 mod connections;
 mod credentials;
 mod hostile;

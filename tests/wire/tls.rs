@@ -294,6 +294,62 @@ fn files_that_hold_no_certificate_are_named() {
 }
 
 #[test]
+fn only_regular_files_of_a_sensible_size_are_read() {
+    let (authority, ca_file, folder) = authority();
+    let cert = folder.file("client.pem", authority.issue(&["client.example"]).chain);
+    let pipe = folder.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let large = folder.file("large.pem", authority.certificate.repeat(3000));
+    for (path, why) in [(pipe.as_str(), "not a regular file"), ("/dev/zero", "not a regular file"), (&large, "1 MiB")] {
+        for (option, options) in [
+            ("ca_file", json!({"ca_file": path})),
+            ("client_cert_file", json!({"client_cert_file": path})),
+            ("client_key_file", json!({"client_cert_file": cert, "client_key_file": path})),
+        ] {
+            println!("{option} {path}");
+            let made = try_manager("https://api.example.com", options);
+            fails(made, Status::TM_INVALID_OPTIONS, &[option, path, why]);
+        }
+    }
+    let link = folder.path("link");
+    std::os::unix::fs::symlink(ca_file, &link).unwrap();
+    assert!(try_manager("https://api.example.com", json!({"ca_file": link})).is_ok());
+}
+
+#[test]
+fn keys_are_taken_as_pkcs8_pkcs1_and_sec1_but_not_encrypted() {
+    let folder = Folder::new();
+    let openssl = |arguments: &[&str]| {
+        let done = Command::new("openssl").args(arguments).current_dir(folder.path("")).output().unwrap();
+        assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+    };
+    openssl(&["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", "rsa"]);
+    openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "ec"]);
+    openssl(&["rsa", "-in", "rsa", "-traditional", "-out", "rsa.pkcs1"]);
+    openssl(&["ec", "-in", "ec", "-out", "ec.sec1"]);
+    openssl(&["pkcs8", "-topk8", "-in", "ec", "-passout", "pass:secret", "-out", "ec.encrypted"]);
+    openssl(&["rsa", "-in", "rsa", "-traditional", "-aes128", "-passout", "pass:secret", "-out", "rsa.encrypted"]);
+    for (kind, begins) in [
+        ("rsa", "-----BEGIN PRIVATE KEY"),
+        ("rsa.pkcs1", "-----BEGIN RSA PRIVATE KEY"),
+        ("ec", "-----BEGIN PRIVATE KEY"),
+        ("ec.sec1", "-----BEGIN EC PRIVATE KEY"),
+        ("ec.encrypted", "-----BEGIN ENCRYPTED PRIVATE KEY"),
+        ("rsa.encrypted", "-----BEGIN RSA PRIVATE KEY"),
+    ] {
+        assert!(folder.read(kind).starts_with(begins), "{kind}: {}", folder.read(kind));
+        let plain = kind.split('.').next().unwrap();
+        openssl(&["req", "-x509", "-new", "-key", plain, "-subj", "/CN=client", "-out", "client.pem"]);
+        let options = json!({"client_cert_file": folder.path("client.pem"), "client_key_file": folder.path(kind)});
+        let made = try_manager("https://api.example.com", options);
+        match kind.ends_with("encrypted") {
+            false => assert!(made.is_ok(), "{kind}: {:?}", made.err()),
+            true => drop(fails(made, Status::TM_INVALID_OPTIONS, &["client_key_file", "not encrypted"])),
+        }
+    }
+}
+
+#[test]
 fn files_that_hold_no_key_for_the_certificate_are_named() {
     let (authority, _, folder) = authority();
     let client = authority.issue(&["client.example"]);
