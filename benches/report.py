@@ -84,4 +84,5 @@ def main():
         print("  ".join(cells).rstrip())
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -49,8 +49,7 @@ def curve(times: list[int]) -> list[tuple[float, float]]:
     """From the median to the longest call, ever closer to the end."""
     points = [(0.5, at(times, 0.5))]
     left = 0.5
-    while left * len(times) > 1:
-        left /= 10**0.05
+    while (left := left / 10**0.05) * len(times) > 1:
         points.append((1 - left, at(times, 1 - left)))
     return [*points, (1 - 1 / len(times), times[-1] / 1e3)]
 
