@@ -100,7 +100,7 @@ start_server() {
     BENCH_TOKEN=$(access_token)
     make_certificates
     # The system's roots too, as in real use: reading them is a part of a cold start.
-    cat "$dir/ca.pem" "$@" >"$dir/bundle.pem"
+    cat "$dir/ca.pem" "$1" >"$dir/bundle.pem"
     truncate -s 64M "$dir/blob"
     read -r http_port https_port < <(free_ports)
     sed -e "s|@dir@|$dir|" -e "s|@http_port@|$http_port|" -e "s|@https_port@|$https_port|" \
