@@ -23,7 +23,7 @@ from processes import Api  # noqa: E402
 
 THREADS = 4
 DELAY_MS = 50
-HELD_UP_NS = DELAY_MS * 1_000_000 // 2  # no other call comes near it
+HELD_UP_NS = DELAY_MS * 1_000_000 // 2  # where only a busy machine brings another call
 DELAY = {"route": "POST /auth/refresh", "delay_after_ms": DELAY_MS, "times": None}
 SETTINGS = {
     "tokens of 2 s": {"access_ms": 2000, "fractional_seconds": True, "faults": DELAY},
@@ -62,13 +62,12 @@ def main() -> None:
     rounds, seconds = (1, 4) if arguments.quick else (4, 10)
 
     calls: dict[str, list[int]] = {series: [] for series in SETTINGS}
-    refreshes = held_up = 0
+    refreshes = 0
     for _ in range(rounds):
         for series, settings in SETTINGS.items():
             times, rotated = run(settings, seconds)
             calls[series] += times
             refreshes += rotated
-            held_up += sum(time > HELD_UP_NS for time in times) if rotated else 0
 
     with open(arguments.curves, "w") as curves:
         for series, times in calls.items():
@@ -79,7 +78,9 @@ def main() -> None:
                 emit(f"{series}: {name}", "ours", at(times, share), "µs")
     if not refreshes:
         raise SystemExit("the tokens of 2 s were never refreshed")
-    emit(f"calls that a refresh of {DELAY_MS} ms held up", "ours", held_up / refreshes, "")
+    # Less those that the machine held up: as many as it did without any rotation.
+    rotating, still = (sum(time > HELD_UP_NS for time in times) for times in calls.values())
+    emit(f"calls that a refresh of {DELAY_MS} ms held up", "ours", round((rotating - still) / refreshes, 1), "")
 
 
 main()
