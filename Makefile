@@ -89,7 +89,7 @@ storm: ## kills, stops and crowds processes over every store, at length; install
 	$(MAKE) all demo-api
 	tests/storm/run --long
 
-bench: ## measures it beside its peers; installs what that needs
+bench: ## measures it beside its peers, and writes docs/bench; installs what that needs
 	scripts/setup bench
 	benches/run
 

@@ -6,6 +6,7 @@
 #define TOKENMGR_BENCH_ENGINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* The server under every call. The strings outlive the clients. */
 struct target {
@@ -25,6 +26,21 @@ struct engine {
 };
 
 extern const struct engine engine;
+
+/* Large bodies: GET BLOB_PATH, or POST of BLOB_BYTES to SINK_PATH. Each gives false as in `open`; a member is NULL
+ * where the engine cannot. An engine that moves any exports `transfers` beside `engine`. */
+struct transfers {
+    bool (*download)(void *client);          /* the whole body into memory that its caller would own */
+    bool (*upload)(void *client);            /* from memory */
+    bool (*download_streamed)(void *client); /* handed over piece by piece, as it arrives */
+    bool (*upload_streamed)(void *client);   /* asked for piece by piece, its length known before */
+};
+
+const struct transfers *transfers(void);
+
+#define BLOB_PATH "/api/v1/blob"
+#define SINK_PATH "/api/v1/sink"
+#define BLOB_BYTES ((size_t)64 * 1024 * 1024)
 
 #define PRODUCTS_PATH "/api/v1/products"
 #define LOGIN_PATH "/auth/login"

@@ -11,8 +11,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "blob.h"
+
+enum { PIECE = 256 * 1024 };
+
 struct client {
     int fd;
+    const char *host;
+    const char *token;
     size_t request_len;
     char request[4096];
     char answer[64 * 1024];
@@ -90,6 +96,8 @@ static void *open_socket(const struct target *target)
     }
     struct client *client = calloc(1, sizeof *client);
     client->fd = fd;
+    client->host = host;
+    client->token = target->token;
     client->request_len = (size_t)snprintf(client->request, sizeof client->request,
                                            "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n",
                                            PRODUCTS_PATH, host, target->token);
@@ -113,3 +121,116 @@ const struct engine engine = {
     .request = request,
     .close = close_socket,
 };
+
+/* ---- large bodies ---- */
+
+static bool send_all(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t sent = send(fd, data, len, MSG_NOSIGNAL);
+        if (sent <= 0)
+            return report("send");
+        data += sent;
+        len -= (size_t)sent;
+    }
+    return true;
+}
+
+/* The head of a request; the body, if it has one, is sent after it. */
+static bool send_head(const struct client *client, const char *method, const char *path, size_t body_len)
+{
+    char head[4096];
+    int len = snprintf(head, sizeof head,
+                       "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: %zu\r\n\r\n",
+                       method, path, client->host, client->token, body_len);
+    return send_all(client->fd, head, (size_t)len);
+}
+
+/* Reads the head and what came with it. Gives the number of the body's bytes that stand at `*beginning`. */
+static bool read_head(struct client *client, const char **beginning, size_t *here)
+{
+    size_t have = 0;
+    char *end = NULL;
+    while (!end) {
+        ssize_t got = read(client->fd, client->answer + have, sizeof client->answer - 1 - have);
+        if (got <= 0)
+            return report("the answer is cut short");
+        have += (size_t)got;
+        client->answer[have] = '\0';
+        end = strstr(client->answer, "\r\n\r\n");
+    }
+    *beginning = end + 4;
+    *here = have - (size_t)(*beginning - client->answer);
+    return strncmp(client->answer, "HTTP/1.1 200", 12) == 0 || report("unexpected answer");
+}
+
+static bool download(void *userdata)
+{
+    struct client *client = userdata;
+    const char *beginning;
+    size_t have;
+    if (!send_head(client, "GET", BLOB_PATH, 0) || !read_head(client, &beginning, &have))
+        return false;
+    char *body = malloc(BLOB_BYTES);
+    memcpy(body, beginning, have);
+    while (have < BLOB_BYTES) {
+        ssize_t got = read(client->fd, body + have, BLOB_BYTES - have);
+        if (got <= 0)
+            break;
+        have += (size_t)got;
+    }
+    free(body);
+    return have == BLOB_BYTES || report("the body is cut short");
+}
+
+static bool download_streamed(void *userdata)
+{
+    struct client *client = userdata;
+    static char piece[PIECE];
+    const char *beginning;
+    size_t have;
+    if (!send_head(client, "GET", BLOB_PATH, 0) || !read_head(client, &beginning, &have))
+        return false;
+    while (have < BLOB_BYTES) {
+        ssize_t got = read(client->fd, piece, sizeof piece);
+        if (got <= 0)
+            return report("the body is cut short");
+        have += (size_t)got;
+    }
+    return true;
+}
+
+static bool upload(void *userdata)
+{
+    struct client *client = userdata;
+    const char *beginning;
+    size_t here;
+    return send_head(client, "POST", SINK_PATH, BLOB_BYTES) && send_all(client->fd, blob(), BLOB_BYTES)
+        && read_head(client, &beginning, &here);
+}
+
+static bool upload_streamed(void *userdata)
+{
+    struct client *client = userdata;
+    static char piece[PIECE];
+    struct blob_reader reader = {blob(), 0};
+    if (!send_head(client, "POST", SINK_PATH, BLOB_BYTES))
+        return false;
+    for (size_t len; (len = read_blob(&reader, piece, sizeof piece)) > 0;)
+        if (!send_all(client->fd, piece, len))
+            return false;
+    const char *beginning;
+    size_t here;
+    return read_head(client, &beginning, &here);
+}
+
+const struct transfers *transfers(void)
+{
+    static const struct transfers all = {
+        .download = download,
+        .upload = upload,
+        .download_streamed = download_streamed,
+        .upload_streamed = upload_streamed,
+    };
+    return &all;
+}

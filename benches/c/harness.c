@@ -27,10 +27,19 @@ struct target read_target(void)
     };
 }
 
-const struct engine *load_engine(const char *path, const struct target *target)
+static void *load_symbol(const char *path, const char *symbol)
 {
     void *library = dlopen(path, RTLD_NOW);
-    const struct engine *engine = library ? dlsym(library, "engine") : NULL;
+    if (!library) {
+        fprintf(stderr, "%s\n", dlerror());
+        exit(EXIT_FAILURE);
+    }
+    return dlsym(library, symbol);
+}
+
+const struct engine *load_engine(const char *path, const struct target *target)
+{
+    const struct engine *engine = load_symbol(path, "engine");
     if (!engine) {
         fprintf(stderr, "%s\n", dlerror());
         exit(EXIT_FAILURE);
@@ -38,6 +47,38 @@ const struct engine *load_engine(const char *path, const struct target *target)
     if (strncmp(target->base_url, "https:", 6) == 0 && !engine->tls)
         exit(UNSUPPORTED);
     return engine;
+}
+
+static engine_call *find_transfer(const struct transfers *transfers, const char *name)
+{
+    const struct {
+        const char *name;
+        engine_call *call;
+    } calls[] = {
+        {"download", transfers->download},
+        {"upload", transfers->upload},
+        {"download_streamed", transfers->download_streamed},
+        {"upload_streamed", transfers->upload_streamed},
+    };
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        if (strcmp(name, calls[i].name) == 0)
+            return calls[i].call;
+    fprintf(stderr, "no such call: %s\n", name);
+    exit(EXIT_FAILURE);
+}
+
+engine_call *load_call(const char *path, const char *name)
+{
+    if (strcmp(name, "request") == 0)
+        return ((const struct engine *)load_symbol(path, "engine"))->request;
+
+    /* POSIX lets a function come out of dlsym, ISO C has no cast for it. */
+    const struct transfers *(*transfers)(void) = NULL;
+    *(void **)&transfers = load_symbol(path, "transfers");
+    engine_call *call = transfers ? find_transfer(transfers(), name) : NULL;
+    if (!call)
+        exit(UNSUPPORTED);
+    return call;
 }
 
 void *open_client(const struct engine *engine, const struct target *target)

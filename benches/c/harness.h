@@ -10,8 +10,13 @@
 /* From BENCH_URL, BENCH_TOKEN, BENCH_CA, BENCH_BUNDLE and BENCH_LOGIN. Exits if one is missing. */
 struct target read_target(void);
 
-/* Exits if it can not; with UNSUPPORTED where the engine can not speak the target's scheme. */
+/* Exits if it cannot; with UNSUPPORTED where the engine cannot speak the target's scheme. */
 const struct engine *load_engine(const char *path, const struct target *target);
+
+/* One of the engine's calls: `request`, or the name of a member of `struct transfers`. Exits as load_engine does, with
+ * UNSUPPORTED where the engine does not have it. */
+typedef bool engine_call(void *client);
+engine_call *load_call(const char *path, const char *name);
 
 /* A client of the engine, or exit: the engine said why. */
 void *open_client(const struct engine *engine, const struct target *target);

@@ -1,4 +1,4 @@
-/* worker ENGINE [THREADS]: makes warm calls in rounds, when it is told to.
+/* worker ENGINE [THREADS [CALL]]: makes warm calls in rounds, when it is told to. CALL: see load_call.
  *
  * Each line on stdin is a number of calls. The answer is one line: the round's wall time, its CPU time over
  * all threads, and the time of every call, in nanoseconds. A program in any language that does the same can
@@ -15,7 +15,7 @@
 enum { MOST_THREADS = 64 };
 
 struct round {
-    const struct engine *engine;
+    engine_call *call;
     unsigned long calls;
     atomic_ulong next; /* threads draw calls from one counter, so that they all end together */
     int64_t *call_ns;
@@ -36,7 +36,7 @@ static void *make_calls(void *userdata)
         unsigned long call = atomic_fetch_add_explicit(&round->next, 1, memory_order_relaxed);
         if (call >= round->calls)
             return NULL;
-        if (!round->engine->request(seat->client))
+        if (!round->call(seat->client))
             exit(EXIT_FAILURE);
         int64_t after = now_ns(CLOCK_MONOTONIC);
         round->call_ns[call] = after - before;
@@ -71,11 +71,12 @@ static void run_round(struct round *round, struct seat *seats, unsigned long thr
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        fprintf(stderr, "usage: worker ENGINE [THREADS]\n");
+        fprintf(stderr, "usage: worker ENGINE [THREADS [CALL]]\n");
         return EXIT_FAILURE;
     }
     struct target target = read_target();
-    struct round round = {.engine = load_engine(argv[1], &target)};
+    const struct engine *engine = load_engine(argv[1], &target);
+    struct round round = {.call = load_call(argv[1], argc > 3 ? argv[3] : "request")};
     unsigned long threads = argc > 2 ? parse_count(argv[2]) : 1;
     if (threads > MOST_THREADS) {
         fprintf(stderr, "at most %d threads\n", MOST_THREADS);
@@ -84,9 +85,9 @@ int main(int argc, char **argv)
 
     struct seat seats[MOST_THREADS];
     for (unsigned long i = 0; i < threads; i++) {
-        bool own = i == 0 || !round.engine->shared;
+        bool own = i == 0 || !engine->shared;
         seats[i].round = &round;
-        seats[i].client = own ? open_client(round.engine, &target) : seats[0].client;
+        seats[i].client = own ? open_client(engine, &target) : seats[0].client;
     }
 
     char line[32];
@@ -95,7 +96,7 @@ int main(int argc, char **argv)
         run_round(&round, seats, threads);
     }
 
-    for (unsigned long i = 0; i < (round.engine->shared ? 1 : threads); i++)
-        round.engine->close(seats[i].client);
+    for (unsigned long i = 0; i < (engine->shared ? 1 : threads); i++)
+        engine->close(seats[i].client);
     return EXIT_SUCCESS;
 }
