@@ -29,7 +29,8 @@
  *   time are #TM_INVALID_ARGUMENT, never a crash. Getters given NULL return NULL, 0 or false. A bug inside the
  *   library is #TM_PANIC.
  * - **Threads.** A ::tm_manager may be used by any number of threads at once. Tokens, responses and errors
- *   never change once made.
+ *   never change once made. Calls work in destructors of a thread's data and in handlers of exit, too. A thread
+ *   that is cancelled (pthread_cancel) in the middle of a call ends after it.
  * - **Processes.** Handles survive fork(): parent and child can both go on using a manager. With the memory
  *   store the child uses the access token it inherited and then logs in by itself.
  * - **Callbacks** belong to the handle that they were set on. They run only on a thread that is inside a call
@@ -53,7 +54,7 @@
 /**
  * The version of this interface. It rises with each addition; an incompatible change changes the soname.
  */
-#define TM_ABI_VERSION 2
+#define TM_ABI_VERSION 3
 
 /**
  * Why a call ended. Append-only: a number is never given a new meaning.
@@ -209,6 +210,23 @@ typedef struct tm_outcome {
 } tm_outcome;
 
 /**
+ * Gives the next piece of a request's body: puts up to `len` bytes into `buf`, which is never NULL, and returns how
+ * many; 0 at the body's end; -1 ends the call with #TM_CANCELLED.
+ */
+typedef int64_t (*tm_body_read)(void *userdata, void *buf, size_t len);
+
+/**
+ * Goes back to the beginning of a request's body, for a second send. 1: done; anything else: that is not possible.
+ */
+typedef int32_t (*tm_body_rewind)(void *userdata);
+
+/**
+ * Takes the next piece of an answer's body: `len` bytes at `data`, valid until it returns. 1: go on; anything else ends
+ * the call with #TM_CANCELLED.
+ */
+typedef int32_t (*tm_body_write)(void *userdata, const void *data, size_t len);
+
+/**
  * Takes log lines. `level`: 1 error, 2 warning, 3 info, 4 debug. `message` is valid until it returns.
  */
 typedef void (*tm_log_callback)(void *userdata, int32_t level, const char *message);
@@ -355,6 +373,22 @@ struct tm_token *tm_peek_token(struct tm_manager *tm, struct tm_error **err);
 size_t tm_copy_access_token(struct tm_manager *tm, char *buf, size_t buf_size, struct tm_error **err);
 
 /**
+ * As tm_copy_access_token(), but never blocks, sends or waits.
+ *
+ * @param tm the manager
+ * @param buf the buffer; may be NULL if `cap` is 0
+ * @param cap its size in bytes
+ * @return the token's length without the NUL; if that is not less than `cap`, nothing was copied and a larger buffer is
+ *         needed; 0 if no token is held that is good and not yet due for a refresh, and for arguments that are not valid:
+ *         tm_copy_access_token() then gets one, or says why not
+ * @par Threads and forks any thread, without contention; never waits
+ * @since 0.1, interface 3
+ */
+size_t tm_try_copy_access_token(struct tm_manager *tm,
+                                char *buf,
+                                size_t cap);
+
+/**
  * Logs in now, whatever is held.
  *
  * @param tm the manager
@@ -389,20 +423,6 @@ enum tm_status tm_refresh(struct tm_manager *tm, struct tm_error **err);
  * @since 0.1
  */
 enum tm_status tm_logout(struct tm_manager *tm, struct tm_error **err);
-
-/**
- * For callers with their own HTTP client: the server answered 401 to this access token. The next call that
- * needs a token renews it. Nothing happens if it is no longer the current one, so a late 401 does not cost
- * the fresh token.
- *
- * @param tm the manager
- * @param access_token the token that was refused
- * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT
- * @return #TM_OK, or the error's status
- * @par Threads and forks any thread; never waits
- * @since 0.1
- */
-enum tm_status tm_reject(struct tm_manager *tm, const char *access_token, struct tm_error **err);
 
 /**
  * Takes over a token pair from elsewhere, in place of what is held and stored. From then on the refresh token
@@ -453,6 +473,51 @@ enum tm_status tm_set_credentials(struct tm_manager *tm,
  * @since 0.1
  */
 char *tm_stats_json(struct tm_manager *tm, struct tm_error **err);
+
+/**
+ * Whether this manager's token may be sent to a URL: to its host's own origin or one in `allowed_origins`. Nothing is
+ * sent.
+ *
+ * @param tm the manager
+ * @param url absolute, or a path that starts with one `/`
+ * @param err NULL, or where an error goes: #TM_URL_NOT_ALLOWED, #TM_INVALID_ARGUMENT for what is no URL
+ * @return #TM_OK, or the error's status
+ * @par Threads and forks any thread; never waits
+ * @since 0.1, interface 3
+ */
+enum tm_status tm_check_url(struct tm_manager *tm,
+                            const char *url,
+                            struct tm_error **err);
+
+/**
+ * For callers with their own HTTP client: this access token was answered something other than 401. So the token is
+ * known to work, and a later 401 to it is a revocation, not a server that refuses every token. Nothing happens if it is
+ * no longer the current one.
+ *
+ * @param tm the manager
+ * @param access_token the token that was accepted
+ * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT
+ * @return #TM_OK, or the error's status
+ * @par Threads and forks any thread; never waits, and costs no more than a look: may be called for every answer
+ * @since 0.1, interface 3
+ */
+enum tm_status tm_accept(struct tm_manager *tm,
+                         const char *access_token,
+                         struct tm_error **err);
+
+/**
+ * For callers with their own HTTP client: the server answered 401 to this access token. The next call that
+ * needs a token renews it. Nothing happens if it is no longer the current one, so a late 401 does not cost
+ * the fresh token.
+ *
+ * @param tm the manager
+ * @param access_token the token that was refused
+ * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT
+ * @return #TM_OK, or the error's status
+ * @par Threads and forks any thread; never waits
+ * @since 0.1
+ */
+enum tm_status tm_reject(struct tm_manager *tm, const char *access_token, struct tm_error **err);
 
 /**
  * The HTTP status, such as 200.
@@ -599,6 +664,43 @@ enum tm_status tm_request_into(struct tm_manager *tm,
  * @since 0.1, interface 2
  */
 void tm_outcome_free(struct tm_outcome *outcome);
+
+/**
+ * As tm_request(), with bodies that need not fit in memory: both pass through in pieces of 64 KiB at the most.
+ *
+ * The callbacks run only on this thread and within this call, with no lock held. They may make calls on any manager, and
+ * must not throw. One that never returns loses this call only.
+ *
+ * @param tm the manager
+ * @param method as for tm_request()
+ * @param url as for tm_request()
+ * @param read gives the request's body; NULL: there is none
+ * @param rewind goes back to the body's beginning; NULL: that is not possible. It is asked where the request has to be
+ *        sent again (after a 401, over another connection, after a redirect) and some of the body was read. Where it
+ *        cannot, the call ends with what it has: the 401 or the redirect as a response, or the error
+ * @param body_len the body's size in bytes, or -1 if that is unknown (it is then sent in chunks, RFC 9112, 7.1). A body
+ *        that ends before ends the call with #TM_INVALID_ARGUMENT; what comes behind is not asked for. Without
+ *        `read`: 0 or -1
+ * @param write takes the body of a 2xx answer as it arrives, decompressed; the response then has no body, and
+ *        `max_response_bytes` does not count. The bodies of other answers, and all with NULL, are read whole as
+ *        tm_request() reads them. It may already have been called when the call fails
+ * @param userdata handed to the callbacks as it is
+ * @param request_options_json as for tm_request(); `timeout_ms` is for both bodies, too
+ * @param err NULL, or where an error goes: as for tm_request(); #TM_CANCELLED also where a callback ends the call
+ * @return as tm_request()
+ * @par Threads and forks any thread; blocks for `timeout_ms` at the most, and as long as the callbacks take
+ * @since 0.1, interface 3
+ */
+struct tm_response *tm_request_stream(struct tm_manager *tm,
+                                      const char *method,
+                                      const char *url,
+                                      tm_body_read read,
+                                      tm_body_rewind rewind,
+                                      int64_t body_len,
+                                      tm_body_write write,
+                                      void *userdata,
+                                      const char *request_options_json,
+                                      struct tm_error **err);
 
 /**
  * The access token: what stands behind `Bearer` in an Authorization header (RFC 6750).

@@ -5,6 +5,7 @@ use crate::credentials::Credentials;
 use crate::error::{Error, Result, Status};
 use crate::log::{self, Level};
 use crate::store::TokenStore;
+use crate::sys::cancel::NoCancel;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
@@ -56,6 +57,8 @@ pub struct Call {
     frame: usize,
     /// Whether it has lines for the log callback: not if that made the call.
     is_heard: bool,
+    /// The last to go.
+    _no_cancel: NoCancel,
 }
 
 impl Call {
@@ -73,6 +76,7 @@ impl Call {
             is_steadfast: Cell::new(false),
             lines: RefCell::new(Vec::new()),
             frame,
+            _no_cancel: NoCancel::begin(),
         }
     }
 

@@ -2,11 +2,13 @@
 //! variables name.
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::secret::{Secret, hex, process_key};
 use crate::store::Marks;
 use once_cell::sync::OnceCell;
 use ring::{hmac, pbkdf2};
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use zeroize::Zeroizing;
 
@@ -102,7 +104,7 @@ impl PartialEq for Credentials {
 }
 
 /// A setting from the environment: `TOKENMGR_{name}`, else what the file `TOKENMGR_{name}_FILE` holds,
-/// without the line end that editors put there.
+/// without the byte-order mark and the line end that editors put there.
 pub fn from_environment(name: &str) -> Result<Option<Zeroizing<String>>> {
     let variable = format!("TOKENMGR_{name}");
     if let Some(value) = read_variable(&variable)? {
@@ -112,20 +114,13 @@ pub fn from_environment(name: &str) -> Result<Option<Zeroizing<String>>> {
     let Some(path) = read_variable(&file_variable)? else {
         return Ok(None);
     };
-    let bytes = std::fs::read(path.as_str()).map(Zeroizing::new).map_err(|cause| {
+    let secret = files::read_credential(Path::new(path.as_str())).map_err(|cause| {
         Error::invalid_argument(format!(
             "the file {} that {file_variable} names could not be read ({cause}); check its path and permissions",
             path.as_str()
         ))
     })?;
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => {
-            let text = text.strip_suffix('\n').unwrap_or(text);
-            let text = text.strip_suffix('\r').unwrap_or(text);
-            Ok(Some(Zeroizing::new(text.to_owned())))
-        }
-        Err(_) => Err(Error::invalid_argument(format!("the file that {file_variable} names is not UTF-8 text"))),
-    }
+    Ok(Some(secret))
 }
 
 /// A variable that is set and not empty.

@@ -5,13 +5,13 @@ use crate::http::origin::Origins;
 use crate::options::{Options, RequestOptions};
 use crate::secret::scrub;
 use crate::store::record::{Claim, Holding, Record, Spending};
-use crate::{jwt, secret::Secret};
+use crate::{jwt, secret::Secret, store};
 use std::time::Duration;
 
 /// Hands the bytes to one of the parsers. None of them may panic, whatever they are.
 pub fn feed(which: u8, data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    match which % 8 {
+    match which % 11 {
         0 => {
             let _ = jwt::payload_json(&text);
             jwt::should_refresh(&text, 300, 1_700_000_000);
@@ -43,6 +43,9 @@ pub fn feed(which: u8, data: &[u8]) {
                 assert!(serde_json::to_vec(&record).is_ok());
             }
         }
+        7 => store::redis::feed(data),
+        8 => crate::http::fuzzing::decode(data),
+        9 => crate::http::fuzzing::choose_proxy(&text),
         _ => {
             let secret = Secret::new("hunter2hunter2");
             let shown = scrub(&text, &secret.iter().collect::<Vec<_>>());

@@ -10,17 +10,38 @@
 use crate::call::{Call, SLICE};
 use crate::error::{Error, Result, Status};
 use std::time::Instant;
-use sync::{Condvar, Mutex, MutexGuard, ThreadId, current};
+use sync::{Condvar, Mutex, MutexGuard, ThreadId, this_thread};
 
 #[cfg(not(feature = "shuttle"))]
 mod sync {
+    use std::cell::Cell;
+    use std::sync::atomic::{AtomicU64, Ordering};
     pub use std::sync::{Condvar, Mutex, MutexGuard};
-    pub use std::thread::{ThreadId, current};
+
+    pub type ThreadId = u64;
+
+    /// A number that no other thread has or had. Ours, because std's is gone in the destructors of a thread's data.
+    pub fn this_thread() -> ThreadId {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        thread_local! {
+            static NUMBER: Cell<u64> = const { Cell::new(0) };
+        }
+        NUMBER.with(|number| {
+            if number.get() == 0 {
+                number.set(LAST.fetch_add(1, Ordering::Relaxed) + 1);
+            }
+            number.get()
+        })
+    }
 }
 #[cfg(feature = "shuttle")]
 mod sync {
     pub use shuttle::sync::{Condvar, Mutex, MutexGuard};
-    pub use shuttle::thread::{ThreadId, current};
+    pub use shuttle::thread::ThreadId;
+
+    pub fn this_thread() -> ThreadId {
+        shuttle::thread::current().id()
+    }
 }
 
 /// The gate. Whoever holds its [`Pass`] does the work.
@@ -110,7 +131,7 @@ impl Gate {
         state.ticket += 1;
         state.holder = Some(Holder {
             ticket: state.ticket,
-            thread: current().id(),
+            thread: this_thread(),
             frame: call.frame(),
             deadline: call.deadline(),
         });
@@ -147,7 +168,7 @@ impl State {
         if Instant::now() >= holder.deadline {
             return Obstacle::None;
         }
-        if holder.thread != current().id() {
+        if holder.thread != this_thread() {
             return Obstacle::Other(holder.ticket);
         }
         // A call made inside the holder's callback stands deeper on the stack (which grows downwards).

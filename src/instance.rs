@@ -1,4 +1,4 @@
-//! An instance: the credentials, tokens and lanes of one API client in this process. Usually one handle has
+//! An instance: the credentials, tokens and connections of one API client in this process. Usually one handle has
 //! one; persistent handles share theirs; a forked child makes its own.
 
 use crate::backoff::{Backoff, PASSING};
@@ -9,19 +9,19 @@ use crate::error::{Error, Result, Status};
 use crate::fork;
 use crate::freshness::{Lifetime, RefreshWindow};
 use crate::gate::Gate;
-use crate::http::Transport;
 use crate::http::origin::Origins;
 use crate::http::tls::Side;
+use crate::http::transport::Transport;
 use crate::options::{Options, StoreOptions};
 use crate::secret::{Secret, random_place};
 use crate::stats::Stats;
 use crate::store::memory::MemoryStore;
-use crate::store::record::{Fingerprint, Record, StoredPair, u128hex};
+use crate::store::record::{Claim, Fingerprint, Record, Spending, StoredPair, u128hex};
 use crate::store::{self, TokenStore};
 use crate::token::{Lineage, Pair};
 use arc_swap::{ArcSwap, ArcSwapOption};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// What an instance is made from, and made again from in a forked child.
 #[derive(Debug, PartialEq)]
@@ -57,9 +57,14 @@ pub struct Instance {
     pub recovery: Pause,
     /// Where this process stands in every jitter.
     pub place: f64,
+    /// The claims that this instance may have left in the store, newest last: none is under way outside the gate.
+    claims: Mutex<Vec<Claim>>,
     /// A pair in the store that belongs to credentials which were replaced.
     pub disowned: ArcSwapOption<Pair>,
 }
+
+/// How many claims an instance remembers: by the time that so many have failed, the first have run out.
+const MOST_CLAIMS: usize = 16;
 
 /// A pause that grows with every failure in a row.
 #[derive(Debug, Default)]
@@ -120,6 +125,7 @@ impl Instance {
             ahead: Pause::default(),
             recovery: Pause::default(),
             place: random_place(),
+            claims: Mutex::default(),
             disowned: ArcSwapOption::empty(),
             spec,
         })
@@ -249,6 +255,27 @@ impl Instance {
         let disowned = self.disowned.load();
         let is_disowned = disowned.as_ref().is_some_and(|pair| record.pair.access_token.as_ref() == Some(&pair.access));
         is_ours && !is_disowned
+    }
+
+    /// Notes a claim that stands in the shared store from now on, or may stand there if its write is `uncertain`.
+    pub fn has_claimed(&self, claim: &Claim, uncertain: bool) {
+        // std's lock, held for this only; a forked child has an instance of its own.
+        let mut claims = self.claims.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if !uncertain {
+            claims.clear(); // it was written over whatever stood there
+        } else if claims.len() == MOST_CLAIMS {
+            claims.remove(0);
+        }
+        claims.push(claim.clone());
+    }
+
+    /// Takes this instance's own claim out of a record, for who decides what to do next: whatever it was made for has
+    /// ended, even if giving it back has failed, so it holds up others only. What it marked as spent stays so.
+    pub fn set_own_claim_aside(&self, record: &mut Record) {
+        let claims = self.claims.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        for claim in claims.iter() {
+            record.release(claim, Spending::Nothing);
+        }
     }
 
     /// R5: a 429 holds whatever becomes of the credentials.

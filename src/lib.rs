@@ -5,9 +5,11 @@
 //!
 //! The modules in reading order: `manager` (what can be asked), `request` (an API call and its recovery),
 //! `refresh` (the transaction that gets a new pair), `freshness` (when), `dialect` (what it looks like on
-//! the wire), `http` (lanes), `store` (where pairs are kept), and `ffi` (what C sees).
+//! the wire), `http` (connections), `store` (where pairs are kept), and `ffi` (what C sees).
 
 #![deny(unsafe_code)]
+// What only a store that was left out uses.
+#![cfg_attr(not(all(feature = "store-redis", feature = "store-vault")), allow(dead_code))]
 
 mod backoff;
 mod call;
@@ -16,6 +18,7 @@ mod credentials;
 mod dialect;
 pub mod error;
 pub mod ffi;
+mod files;
 mod fork;
 mod freshness;
 #[cfg(feature = "fuzzing")]
@@ -26,20 +29,22 @@ mod instance;
 mod jwt;
 mod log;
 mod manager;
+mod net;
 pub mod options;
 mod persistent;
 mod refresh;
 mod request;
 mod response;
 mod secret;
-mod signal;
 mod stats;
 mod steps;
 mod store;
+mod sys;
 mod token;
 
 // What Rust programs, our own tests first, can use of it beside the C interface.
 pub use call::{Hooks, InterruptHook, LogHook};
+pub use http::message::{Sink, Source, Streams, Upload};
 pub use log::Level;
 pub use manager::Manager;
 pub use response::Response;

@@ -1,7 +1,7 @@
 //! The manager: what a handle is, and everything that can be asked of it. Read this file first.
 //!
 //! Every public function begins a [`Call`] (the caller's time limit and callbacks), takes the instance
-//! (tokens, credentials, lanes), and tells its story: `request` in `request.rs`, the renewal of tokens in
+//! (tokens, credentials, connections), and tells its story: `request` in `request.rs`, the renewal of tokens in
 //! `refresh.rs`.
 
 use crate::call::{Call, Hooks};
@@ -10,6 +10,7 @@ use crate::credentials::{Credentials, from_environment};
 use crate::error::{Error, Result};
 use crate::fork;
 use crate::freshness::{Freshness, Lifetime};
+use crate::http::message::Streams;
 use crate::http::origin::Origins;
 use crate::instance::{Instance, Spec};
 use crate::jwt;
@@ -65,10 +66,32 @@ impl Manager {
 
     /// Sends an API call with a valid token.
     pub fn request(&self, method: &str, url: &str, body: Bytes, options: Option<&str>) -> Result<Response> {
+        self.send(method, url, body, &mut Streams::default(), options)
+    }
+
+    /// The same with bodies that are not held in memory.
+    pub fn request_stream(
+        &self,
+        method: &str,
+        url: &str,
+        streams: &mut Streams<'_>,
+        options: Option<&str>,
+    ) -> Result<Response> {
+        self.send(method, url, Bytes::new(), streams, options)
+    }
+
+    fn send(
+        &self,
+        method: &str,
+        url: &str,
+        body: Bytes,
+        streams: &mut Streams<'_>,
+        options: Option<&str>,
+    ) -> Result<Response> {
         let options = RequestOptions::parse(options)?;
         let (instance, call) = self.begin(options.timeout_ms.map(|timeout| timeout.duration()))?;
-        let outgoing = instance.prepare(method, url, body, &options)?;
-        instance.request(&call, outgoing, options.idempotent)
+        let outgoing = instance.prepare(method, url, body, streams.upload.is_some(), &options)?;
+        instance.request(&call, outgoing, options.idempotent, streams)
     }
 
     /// A pair that is good now; logs in or refreshes when due.
@@ -148,6 +171,21 @@ impl Manager {
             pair.reject();
         }
         Ok(())
+    }
+
+    /// The caller's own HTTP client was answered something other than 401 to this access token.
+    pub fn accept(&self, access_token: &str) -> Result<()> {
+        let instance = self.instance()?;
+        let current = instance.current.load();
+        if let Some(pair) = current.as_ref().filter(|pair| pair.access.as_bytes() == access_token.as_bytes()) {
+            pair.accept();
+        }
+        Ok(())
+    }
+
+    /// S1: whether the token may be sent to a URL.
+    pub fn check_url(&self, url: &str) -> Result<()> {
+        self.instance()?.transport.origins.resolve(url).map(drop)
     }
 
     /// Takes over a pair from elsewhere. Times are Unix seconds; 0: unknown.
@@ -264,7 +302,7 @@ impl Manager {
         map.insert("seconds_left".to_owned(), pair.as_ref().and_then(|pair| pair.seconds_left()).into());
         map.insert("has_refresh_token".to_owned(), pair.as_ref().is_some_and(|pair| pair.refresh.is_some()).into());
         map.insert("token_is_private".to_owned(), pair.is_some_and(|pair| pair.private).into());
-        map.insert("lanes_idle".to_owned(), instance.transport.idle_lanes().into());
+        map.insert("connections_idle".to_owned(), instance.transport.pool.idle().into());
         Ok(serde_json::Value::Object(map).to_string())
     }
 

@@ -324,13 +324,23 @@ impl Renewal<'_> {
         let holding = read.record.holding(client, read.now);
         let mut claimed = Claimed::Changed;
         reach("claiming");
-        self.change(store, &mut |record, now| {
+        let written = self.change(store, &mut |record, now| {
+            self.set_own_claim_aside(record);
             claimed = match record.has_refusals_since(&read.record) {
                 true => Claimed::Changed,
                 false => record.claim(client, &holding, spending, claim, self.call.left(), now),
             };
             claimed == Claimed::Yes
-        })?;
+        });
+        let is_uncertain = matches!(&written, Err(Setback::Store(fault)) if fault.maybe_written);
+        if store.is_shared() && claimed == Claimed::Yes && (written.is_ok() || is_uncertain) {
+            self.instance.has_claimed(claim, is_uncertain);
+        }
+        if is_uncertain {
+            // T2: nothing is sent under it. If it is there, it is given back with the mark on the token.
+            self.release(store, claim, spending);
+        }
+        written?;
         match claimed {
             Claimed::Yes => {
                 reach("claimed");
@@ -343,7 +353,8 @@ impl Renewal<'_> {
 
     fn load(&self, store: &dyn TokenStore) -> Stepped<Loaded> {
         self.instance.stats.store_operations.add_one();
-        let loaded = store.load(self.call, &self.instance.client).map_err(|fault| self.count_fault(fault))?;
+        let mut loaded = store.load(self.call, &self.instance.client).map_err(|fault| self.count_fault(fault))?;
+        self.set_own_claim_aside(&mut loaded.record);
         if let Some(why) = &loaded.discarded
             && !self.discard_noted.replace(true)
         {
@@ -352,6 +363,14 @@ impl Renewal<'_> {
         }
         reach("read");
         Ok(loaded)
+    }
+
+    /// Nobody waits for a claim of its own. But without a password what comes next is the one replay of a token that was
+    /// sent, and that waits for the lease (T3).
+    fn set_own_claim_aside(&self, record: &mut Record) {
+        if self.call.credentials.password.is_some() {
+            self.instance.set_own_claim_aside(record);
+        }
     }
 
     fn change(&self, store: &dyn TokenStore, change: &mut dyn FnMut(&mut Record, i64) -> bool) -> Stepped<()> {

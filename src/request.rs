@@ -7,7 +7,9 @@ use crate::error::{Error, Result, Status};
 use crate::freshness::Freshness;
 use crate::gate::Entry;
 use crate::http::fault::Fault;
-use crate::http::{Answer, Connection, Exchange, Outgoing, redirect, set_headers};
+use crate::http::message::{Answer, Exchange, Outgoing, Reuse, Streams};
+use crate::http::redirect;
+use crate::http::settings::set_headers;
 use crate::instance::{Instance, is_elsewhere};
 use crate::log::Level;
 use crate::options::RequestOptions;
@@ -25,12 +27,18 @@ const MOST_SENDS: usize = 3;
 
 impl Instance {
     /// Sends an API call, renewing the token and sending again as R1 says.
-    pub fn request(&self, call: &Call, mut outgoing: Outgoing, idempotent: bool) -> Result<Response> {
+    pub fn request(
+        &self,
+        call: &Call,
+        mut outgoing: Outgoing,
+        idempotent: bool,
+        streams: &mut Streams<'_>,
+    ) -> Result<Response> {
         let budget = Budget::new();
         let mut pair = self.token(call, &budget)?;
         for send in 1.. {
-            outgoing.headers.insert(header::AUTHORIZATION, pair.bearer.clone());
-            let answer = self.follow(call, &outgoing, idempotent).map_err(|fault| {
+            outgoing.authorization = Some(pair.bearer.clone());
+            let answer = self.follow(call, &outgoing, idempotent, streams).map_err(|fault| {
                 self.stats.calls_failed.add_one();
                 fault.into_error(&outgoing.shown())
             })?;
@@ -50,6 +58,8 @@ impl Instance {
                 true => self.recover(call, &pair, &budget),
                 false => Ok(self.give_up(&pair)),
             };
+            // The token was renewed all the same: the next call is spared it.
+            let next = next.map(|next| next.filter(|_| streams.rewind()));
             pair = match next {
                 Ok(Some(next)) => next,
                 Ok(None) => return Ok(self.respond(answer, &outgoing, &pair)),
@@ -178,26 +188,34 @@ impl Instance {
     }
 
     /// Sends a request and follows the redirects that S1 allows.
-    fn follow(&self, call: &Call, outgoing: &Outgoing, idempotent: bool) -> std::result::Result<Answer, Fault> {
+    fn follow(
+        &self,
+        call: &Call,
+        outgoing: &Outgoing,
+        idempotent: bool,
+        streams: &mut Streams<'_>,
+    ) -> std::result::Result<Answer, Fault> {
         let repeatable = idempotent || outgoing.method.is_idempotent();
-        let send = |outgoing: &Outgoing| {
+        let send = |outgoing: &Outgoing, streams: &mut Streams<'_>| {
             let mut exchange =
-                Exchange { deadline: call.deadline(), limit: self.spec.options.max_response_bytes.0, beat: None };
-            self.transport.send(call, &self.stats, outgoing, Connection::Kept { repeatable }, &mut exchange)
+                Exchange { deadline: call.deadline(), limit: self.spec.options.max_response_bytes.0, on_tick: None };
+            self.transport.send(call, &self.stats, outgoing, Reuse::Kept { repeatable }, streams, &mut exchange)
         };
-        let mut answer = send(outgoing)?;
+        let mut answer = send(outgoing, streams)?;
         for _ in 0..redirect::MOST {
             let next =
                 redirect::next(&outgoing.method, answer.status, &answer.headers, &answer.url, &self.transport.origins);
-            let Some(url) = next else {
+            let Some(url) = next.filter(|_| streams.rewind()) else {
                 return Ok(answer);
             };
-            answer = send(&Outgoing {
+            let outgoing = Outgoing {
                 method: outgoing.method.clone(),
                 url,
-                headers: outgoing.headers.clone(),
+                headers: Arc::clone(&outgoing.headers),
+                authorization: outgoing.authorization.clone(),
                 body: outgoing.body.clone(),
-            })?;
+            };
+            answer = send(&outgoing, streams)?;
         }
         Ok(answer)
     }
@@ -213,7 +231,14 @@ impl Instance {
     }
 
     /// A request ready to be sent, but for its token.
-    pub fn prepare(&self, method: &str, url: &str, body: Bytes, options: &RequestOptions) -> Result<Outgoing> {
+    pub fn prepare(
+        &self,
+        method: &str,
+        url: &str,
+        body: Bytes,
+        has_upload: bool,
+        options: &RequestOptions,
+    ) -> Result<Outgoing> {
         let method = parse_method(method)?;
         let mut url = self.transport.origins.resolve(url)?;
         for (name, values) in &options.query {
@@ -221,8 +246,10 @@ impl Instance {
                 url.query_pairs_mut().append_pair(name, value);
             }
         }
-        let mut headers = self.transport.headers().clone();
-        set_headers(&mut headers, &options.headers, Status::TM_INVALID_OPTIONS)?;
+        let mut headers = Arc::clone(&self.transport.headers);
+        if !options.headers.is_empty() {
+            set_headers(Arc::make_mut(&mut headers), &options.headers, Status::TM_INVALID_OPTIONS)?;
+        }
         if let Some(content_type) = &options.content_type {
             let value = HeaderValue::from_str(content_type).map_err(|_| {
                 Error::new(
@@ -230,11 +257,12 @@ impl Instance {
                     "the option content_type holds characters that no header can carry",
                 )
             })?;
-            headers.insert(header::CONTENT_TYPE, value);
-        } else if !body.is_empty() && !headers.contains_key(header::CONTENT_TYPE) {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            Arc::make_mut(&mut headers).insert(header::CONTENT_TYPE, value);
+        } else if (has_upload || !body.is_empty()) && !headers.contains_key(header::CONTENT_TYPE) {
+            let json = HeaderValue::from_static("application/json");
+            Arc::make_mut(&mut headers).insert(header::CONTENT_TYPE, json);
         }
-        Ok(Outgoing { method, url, headers, body })
+        Ok(Outgoing { method, url, headers, authorization: None, body })
     }
 }
 

@@ -43,6 +43,12 @@ pub fn explain(shown: &str, status: u16, headers: &HeaderMap, body: &[u8], known
             ),
         ),
         403 => dialect::forbidden(shown, &words),
+        407 => Error::new(
+            Status::TM_HTTP_ERROR,
+            format!(
+                "{shown} was answered 407{words} by a proxy, which wants a username and a password; put them into the proxy's URL, http://user:password@host:port"
+            ),
+        ),
         429 => {
             Error::new(Status::TM_RATE_LIMITED, format!("{shown} was answered 429{words}; wait before the next call"))
         }

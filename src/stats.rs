@@ -31,7 +31,7 @@ pub const GAUGES: &[(&str, &str)] = &[
     ("seconds_left", "How long the access token still lives; `null` if unknown or none is held."),
     ("has_refresh_token", "Whether a refresh token is held that this process may use."),
     ("token_is_private", "Whether only this process knows the pair, from a login while the store was away."),
-    ("lanes_idle", "Lanes kept for the next call."),
+    ("connections_idle", "Connections kept for the next call."),
 ];
 
 counters! {
@@ -67,8 +67,8 @@ counters! {
     calls_failed,
     /// Calls sent again because a kept connection had died.
     resends,
-    /// Lanes made since the manager was.
-    lanes_made,
+    /// Connections made since the manager was.
+    connections_opened,
     /// Operations on the token store.
     store_operations,
     /// Operations on the token store that failed.

@@ -61,7 +61,7 @@ fn contain<T>(body: impl FnOnce() -> T) -> Option<T> {
     silence_panics();
     DEPTH.with(|depth| {
         depth.set(depth.get() + 1);
-        // Nothing that a panic leaves behind is used again: locks are taken as they are, lanes are dropped.
+        // Nothing that a panic leaves behind is used again: locks are taken as they are, connections are closed.
         let outcome = catch_unwind(AssertUnwindSafe(body)).ok();
         depth.set(depth.get().saturating_sub(1));
         outcome
@@ -191,6 +191,8 @@ mod tests {
             include_str!("outcome.rs"),
             include_str!("response.rs"),
             include_str!("store.rs"),
+            include_str!("stream.rs"),
+            include_str!("adapter.rs"),
             include_str!("token.rs"),
         ];
         let marker = "#[unsafe(no_mangle)]\n";

@@ -5,7 +5,7 @@ use super::error::tm_error;
 use std::ffi::{CString, c_char};
 
 /// The version of this interface. It rises with each addition; an incompatible change changes the soname.
-pub const TM_ABI_VERSION: u32 = 2;
+pub const TM_ABI_VERSION: u32 = 3;
 
 /// The library's version, such as `"0.1.0"`.
 ///

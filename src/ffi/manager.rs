@@ -5,12 +5,14 @@ use super::error::tm_error;
 use super::response::tm_response;
 use super::token::tm_token;
 use crate::error::{Error, Result, Status};
+use crate::http::message::{Source, Streams, Upload};
 use crate::manager::Manager;
 use crate::response::Response;
+use crate::sys::cancel::NoCancel;
 use crate::token::Pair;
 use bytes::Bytes;
 use std::ffi::{c_char, c_void};
-use std::ptr::null_mut;
+use std::ptr::{from_ref, null_mut};
 
 /// Credentials, tokens, store and connections of one API client.
 pub struct tm_manager {
@@ -48,6 +50,7 @@ pub unsafe extern "C" fn tm_new(
             let username = optional_string(username, "username")?;
             let password = optional_string(password, "password")?;
             let options = optional_string(options_json, "options_json")?;
+            let _no_cancel = NoCancel::begin();
             let manager = Manager::new(host, username, password, options)?;
             Ok(Box::into_raw(Box::new(tm_manager { manager })))
         })
@@ -63,6 +66,7 @@ pub unsafe extern "C" fn tm_new(
 pub unsafe extern "C" fn tm_free(tm: *mut tm_manager) {
     guard((), || {
         if !tm.is_null() {
+            let _no_cancel = NoCancel::begin();
             // SAFETY: a manager comes from `tm_new`, and the caller gives it back once.
             drop(unsafe { Box::from_raw(tm) });
         }
@@ -132,7 +136,38 @@ pub unsafe fn request(
             optional_string(request_options_json, "request_options_json")?,
         )
     };
-    tm.manager.request(method, url, Bytes::copy_from_slice(body), options)
+    if body.len() < LARGE {
+        return tm.manager.request(method, url, Bytes::copy_from_slice(body), options);
+    }
+    let source = Box::new(CallersBody { body: from_ref(body), at: 0 });
+    let mut streams = Streams { sink: None, upload: Some(Upload::new(source, Some(body.len() as u64))) };
+    tm.manager.request_stream(method, url, &mut streams, options)
+}
+
+/// A body from this size on is copied while it is sent, and not before.
+const LARGE: usize = 256 << 10;
+
+/// A body that its caller keeps for as long as the call goes on.
+struct CallersBody {
+    body: *const [u8],
+    at: usize,
+}
+
+impl Source for CallersBody {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        // SAFETY: it is made for one call, within which the header asks for the body to stay; what a call that never
+        // returns leaves behind is not polled again.
+        let left = unsafe { &(&*self.body)[self.at..] };
+        let length = left.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&left[..length]);
+        self.at += length;
+        Ok(length)
+    }
+
+    fn rewind(&mut self) -> bool {
+        self.at = 0;
+        true
+    }
 }
 
 /// A token that is good now; logs in or refreshes when due. For callers with their own HTTP client; see
@@ -189,25 +224,60 @@ pub unsafe extern "C" fn tm_copy_access_token(
     unsafe {
         fallible(err, 0, || {
             let tm = handle(tm, "tm")?;
-            if buf_size > isize::MAX as usize {
-                return Err(Error::invalid_argument("buf_size is larger than memory can be; pass the buffer's size"));
-            }
-            if buf.is_null() && buf_size > 0 {
-                return Err(Error::invalid_argument("the argument buf is NULL, but buf_size is not 0; pass a buffer"));
-            }
-            let copy = |pair: &Pair| {
-                let token = pair.access.as_bytes_with_nul();
-                if token.len() <= buf_size {
-                    std::ptr::copy_nonoverlapping(token.as_ptr(), buf.cast(), token.len());
-                }
-                token.len() - 1
-            };
+            check_buffer(buf, buf_size)?;
+            let copy = |pair: &Pair| copy_token(pair, buf, buf_size);
             match tm.manager.with_good_token(copy) {
                 Some(length) => Ok(length),
                 None => tm.manager.token().map(|pair| copy(&pair)),
             }
         })
     }
+}
+
+/// As tm_copy_access_token(), but never blocks, sends or waits.
+///
+/// @param tm the manager
+/// @param buf the buffer; may be NULL if `cap` is 0
+/// @param cap its size in bytes
+/// @return the token's length without the NUL; if that is not less than `cap`, nothing was copied and a larger buffer is
+///         needed; 0 if no token is held that is good and not yet due for a refresh, and for arguments that are not valid:
+///         tm_copy_access_token() then gets one, or says why not
+/// @par Threads and forks any thread, without contention; never waits
+/// @since 0.1, interface 3
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tm_try_copy_access_token(tm: *mut tm_manager, buf: *mut c_char, cap: usize) -> usize {
+    guard(0, || {
+        // SAFETY: the header asks for NULL or a live manager.
+        let Ok(tm) = (unsafe { handle(tm, "tm") }) else { return 0 };
+        if check_buffer(buf, cap).is_err() {
+            return 0;
+        }
+        // SAFETY: the header asks for `cap` writable bytes at `buf`.
+        tm.manager.with_good_token(|pair| unsafe { copy_token(pair, buf, cap) }).unwrap_or(0)
+    })
+}
+
+fn check_buffer(buf: *const c_char, size: usize) -> Result<()> {
+    if size > isize::MAX as usize {
+        return Err(Error::invalid_argument("buf_size is larger than memory can be; pass the buffer's size"));
+    }
+    if buf.is_null() && size > 0 {
+        return Err(Error::invalid_argument("the argument buf is NULL, but buf_size is not 0; pass a buffer"));
+    }
+    Ok(())
+}
+
+/// Copies an access token where it fits, and says how long it is.
+///
+/// # Safety
+/// `buf` is valid for writes of `size` bytes.
+unsafe fn copy_token(pair: &Pair, buf: *mut c_char, size: usize) -> usize {
+    let token = pair.access.as_bytes_with_nul();
+    if token.len() <= size {
+        // SAFETY: the token is no longer than the buffer, for which the caller of this function vouches.
+        unsafe { std::ptr::copy_nonoverlapping(token.as_ptr(), buf.cast(), token.len()) };
+    }
+    token.len() - 1
 }
 
 /// Runs a body that needs only the manager.
@@ -259,31 +329,6 @@ pub unsafe extern "C" fn tm_refresh(tm: *mut tm_manager, err: *mut *mut tm_error
 pub unsafe extern "C" fn tm_logout(tm: *mut tm_manager, err: *mut *mut tm_error) -> Status {
     // SAFETY: the header asks for NULL or a live manager, and a NULL or writable `err`.
     guard(Status::TM_PANIC, || unsafe { with(tm, err, Manager::logout) })
-}
-
-/// For callers with their own HTTP client: the server answered 401 to this access token. The next call that
-/// needs a token renews it. Nothing happens if it is no longer the current one, so a late 401 does not cost
-/// the fresh token.
-///
-/// @param tm the manager
-/// @param access_token the token that was refused
-/// @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT
-/// @return #TM_OK, or the error's status
-/// @par Threads and forks any thread; never waits
-/// @since 0.1
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn tm_reject(
-    tm: *mut tm_manager,
-    access_token: *const c_char,
-    err: *mut *mut tm_error,
-) -> Status {
-    // SAFETY: the header asks for NULL or a live manager, a NUL-terminated string, and a NULL or writable `err`.
-    unsafe {
-        doing(err, || {
-            let tm = handle(tm, "tm")?;
-            tm.manager.reject(string(access_token, "access_token")?)
-        })
-    }
 }
 
 /// Takes over a token pair from elsewhere, in place of what is held and stored. From then on the refresh token

@@ -4,6 +4,7 @@
 #![allow(unsafe_code)] // the only place that talks to C: each block says why it is sound
 #![allow(non_camel_case_types)] // the names are C's
 
+mod adapter;
 mod boundary;
 mod callbacks;
 mod error;
@@ -13,4 +14,5 @@ mod manager;
 mod outcome;
 mod response;
 mod store;
+mod stream;
 mod token;

@@ -43,6 +43,7 @@ impl Decoder {
     /// `None` where the body is to be taken as it is: it has no encoding, one that the library did not ask
     /// for, or more than two on top of each other.
     pub fn of(headers: &HeaderMap) -> Option<Decoder> {
+        headers.get(header::CONTENT_ENCODING)?;
         let mut layers = Vec::new();
         for value in headers.get_all(header::CONTENT_ENCODING) {
             for name in value.to_str().ok()?.split(',').map(str::trim) {

@@ -1,6 +1,10 @@
 //! What can go wrong between sending a request and having its whole answer, and what that allows.
 
+use super::connect::Unreached;
+use super::connection::Connection;
+use super::drive::Stopped;
 use super::tls::{self, Side};
+use crate::call::Call;
 use crate::error::{Error, Status};
 use std::error::Error as _;
 use std::io;
@@ -10,35 +14,49 @@ use std::io;
 pub enum Fault {
     /// Ended by the caller's own time limit or interrupt: its error is ready.
     Ended(Error),
+    /// The same while a connection was made, so nothing was sent.
+    Unbegun(Error),
     /// No connection was made, so nothing was sent.
     Connect { dns: bool, timeout: bool, why: String },
     /// TLS failed. Where `connected`, the handshake was over on our side, so the request may have been sent.
     Tls { connected: bool, why: String },
-    /// The connection died before an answer began. `reused`: it was one kept alive.
-    Lost { reused: bool, why: String },
+    /// The connection died before an answer began. `reused`: it was one kept alive. `sent`: a byte of the request may
+    /// have left this machine.
+    Lost { reused: bool, sent: bool, why: String },
     /// The connection died, or spoke nonsense, within the answer.
     Broken(String),
     /// The answer grew past its limit.
     TooLarge(u64),
-    /// The request can not be put on the wire.
+    /// The request cannot be put on the wire.
     Unsendable(String),
+    /// A proxy did not connect to the server, so nothing was sent to that. `proxy`: its URL without user-info.
+    Proxy { proxy: String, why: String },
+    /// This process or machine has run out of something, so nothing was sent.
+    Exhausted(String),
+    /// A plain request would have left this machine: nothing was sent. `host`: where to.
+    Readable { host: String },
 }
 
 impl Fault {
     /// Whether it is certain that no byte of the request was written (T3).
     pub fn nothing_was_written(&self) -> bool {
-        matches!(self, Fault::Connect { .. } | Fault::Tls { connected: false, .. } | Fault::Unsendable(_))
-    }
-
-    /// R6: whether the request may be sent once more, if it does no harm twice.
-    pub fn is_dead_reused_connection(&self) -> bool {
-        matches!(self, Fault::Lost { reused: true, .. })
+        matches!(
+            self,
+            Fault::Unbegun(_)
+                | Fault::Connect { .. }
+                | Fault::Tls { connected: false, .. }
+                | Fault::Lost { sent: false, .. }
+                | Fault::Unsendable(_)
+                | Fault::Proxy { .. }
+                | Fault::Exhausted(_)
+                | Fault::Readable { .. }
+        )
     }
 
     /// The error that the caller gets; `what` is what was being asked, `POST https://…`.
     pub fn into_error(self, what: &str) -> Error {
         match self {
-            Fault::Ended(error) => error,
+            Fault::Ended(error) | Fault::Unbegun(error) => error,
             Fault::Connect { timeout: true, .. } => Error::new(
                 Status::TM_TIMEOUT,
                 format!(
@@ -57,6 +75,10 @@ impl Fault {
                 Error::new(Status::TM_TLS, format!("{what} made no TLS connection: {why}"))
             }
             Fault::Tls { why, .. } => Error::new(Status::TM_TLS, format!("{what} lost its TLS connection: {why}")),
+            Fault::Lost { sent: false, why, .. } => Error::new(
+                Status::TM_NETWORK,
+                format!("{what} was not sent, as its connection closed ({why}); try again"),
+            ),
             Fault::Lost { why, .. } => Error::new(
                 Status::TM_NETWORK,
                 format!(
@@ -77,35 +99,126 @@ impl Fault {
                 Status::TM_RESPONSE_TOO_LARGE,
                 format!("{what} got an answer of more than {limit} bytes; raise max_response_bytes, or ask for less"),
             ),
-            Fault::Unsendable(why) => Error::new(Status::TM_INVALID_ARGUMENT, format!("{what} can not be sent: {why}")),
+            Fault::Proxy { proxy, why } => {
+                Error::new(Status::TM_NETWORK, format!("{what} was not let through by the proxy {proxy}: {why}"))
+            }
+            Fault::Exhausted(why) => Error::new(Status::TM_NETWORK, format!("{what} could not be sent: {why}")),
+            Fault::Readable { host } => Error::new(
+                Status::TM_URL_NOT_ALLOWED,
+                format!(
+                    "{what} would travel readable to {host}, which is not on this machine; nothing was sent. Use https://, take the proxy away, or set allow_insecure_http"
+                ),
+            ),
+            Fault::Unsendable(why) => Error::new(Status::TM_INVALID_ARGUMENT, format!("{what} cannot be sent: {why}")),
         }
     }
 
-    /// Sorts an error of the HTTP engine. `head_seen`: the answer's head had arrived; `reused`: the
-    /// connection was one kept alive.
-    pub fn sort(error: reqwest::Error, side: Side, head_seen: bool, reused: bool) -> Fault {
-        // The URL may hold user-info of a proxy or a query that is nobody's business.
-        let error = error.without_url();
-        if let Some(why) = tls::explain(&error, side) {
-            return Fault::Tls { connected: !error.is_connect(), why };
+    /// What a hyper error means for an exchange over this connection.
+    pub fn of_exchange(error: &hyper::Error, connection: &Connection, side: Side) -> Fault {
+        if let Some(why) = tls::explain(error, side) {
+            return Fault::Tls { connected: true, why };
         }
-        let why = innermost(&error);
-        if error.is_builder() {
+        let why = innermost(error);
+        if error.is_user() && !is_abandoned(error) {
             return Fault::Unsendable(why);
         }
-        if error.is_connect() {
-            let (dns, timeout) = (error.is_dns(), error.is_timeout());
-            return Fault::Connect { dns, timeout, why };
+        match connection.has_heard() || error.is_parse() || is_nonsense(error) {
+            true => Fault::Broken(why),
+            false => Fault::Lost { reused: connection.is_reused(), sent: connection.has_sent(), why },
         }
-        if head_seen || error.is_decode() || error.is_body() || is_nonsense(&error) {
-            return Fault::Broken(why);
+    }
+
+    /// What a hyper error means while an answer's body is read.
+    pub fn of_body(error: &hyper::Error, side: Side) -> Fault {
+        match tls::explain(error, side) {
+            Some(why) => Fault::Tls { connected: true, why },
+            None => Fault::Broken(innermost(error)),
         }
-        Fault::Lost { reused, why }
+    }
+
+    /// What an error means while HTTP is begun over a new connection.
+    pub fn of_opening(error: hyper::Error) -> Fault {
+        Fault::Connect { dns: false, timeout: false, why: innermost(&error) }
+    }
+
+    /// What the end of a wait for the server means.
+    pub fn of_stopped(stopped: Stopped, call: &Call) -> Fault {
+        match stopped {
+            Stopped::StepOutOfTime => Fault::Ended(call.timed_out("waiting for the server")),
+            Stopped::Call(error) => Fault::Ended(error),
+            // The request may have left by then, so this is not as harmless as a shortage before it.
+            Stopped::Unable(cause) => {
+                Fault::Lost { reused: false, sent: true, why: format!("this process could not wait for it: {cause}") }
+            }
+        }
+    }
+
+    /// What the end of a wait means while a connection is made.
+    pub fn of_stopped_dial(stopped: Stopped) -> Fault {
+        match stopped {
+            Stopped::StepOutOfTime => Fault::Connect { dns: false, timeout: true, why: "its time was over".to_owned() },
+            Stopped::Call(error) => Fault::Unbegun(error),
+            Stopped::Unable(cause) => Fault::of_connecting(&cause),
+        }
+    }
+
+    /// What the kernel said when a connection was made.
+    pub fn of_connecting(cause: &io::Error) -> Fault {
+        Fault::local_shortage(cause).unwrap_or_else(|| Fault::Connect {
+            dns: false,
+            timeout: cause.kind() == io::ErrorKind::TimedOut,
+            why: cause.to_string(),
+        })
+    }
+
+    /// What ended a TLS handshake.
+    pub fn of_handshake(cause: &io::Error, side: Side) -> Fault {
+        if let Some(unread) = tls::local_trouble(cause) {
+            return Fault::Exhausted(unread.to_string());
+        }
+        if let Some(fault) = Fault::local_shortage(cause) {
+            return fault;
+        }
+        match tls::explain(cause, side) {
+            Some(why) => Fault::Tls { connected: false, why },
+            None => Fault::Connect { dns: false, timeout: false, why: format!("in the TLS handshake, {cause}") },
+        }
+    }
+
+    /// Where this process lacks something, which is nobody's fault on the wire.
+    pub fn local_shortage(cause: &io::Error) -> Option<Fault> {
+        let lacking = match cause.raw_os_error()? {
+            libc::EMFILE => "this process has no file descriptors left; raise its limit of open files (ulimit -n)",
+            libc::ENFILE => "this machine has no file descriptors left; raise its limit of open files (fs.file-max)",
+            libc::ENOMEM | libc::ENOBUFS => "this machine's kernel has no memory left for another connection",
+            libc::EADDRNOTAVAIL => {
+                "this machine has no local address or port left for it; see net.ipv4.ip_local_port_range"
+            }
+            _ => return None,
+        };
+        Some(Fault::Exhausted(lacking.to_owned()))
+    }
+}
+
+impl From<Unreached> for Fault {
+    fn from(unreached: Unreached) -> Fault {
+        match unreached {
+            Unreached::LookUp(cause) => Fault::local_shortage(&cause).unwrap_or_else(|| Fault::Connect {
+                dns: true,
+                timeout: cause.kind() == io::ErrorKind::TimedOut,
+                why: cause.to_string(),
+            }),
+            Unreached::NoAddress => {
+                Fault::Connect { dns: true, timeout: false, why: "the host has no address".to_owned() }
+            }
+            Unreached::Refused(cause) => Fault::of_connecting(&cause),
+            Unreached::Stopped(stopped) => Fault::of_stopped_dial(stopped),
+        }
     }
 }
 
 /// Walks to the cause behind all wrappers: the only part that tells a person something.
-fn innermost(error: &reqwest::Error) -> String {
+fn innermost(error: &hyper::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -115,22 +228,42 @@ fn innermost(error: &reqwest::Error) -> String {
     text
 }
 
+/// The connection ended before the request's turn on it came. hyper counts that as its user's mistake.
+fn is_abandoned(error: &hyper::Error) -> bool {
+    error.to_string().starts_with("dispatch task is gone")
+}
+
 /// An answer began, but it is not HTTP. The engine says so only in words of its own type.
-fn is_nonsense(error: &reqwest::Error) -> bool {
+fn is_nonsense(error: &hyper::Error) -> bool {
     let mut cause = error.source();
     while let Some(inner) = cause {
         if let Some(io) = inner.downcast_ref::<io::Error>() {
             return io.kind() == io::ErrorKind::InvalidData;
         }
-        let text = inner.to_string();
-        if text.starts_with("invalid HTTP")
-            || text.contains("message head is too large")
-            // HTTP/2's word for a frame that makes no sense; what the other side says is "received".
-            || text.starts_with("connection error detected")
-        {
+        // HTTP/2's word for a frame that makes no sense; what the other side says is "received".
+        if inner.to_string().starts_with("connection error detected") {
             return true;
         }
         cause = inner.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::Hooks;
+    use crate::credentials::Credentials;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    #[test]
+    fn t3_where_a_wait_for_the_server_fails_the_request_may_have_left() {
+        let credentials = Arc::new(Credentials::new("demo", None).unwrap());
+        let call = Call::begin(Arc::new(Hooks::default()), Duration::from_secs(1), 0, credentials);
+        for code in [libc::EINVAL, libc::ENOMEM] {
+            let fault = Fault::of_stopped(Stopped::Unable(io::Error::from_raw_os_error(code)), &call);
+            assert!(!fault.nothing_was_written(), "{fault:?}");
+        }
+    }
 }

@@ -1,8 +1,53 @@
 //! S1: where a token may go. The host that the manager was made for, and the origins allowed beside it.
 
+use super::resolve::is_this_machine;
 use crate::error::{Error, Result, Status};
+use bytes::Bytes;
+use http::HeaderValue;
 use std::borrow::Cow;
+use std::sync::Arc;
 use url::{Host, Url};
+
+/// One origin: where a connection leads to.
+#[derive(Debug)]
+pub struct Origin {
+    /// Its root.
+    pub url: Url,
+    pub is_https: bool,
+    pub host: Host,
+    pub port: u16,
+    /// What the header `Host` says.
+    pub authority: HeaderValue,
+}
+
+impl Origin {
+    /// `None`: the URL has none that HTTP could be spoken to.
+    pub fn of(url: &Url) -> Option<Origin> {
+        let host = url.host()?.to_owned();
+        let authority = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_string(),
+        };
+        Some(Origin {
+            is_https: url.scheme() == "https",
+            port: url.port_or_known_default()?,
+            // Shared from the first, so that a forked child that clones it leaves its parent's copy as it is.
+            authority: HeaderValue::from_maybe_shared(Bytes::from_owner(authority)).ok()?,
+            url: url.join("/").ok()?,
+            host,
+        })
+    }
+
+    pub fn is_of(&self, url: &Url) -> bool {
+        same_origin(&self.url, url)
+    }
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Origin) -> bool {
+        (self.is_https, self.port) == (other.is_https, other.port) && self.host == other.host
+    }
+}
 
 /// The host as given to `tm_new`, `scheme://authority[/prefix]`, and everything else that may be called.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,6 +57,8 @@ pub struct Origins {
     prefix: String,
     host: Url,
     allowed: Vec<Url>,
+    /// Those of both, the host's first.
+    origins: Vec<Arc<Origin>>,
 }
 
 impl Origins {
@@ -42,6 +89,7 @@ impl Origins {
         Origins {
             shown: host.as_str().trim_end_matches('/').to_owned(),
             prefix: host.path().trim_end_matches('/').to_owned(),
+            origins: std::iter::once(&host).chain(&allowed).filter_map(Origin::of).map(Arc::new).collect(),
             host,
             allowed,
         }
@@ -71,6 +119,11 @@ impl Origins {
         };
         self.check(&resolved)?;
         Ok(resolved)
+    }
+
+    /// The origin of a URL that is one of these.
+    pub fn find(&self, url: &Url) -> Option<&Arc<Origin>> {
+        self.origins.iter().find(|origin| origin.is_of(url))
     }
 
     /// Whether the token may go there.
@@ -138,11 +191,12 @@ fn same_origin(a: &Url, b: &Url) -> bool {
     a.scheme() == b.scheme() && a.host() == b.host() && a.port_or_known_default() == b.port_or_known_default()
 }
 
+/// Whether a URL names this machine. Where its connections lead is checked again when they are made.
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+        Some(Host::Domain(name)) => is_this_machine(name),
         None => false,
     }
 }

@@ -65,7 +65,10 @@ impl Side {
 const SESSIONS: usize = 7 * 8;
 
 /// The protocols that are offered, the preferred one first.
+#[cfg(feature = "http2")]
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+#[cfg(not(feature = "http2"))]
+const ALPN: [&[u8]; 1] = [b"http/1.1"];
 
 /// The TLS side of every connection. Files named in the options are read here, and closed; the variables of the
 /// environment that say where authorities are, too. `wanted` is set when a server asks for a client certificate.

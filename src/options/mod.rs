@@ -33,8 +33,11 @@ const DAY_MS: u64 = 24 * 3600 * 1000;
 pub struct Options {
     /// How long one call may take in all, a login or a refresh within it included.
     pub timeout_ms: Millis<1, DAY_MS>,
-    /// How long connecting may take: the name look-up, TCP and TLS.
+    /// How long connecting may take: the name look-up, TCP, the proxy and TLS.
     pub connect_timeout_ms: Millis<1, DAY_MS>,
+    /// How long a connection that was kept open may be silent before an idempotent call is also sent over a new one, and
+    /// takes the answer that comes first. Firewalls forget idle connections without a word.
+    pub kept_timeout_ms: Millis<1, DAY_MS>,
     /// How long before its expiry an access token is refreshed; never more than a quarter of its lifetime.
     pub refresh_before_seconds: Seconds<0, WEEK>,
     /// A random part of this, the same for the whole process, is added to `refresh_before_seconds`, so
@@ -58,8 +61,9 @@ pub struct Options {
     pub headers: BTreeMap<String, OneOrMany>,
     /// The `User-Agent` header.
     pub user_agent: String,
-    /// A proxy URL (`http://[user:password@]host:port`), or `"none"`. Unless given, the environment's
-    /// (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`). `NO_PROXY` holds for both.
+    /// A proxy URL (`http`, `https`, `socks5` or `socks5h` `://[user:password@]host:port`), or `"none"`. Unless given, the
+    /// environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`), which never holds for this machine's own addresses.
+    /// `NO_PROXY` holds for both. With `socks5h` the proxy looks names up.
     pub proxy: Option<ProxyUrl>,
     /// A PEM file of certificate authorities to trust beside the platform's.
     pub ca_file: Option<String>,
@@ -82,6 +86,7 @@ impl Default for Options {
         Options {
             timeout_ms: Millis(30_000),
             connect_timeout_ms: Millis(10_000),
+            kept_timeout_ms: Millis(5_000),
             refresh_before_seconds: Seconds(300),
             refresh_jitter_seconds: Seconds(60),
             client_id: None,

@@ -10,9 +10,9 @@ use std::fmt;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct RedisOptions {
-    /// `redis://[[user]:password@]host[:port][/database]`, or `rediss://` for TLS; user and password
-    /// percent-encoded. A string, `{"env": NAME}` or `{"file": PATH}`; with `cluster` also an array of them, the
-    /// first nodes to ask.
+    /// `redis://[[user]:password@]host[:port][/database]`, or `rediss://` for TLS; or a socket of this machine,
+    /// `unix:///path[?db=NUMBER&user=NAME&pass=PASSWORD]`. User, password and path are percent-encoded. A string,
+    /// `{"env": NAME}` or `{"file": PATH}`; with `cluster` also an array of them, the first nodes to ask.
     #[serde(default)]
     pub url: Urls,
     /// The ACL user, where the URL names none.
@@ -48,6 +48,9 @@ pub struct RedisOptions {
     /// Speaks TLS to the server that Sentinel names. With a URL, its scheme says so.
     #[serde(default)]
     pub tls: bool,
+    /// Allows `redis://` to a server on another machine. Its password and the tokens then travel readable.
+    #[serde(default)]
+    pub allow_insecure: bool,
     /// A PEM file of certificate authorities to trust beside the platform's.
     pub ca_file: Option<String>,
     /// Trust only `ca_file`, not the platform's certificate authorities.

@@ -1,10 +1,12 @@
 //! A secret in the options: as it is, or where it is kept.
 
 use crate::error::{Error, Result, Status};
+use crate::files;
 use crate::secret::Secret;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use std::fmt;
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// A string, `{"env": NAME}` or `{"file": PATH}`.
@@ -16,23 +18,27 @@ pub enum SecretSource {
 }
 
 impl SecretSource {
-    /// The secret itself, without the line end that editors put into files; `option` names it in messages.
+    /// The secret itself, without the line end that editors put into files; `option` names it in messages. It waits
+    /// for nothing: a file has to be a regular one.
     pub fn read(&self, option: &str) -> Result<Secret> {
         let refuse = |why: String| Error::new(Status::TM_INVALID_OPTIONS, format!("the option {option} {why}"));
         let text = match self {
             SecretSource::Given(secret) => return Ok(secret.clone()),
-            SecretSource::Environment(name) => std::env::var(name).map(Zeroizing::new).map_err(|_| {
-                refuse(format!("names the environment variable {name}, which is not set, or not UTF-8 text; set it"))
-            })?,
-            SecretSource::File(path) => std::fs::read_to_string(path).map(Zeroizing::new).map_err(|cause| {
+            SecretSource::Environment(name) => {
+                let text = std::env::var(name).map(Zeroizing::new).map_err(|_| {
+                    refuse(format!(
+                        "names the environment variable {name}, which is not set, or not UTF-8 text; set it"
+                    ))
+                })?;
+                Zeroizing::new(files::without_line_end(&text).to_owned())
+            }
+            SecretSource::File(path) => files::read_secret(Path::new(path)).map_err(|cause| {
                 refuse(format!(
                     "names the file {path}, which could not be read ({cause}); check its path and permissions"
                 ))
             })?,
         };
-        let line = text.strip_suffix('\n').unwrap_or(&text);
-        let line = line.strip_suffix('\r').unwrap_or(line);
-        Secret::new(line)
+        Secret::new(&text)
             .filter(|secret| !secret.as_bytes().is_empty())
             .ok_or_else(|| refuse("names a secret that is empty or holds a NUL character".to_owned()))
     }

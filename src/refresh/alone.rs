@@ -52,6 +52,7 @@ impl Renewal<'_> {
             // T3: one that this process has sent already goes home with nobody.
             let unspent = alone.pair.refresh_token.clone().filter(|_| !alone.is_spent(client, None));
             outcome = self.change(store, &mut |record, now| {
+                self.set_own_claim_aside(record);
                 let mut pair = self.instance.stored(&private, now);
                 pair.refresh_token = unspent.clone();
                 published = record.publish_private(client, known, &pair, now);

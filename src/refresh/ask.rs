@@ -7,7 +7,7 @@ use crate::credentials::Credentials;
 use crate::dialect::{self, AuthAnswer, Endpoint, Grant, Refusal};
 use crate::error::{Error, Result, Status};
 use crate::http::fault::Fault;
-use crate::http::{Answer, Connection, Exchange, Outgoing};
+use crate::http::message::{Answer, Exchange, Outgoing, Reuse, Streams};
 use crate::instance::Instance;
 use crate::log::Level;
 use crate::secret::Secret;
@@ -16,7 +16,8 @@ use crate::store::TokenStore;
 use crate::store::record::{Claim, RENEW_EVERY};
 use crate::token::Pair;
 use bytes::Bytes;
-use http::{HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
+use std::sync::Arc;
 use std::time::Instant;
 use zeroize::Zeroizing;
 
@@ -85,10 +86,17 @@ impl Renewal<'_> {
                 _ => self.call.deadline(),
             },
             limit: LARGEST,
-            beat: Some(&mut renew),
+            on_tick: Some(&mut renew),
         };
         let instance = self.instance;
-        let sent = instance.transport.send(self.call, &instance.stats, &outgoing, Connection::New, &mut exchange);
+        let sent = instance.transport.send(
+            self.call,
+            &instance.stats,
+            &outgoing,
+            Reuse::Never,
+            &mut Streams::default(),
+            &mut exchange,
+        );
         reach("answered");
         match sent {
             Err(Fault::Ended(error)) if error.status() == Status::TM_TIMEOUT && !self.call.left().is_zero() => {
@@ -128,7 +136,7 @@ fn read(endpoint: Endpoint, answer: Answer, known: &[&Secret]) -> std::result::R
 }
 
 fn auth_request(instance: &Instance, endpoint: Endpoint, body: Zeroizing<Vec<u8>>) -> Result<Outgoing> {
-    let mut headers = instance.transport.headers().clone();
+    let mut headers = HeaderMap::clone(&instance.transport.headers);
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     if !body.is_empty() {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -136,7 +144,8 @@ fn auth_request(instance: &Instance, endpoint: Endpoint, body: Zeroizing<Vec<u8>
     Ok(Outgoing {
         method: Method::POST,
         url: instance.transport.origins.resolve(endpoint.path())?,
-        headers,
+        headers: Arc::new(headers),
+        authorization: None,
         body: if body.is_empty() { Bytes::new() } else { Bytes::from_owner(body) },
     })
 }
@@ -144,13 +153,13 @@ fn auth_request(instance: &Instance, endpoint: Endpoint, body: Zeroizing<Vec<u8>
 /// Tells the server to revoke every token of the client.
 pub fn logout(instance: &Instance, call: &Call, pair: &Pair) -> Result<()> {
     let mut outgoing = auth_request(instance, Endpoint::Logout, Zeroizing::new(Vec::new()))?;
-    outgoing.headers.insert(header::AUTHORIZATION, pair.bearer.clone());
+    outgoing.authorization = Some(pair.bearer.clone());
     let shown = outgoing.shown();
     call.log(Level::Debug, || format!("sending {shown}"));
-    let mut exchange = Exchange { deadline: call.deadline(), limit: LARGEST, beat: None };
+    let mut exchange = Exchange { deadline: call.deadline(), limit: LARGEST, on_tick: None };
     let answer = instance
         .transport
-        .send(call, &instance.stats, &outgoing, Connection::New, &mut exchange)
+        .send(call, &instance.stats, &outgoing, Reuse::Never, &mut Streams::default(), &mut exchange)
         .map_err(|fault| fault.into_error(&shown))?;
     instance.stats.logouts.add_one();
     let others = instance.secrets();

@@ -7,8 +7,10 @@ pub mod callback;
 mod file;
 pub mod memory;
 pub mod record;
-mod redis;
+#[cfg(feature = "store-redis")]
+pub mod redis;
 mod seal;
+#[cfg(feature = "store-vault")]
 mod vault;
 
 use crate::call::Call;
@@ -71,9 +73,23 @@ pub fn open(options: &StoreOptions) -> Result<Option<Arc<dyn TokenStore>>> {
     Ok(match options {
         StoreOptions::Memory {} | StoreOptions::Callback { .. } => None,
         StoreOptions::File(options) => Some(Arc::new(file::FileStore::new(options)?)),
+        #[cfg(feature = "store-redis")]
         StoreOptions::Redis(options) => Some(Arc::new(redis::RedisStore::new(options)?)),
+        #[cfg(not(feature = "store-redis"))]
+        StoreOptions::Redis(_) => return Err(left_out("redis")),
+        #[cfg(feature = "store-vault")]
         StoreOptions::Vault(options) => Some(Arc::new(vault::VaultStore::new(options)?)),
+        #[cfg(not(feature = "store-vault"))]
+        StoreOptions::Vault(_) => return Err(left_out("vault")),
     })
+}
+
+#[cfg(not(all(feature = "store-redis", feature = "store-vault")))]
+fn left_out(store: &str) -> Error {
+    Error::new(
+        crate::error::Status::TM_INVALID_OPTIONS,
+        format!("the store \"{store}\" was left out of this library; build it with the Cargo feature store-{store}"),
+    )
 }
 
 /// Why a store did not do its work.

@@ -3,32 +3,33 @@
 //!
 //! A change is optimistic: read the hash, change the record, and write it in one script that compares every field and
 //! the server's replication ID with what was read. So a claim is acknowledged only on exactly what was read, by the
-//! very incarnation of the server that it was read from. Nothing is sent twice by itself: not by the client library,
-//! whose clients for Sentinel and Cluster would (which is why finding the server is done here), and not by us, but for
-//! reading, which changes nothing.
+//! very incarnation of the server that it was read from. Nothing is sent twice by itself, but for reading, which changes nothing.
+//!
+//! An operation is driven by its caller's own thread (`session`, `connection`), in the protocol's own words (`resp`).
 
 mod address;
+mod connection;
 mod fields;
-mod lane;
-mod link;
+mod resp;
 mod script;
+mod session;
 mod trouble;
 
 use super::record::Record;
 use super::seal::Seal;
 use super::{Change, Loaded, Marks, StoreFault, TokenStore};
 use crate::call::Call;
-use crate::clock::Tick;
 use crate::error::{Error, Result};
 use crate::log::Level;
+use crate::net::drive::Pace;
 use crate::options::RedisOptions;
 use crate::secret::{Secret, hex, random};
 use address::{Address, Servers};
-use lane::{Lane, Line, Met, Route};
 use parking_lot::Mutex;
-use redis::{Value, cmd};
+use resp::{Command, Value};
 use rustls::ClientConfig;
 use script::Snapshot;
+use session::{Idle, Met, Route, Session};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -43,8 +44,8 @@ pub struct RedisStore {
     setup: Arc<Setup>,
     /// What TLS is spoken with, or why none can be.
     tls: std::result::Result<Option<Arc<ClientConfig>>, Error>,
-    /// The lane of the last operation. Its lock is only tried, never waited for: whoever comes second makes a lane.
-    lane: Mutex<Option<Lane>>,
+    /// The connection of the last operation. Its lock is only tried, never waited for: who comes second connects anew.
+    idle: Mutex<Option<Idle>>,
     /// A Cluster's nodes, as far as they were met.
     met: Met,
     /// The server refused scripts: changes go by WATCH and MULTI.
@@ -84,7 +85,7 @@ impl RedisStore {
         RedisStore {
             tls: setup.address.tls(&setup.options),
             setup,
-            lane: Mutex::new(None),
+            idle: Mutex::new(None),
             met: Met::default(),
             without_scripts: AtomicBool::new(false),
             warned: AtomicBool::new(false),
@@ -124,69 +125,50 @@ impl RedisStore {
 
     fn begin<'a>(&'a self, call: &'a Call, client: &str) -> std::result::Result<Visit<'a>, StoreFault> {
         call.go_on().and_then(|()| self.tls.as_ref().map(|_| ()).map_err(Error::clone)).map_err(unwritten)?;
-        let kept = self.lane.try_lock().and_then(|mut lane| lane.take());
-        let kept = kept.filter(|lane| !lane.is_stale(Tick::now()));
-        let lane = kept.map_or_else(Lane::new, Ok).map_err(unwritten)?;
+        let kept = self.idle.try_lock().and_then(|mut idle| idle.take());
+        let kept = kept.and_then(Idle::into_usable);
         // A store that hangs must leave the call time to go on without it (T5), however many servers there are to ask.
         let most = call.left() / 2;
-        let limit = Duration::from_millis(self.setup.options.timeout_ms.0).min(most);
-        Ok(Visit { store: self, call, key: self.key(client), lane, limit, until: Instant::now() + most })
+        let until = Instant::now() + most;
+        let route = Route {
+            address: &self.setup.address,
+            tls: self.tls.as_ref().ok().and_then(Option::as_ref),
+            limit: Duration::from_millis(self.setup.options.timeout_ms.0).min(most),
+            until,
+            met: &self.met,
+        };
+        let session = Session::new(kept, route, Pace::new(call, until, None));
+        Ok(Visit { store: self, key: self.key(client), session })
     }
 }
 
-/// One operation of the store. Its lane is given back only after an operation that went well.
+/// One operation of the store. Its connection is given back only after an operation that went well.
 struct Visit<'a> {
     store: &'a RedisStore,
-    call: &'a Call,
     key: String,
-    lane: Lane,
-    /// The most that connecting may take, and each command.
-    limit: Duration,
-    /// When all of it has taken long enough.
-    until: Instant,
+    session: Session<'a>,
 }
 
 impl Visit<'_> {
-    fn route<'a>(store: &'a RedisStore, limit: Duration) -> Route<'a> {
-        let tls = store.tls.as_ref().ok().and_then(Option::as_ref);
-        Route { address: &store.setup.address, tls, limit, met: &store.met }
-    }
-
     /// Reads the record. `watch`: it is going to be changed.
     fn read(&mut self, watch: bool) -> std::result::Result<Snapshot, StoreFault> {
-        let (store, route, key) = (self.store, Visit::route(self.store, self.limit), self.key.clone());
-        let read =
-            self.lane.drive(self.call, self.until, |line| async move { read(line, &route, &key, store, watch).await });
-        read.map_err(unwritten)?
-            .map_err(|trouble| trouble.into_fault("reading the record in Redis", false, &store.setup.address.secrets()))
+        self.read_from_master(watch).map_err(|trouble| {
+            trouble.into_fault("reading the record in Redis", false, &self.store.setup.address.secrets())
+        })
     }
 
+    /// Writes the record, if it is still what was read.
     fn write(
         &mut self,
         read: &Snapshot,
         edit: &fields::Edit,
         ttl_seconds: i64,
     ) -> std::result::Result<Written, StoreFault> {
-        let (store, route, key) = (self.store, Visit::route(self.store, self.limit), self.key.clone());
-        let written = self.lane.drive(self.call, self.until, |line| async move {
-            let by_script = !store.without_scripts.load(Ordering::Relaxed);
-            let written = match by_script {
-                true => write(line, &route, &key, read, edit, ttl_seconds).await,
-                false => write_watched(line, &route, &key, read, edit, ttl_seconds).await,
-            };
-            match (written, store.setup.options.wait_replicas.0) {
-                (Ok(Written::Yes), replicas) if replicas > 0 => {
-                    replicated(line, &route, replicas).await.map(|()| Written::Yes)
-                }
-                (written, _) => written,
-            }
-        });
-        // The call's own end leaves the outcome as unknown as a lost answer does.
-        written.map_err(|error| StoreFault { error, maybe_written: true })?.map_err(|trouble| {
+        self.write_replicated(read, edit, ttl_seconds).map_err(|trouble| {
             let before = read.hash.0.iter().map(|(name, value)| (&name[..], value));
             let after = edit.set.iter().map(|(name, value)| (name.as_bytes(), value));
             let tokens = fields::tokens(before.chain(after));
-            let known: Vec<&Secret> = tokens.iter().chain(store.setup.address.secrets()).collect();
+            let known: Vec<&Secret> = tokens.iter().chain(self.store.setup.address.secrets()).collect();
             trouble.into_fault("writing the record in Redis", true, &known)
         })
     }
@@ -194,152 +176,157 @@ impl Visit<'_> {
     fn end(mut self) {
         // By WATCH and MULTI each change has a connection of its own: nobody else's watch is on it.
         if self.store.without_scripts.load(Ordering::Relaxed) {
-            self.lane.line.hang_up();
+            self.session.disconnect();
         }
-        self.lane.keep();
-        if let Some(mut lane) = self.store.lane.try_lock() {
-            *lane = Some(self.lane);
+        if let Some(connection) = self.session.into_connection()
+            && let Some(mut idle) = self.store.idle.try_lock()
+        {
+            *idle = Some(Idle::new(connection));
         }
     }
-}
 
-async fn read(
-    line: &mut Line,
-    route: &Route<'_>,
-    key: &str,
-    store: &RedisStore,
-    watch: bool,
-) -> std::result::Result<Snapshot, Trouble> {
-    let mut again = true;
-    loop {
-        let was_kept = line.is_kept();
-        let outcome = read_once(line, route, key, store, watch).await;
-        let demoted = |trouble: &Trouble| trouble.is_demoted() && !matches!(route.address.servers, Servers::One(_));
-        let look_again = again
-            && match &outcome {
-                // The server has closed a connection that idled, or was told to go: nothing was changed by asking.
-                Err(Trouble::Lost { timed_out: false, .. }) => was_kept,
-                Err(trouble) => demoted(trouble),
-                Ok(snapshot) => snapshot.is_replica && was_kept,
-            };
-        if !look_again {
-            return match outcome {
-                Ok(snapshot) if snapshot.is_replica => Err(Trouble::Unusable(format!(
-                    "{} is a replica, which may lack what was written last; name the master, or use store.sentinel",
-                    line.server().map(ToString::to_string).unwrap_or_default()
-                ))),
-                other => other,
-            };
-        }
-        again = false;
-        line.hang_up();
-    }
-}
-
-async fn read_once(
-    line: &mut Line,
-    route: &Route<'_>,
-    key: &str,
-    store: &RedisStore,
-    watch: bool,
-) -> std::result::Result<Snapshot, Trouble> {
-    if !store.without_scripts.load(Ordering::Relaxed) {
-        match line.ask(route, &script::load(key)).await {
-            Err(trouble) if trouble.refuses_scripts() && !matches!(route.address.servers, Servers::Cluster(_)) => {
-                store.without_scripts.store(true, Ordering::Relaxed);
+    fn read_from_master(&mut self, watch: bool) -> std::result::Result<Snapshot, Trouble> {
+        let is_found = !matches!(self.store.setup.address.servers, Servers::One(_));
+        let mut again = true;
+        loop {
+            let was_kept = self.session.is_kept();
+            let outcome = self.read_once(watch);
+            let look_again = again
+                && match &outcome {
+                    // The server has closed a connection that idled, or was told to go: nothing was changed by asking.
+                    Err(Trouble::Lost { timed_out: false, .. }) => was_kept,
+                    Err(trouble) => trouble.is_demoted() && is_found,
+                    Ok(snapshot) => snapshot.is_replica && was_kept,
+                };
+            if !look_again {
+                return match outcome {
+                    Ok(snapshot) if snapshot.is_replica => Err(Trouble::Unusable(format!(
+                        "{} is a replica, which may lack what was written last; name the master, or use store.sentinel",
+                        self.session.server().map(ToString::to_string).unwrap_or_default()
+                    ))),
+                    other => other,
+                };
             }
-            other => {
-                let value = other?;
-                return script::snapshot(value).ok_or_else(|| senseless(line));
+            again = false;
+            self.session.disconnect();
+        }
+    }
+
+    fn read_once(&mut self, watch: bool) -> std::result::Result<Snapshot, Trouble> {
+        let is_cluster = matches!(self.store.setup.address.servers, Servers::Cluster(_));
+        if !self.store.without_scripts.load(Ordering::Relaxed) {
+            match self.session.ask(&script::load(&self.key)) {
+                Err(trouble) if trouble.refuses_scripts() && !is_cluster => {
+                    self.store.without_scripts.store(true, Ordering::Relaxed);
+                }
+                other => return script::snapshot(other?).ok_or_else(|| self.senseless()),
             }
         }
-    }
-    if watch {
-        line.ask(route, cmd("WATCH").arg(key)).await?;
-    }
-    read_by_commands(line, route, key).await
-}
-
-/// What the script reads, where scripts are refused. In one step only under WATCH, which EXEC asks about.
-async fn read_by_commands(line: &mut Line, route: &Route<'_>, key: &str) -> std::result::Result<Snapshot, Trouble> {
-    let now = script::time(&line.ask(route, &cmd("TIME")).await?).ok_or_else(|| senseless(line))?;
-    let (incarnation, role) = match line.ask(route, cmd("INFO").arg("replication")).await {
-        Ok(info) => script::replication(info),
-        Err(trouble) if trouble.is_not_permitted() => (None, None),
-        Err(trouble) => return Err(trouble),
-    };
-    let hash = script::hash_in(line.ask(route, cmd("HGETALL").arg(key)).await?).ok_or_else(|| senseless(line))?;
-    let is_replica = role.is_some_and(|role| role != "master");
-    Ok(Snapshot { hash, now, incarnation, is_replica })
-}
-
-async fn write(
-    line: &mut Line,
-    route: &Route<'_>,
-    key: &str,
-    read: &Snapshot,
-    edit: &fields::Edit,
-    ttl_seconds: i64,
-) -> std::result::Result<Written, Trouble> {
-    match line.ask(route, &script::change(key, read, edit, ttl_seconds)).await? {
-        Value::Int(1) => Ok(Written::Yes),
-        other => script::snapshot(other).map(Written::Changed).ok_or_else(|| senseless(line)),
-    }
-}
-
-/// The same under WATCH, which holds since the record was read, on the same connection. Nothing happens before EXEC.
-async fn write_watched(
-    line: &mut Line,
-    route: &Route<'_>,
-    key: &str,
-    read: &Snapshot,
-    edit: &fields::Edit,
-    ttl_seconds: i64,
-) -> std::result::Result<Written, Trouble> {
-    line.ask(route, &cmd("MULTI")).await?;
-    for command in script::writes(key, edit, ttl_seconds) {
-        line.ask(route, &command).await?;
-    }
-    if read.incarnation.is_some() {
-        line.ask(route, cmd("INFO").arg("replication")).await?;
-    }
-    let answer = line.ask(route, &cmd("EXEC")).await?;
-    let is_same = match answer {
-        Value::Array(mut answers) if read.incarnation.is_some() => {
-            answers.pop().is_some_and(|info| script::replication(info).0 == read.incarnation)
+        if watch {
+            self.session.ask(&Command::new("WATCH").arg(&self.key))?;
         }
-        Value::Array(_) => true,
-        // Somebody else has written since.
-        _ => false,
-    };
-    match is_same {
-        true => Ok(Written::Yes),
-        // If it was written under another incarnation, it was not on what was read: whoever wrote looks again.
-        false => {
-            line.ask(route, cmd("WATCH").arg(key)).await?;
-            read_by_commands(line, route, key).await.map(Written::Changed)
+        self.read_by_commands()
+    }
+
+    /// What the script reads, where scripts are refused. In one step only under WATCH, which EXEC asks about.
+    fn read_by_commands(&mut self) -> std::result::Result<Snapshot, Trouble> {
+        let time = self.session.ask(&Command::new("TIME"))?;
+        let now = script::time(&time).ok_or_else(|| self.senseless())?;
+        let (incarnation, role) = match self.session.ask(&ask_replication()) {
+            Ok(info) => script::replication(info),
+            Err(trouble) if trouble.is_not_permitted() => (None, None),
+            Err(trouble) => return Err(trouble),
+        };
+        let hash = self.session.ask(&Command::new("HGETALL").arg(&self.key))?;
+        let hash = script::hash_in(hash).ok_or_else(|| self.senseless())?;
+        let is_replica = role.is_some_and(|role| role != "master");
+        Ok(Snapshot { hash, now, incarnation, is_replica })
+    }
+
+    fn write_replicated(
+        &mut self,
+        read: &Snapshot,
+        edit: &fields::Edit,
+        ttl_seconds: i64,
+    ) -> std::result::Result<Written, Trouble> {
+        let written = match self.store.without_scripts.load(Ordering::Relaxed) {
+            false => self.write_by_script(read, edit, ttl_seconds)?,
+            true => self.write_watched(read, edit, ttl_seconds)?,
+        };
+        let replicas = self.store.setup.options.wait_replicas.0;
+        if matches!(written, Written::Yes) && replicas > 0 {
+            self.wait_for(replicas)?;
+        }
+        Ok(written)
+    }
+
+    fn write_by_script(
+        &mut self,
+        read: &Snapshot,
+        edit: &fields::Edit,
+        ttl_seconds: i64,
+    ) -> std::result::Result<Written, Trouble> {
+        match self.session.ask(&script::change(&self.key, read, edit, ttl_seconds))? {
+            Value::Int(1) => Ok(Written::Yes),
+            other => script::snapshot(other).map(Written::Changed).ok_or_else(|| self.senseless()),
         }
     }
-}
 
-/// Waits until so many replicas have what this connection wrote.
-async fn replicated(line: &mut Line, route: &Route<'_>, wanted: u64) -> std::result::Result<(), Trouble> {
-    let link = line.link(route).await?;
-    let mut wait = cmd("WAIT");
-    wait.arg(wanted).arg(route.limit.as_millis().max(1) as u64);
-    let server = link.server.clone();
-    match link.wait(&wait, route.limit).await? {
-        Value::Int(got) if u64::try_from(got).is_ok_and(|got| got >= wanted) => Ok(()),
-        Value::Int(got) => Err(Trouble::Unreplicated { server, wanted, got }),
-        _ => Err(Trouble::Senseless(server)),
+    /// The same under WATCH, which holds since the record was read, on the same connection. Nothing happens before EXEC.
+    fn write_watched(
+        &mut self,
+        read: &Snapshot,
+        edit: &fields::Edit,
+        ttl_seconds: i64,
+    ) -> std::result::Result<Written, Trouble> {
+        self.session.ask(&Command::new("MULTI"))?;
+        for command in script::writes(&self.key, edit, ttl_seconds) {
+            self.session.ask(&command)?;
+        }
+        if read.incarnation.is_some() {
+            self.session.ask(&ask_replication())?;
+        }
+        let answer = self.session.ask(&Command::new("EXEC"))?;
+        let is_same = match answer {
+            Value::Array(mut answers) if read.incarnation.is_some() => {
+                answers.pop().is_some_and(|info| script::replication(info).0 == read.incarnation)
+            }
+            Value::Array(_) => true,
+            // Somebody else has written since.
+            _ => false,
+        };
+        match is_same {
+            true => Ok(Written::Yes),
+            // If it was written under another incarnation, it was not on what was read: whoever wrote looks again.
+            false => {
+                self.session.ask(&Command::new("WATCH").arg(&self.key))?;
+                self.read_by_commands().map(Written::Changed)
+            }
+        }
+    }
+
+    /// Waits until so many replicas have what this connection wrote.
+    fn wait_for(&mut self, wanted: u64) -> std::result::Result<(), Trouble> {
+        let limit = self.session.route.limit;
+        let wait = Command::new("WAIT").arg_owned(wanted).arg_owned(limit.as_millis().max(1));
+        // The server itself waits for up to the limit.
+        match (self.session.ask_within(&wait, 2 * limit)?, self.session.server().cloned()) {
+            (Value::Int(got), _) if u64::try_from(got).is_ok_and(|got| got >= wanted) => Ok(()),
+            (Value::Int(got), Some(server)) => Err(Trouble::Unreplicated { server, wanted, got }),
+            _ => Err(self.senseless()),
+        }
+    }
+
+    fn senseless(&self) -> Trouble {
+        match self.session.server() {
+            Some(server) => Trouble::Senseless(server.clone()),
+            None => Trouble::Unreached("there is no connection".to_owned()),
+        }
     }
 }
 
-fn senseless(line: &Line) -> Trouble {
-    match line.server() {
-        Some(server) => Trouble::Senseless(server.clone()),
-        None => Trouble::Unreached("there is no connection".to_owned()),
-    }
+fn ask_replication() -> Command<'static> {
+    Command::new("INFO").arg("replication")
 }
 
 fn unwritten(error: Error) -> StoreFault {
@@ -388,5 +375,19 @@ impl TokenStore for RedisStore {
 
     fn in_child(&self) -> Arc<dyn TokenStore> {
         Arc::new(RedisStore::with(Arc::clone(&self.setup)))
+    }
+}
+
+/// Reads bytes as an answer, in pieces.
+#[cfg(feature = "fuzzing")]
+pub fn feed(data: &[u8]) {
+    let mut reader = resp::Reader::new();
+    for piece in data.chunks(7) {
+        reader.room()[..piece.len()].copy_from_slice(piece);
+        match reader.came(piece.len()) {
+            Ok(None) => {}
+            Ok(Some(value)) => return drop(script::snapshot(value)),
+            Err(_) => return,
+        }
     }
 }

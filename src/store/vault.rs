@@ -12,7 +12,7 @@ use super::seal::{Seal, Unopened};
 use super::{Change, Loaded, Marks, StoreFault, TokenStore, to_json};
 use crate::call::Call;
 use crate::error::{Error, Result, Status};
-use crate::http::Connection;
+use crate::http::message::Reuse;
 use crate::options::VaultOptions;
 use crate::secret::{Secret, random_place};
 use crate::steps::reach;
@@ -91,11 +91,11 @@ impl VaultStore {
     }
 
     /// Asks with our own token. One that is refused is replaced once, where it can be.
-    fn ask(&self, call: &Call, method: Method, path: &str, body: &[u8], kept: Connection) -> Outcome<Answered> {
+    fn ask(&self, call: &Call, method: Method, path: &str, body: &[u8], reuse: Reuse) -> Outcome<Answered> {
         let request = |token: &Secret| {
             let body = Zeroizing::new(body.to_vec());
             let (method, token, known) = (method.clone(), Some(token), Vec::new());
-            self.server.ask(call, Request { method, path, token, body, known, connection: kept })
+            self.server.ask(call, Request { method, path, token, body, known, reuse })
         };
         let token = self.tokens.current(call, &self.server)?;
         let answered = request(&token.secret)?;
@@ -111,7 +111,7 @@ impl VaultStore {
     }
 
     fn read(&self, call: &Call, client: &str) -> Outcome<Found> {
-        let kept = Connection::Kept { repeatable: true };
+        let kept = Reuse::Kept { repeatable: true };
         let answered = self
             .ask(call, Method::GET, &self.url_path(client), &[], kept)
             .map_err(|StoreFault { error, .. }| StoreFault { error, maybe_written: false })?;
@@ -175,7 +175,7 @@ impl VaultStore {
             Some(seal) => Content::Sealed { sealed: STANDARD.encode(seal.seal(client, &to_json(&record))) },
         };
         let body = to_json(&Outer { options: Cas { cas: version }, data: content });
-        let kept = Connection::Kept { repeatable: false };
+        let kept = Reuse::Kept { repeatable: false };
         let answered = self.ask(call, Method::POST, &self.url_path(client), &body, kept)?;
         let written = answered.body.data.as_ref().and_then(|data| data.version);
         let reply = answered.reply();

@@ -222,6 +222,48 @@ fn t5_a_new_pair_of_which_it_is_unknown_whether_it_was_stored_counts_as_stored()
 }
 
 #[test]
+fn t2_a_claim_of_which_it_is_unknown_whether_it_was_written_is_given_back() {
+    for trouble in [Trouble::LosesReply, Trouble::Fails] {
+        let (api, shelf) = (start(json!({})), Shelf::new());
+        let manager = manager_on(&api, &shelf, json!({}));
+        manager.token().expect("a login");
+        let before = shelf.record();
+        shelf.trouble(Step::Save, trouble, Some(1));
+        manager.refresh().expect("a login");
+        assert!(is_private(&manager), "{trouble:?}");
+        assert_counters(&api, [("logins", 2), ("refresh_arrivals", 0)]);
+        assert_eq!(shelf.record(), before, "{trouble:?}");
+        // Nobody has to wait, and the token that was not sent is as good as before.
+        let other = manager_on(&api, &shelf, json!({}));
+        other.refresh().expect("a refresh");
+        assert_counters(&api, [("logins", 2), ("refreshes", 1)]);
+        assert_eq!(stat(&other, "claim_waits"), 0);
+        assert_no_reuse(&api);
+    }
+}
+
+#[test]
+fn t2_nobody_waits_for_a_claim_of_its_own() {
+    // What fails is the lock to store the new pair, or, where the answer is lost, the lock to give the claim back.
+    for is_lost in [false, true] {
+        let (api, shelf) = (start(json!({})), Shelf::new());
+        let manager = manager_on(&api, &shelf, json!({}));
+        manager.token().expect("a login");
+        if is_lost {
+            api.control(json!({"faults": {"route": "POST /auth/refresh", "status": 503, "times": 1}}));
+        }
+        fail_the_second(&shelf, Step::Lock, Trouble::Fails);
+        manager.refresh().expect("a pair");
+        assert_eq!(is_private(&manager), !is_lost);
+        api.control(json!({"revoke": {"what": "access"}}));
+        assert_eq!(status(&manager), 200);
+        assert_eq!(stat(&manager, "claim_waits"), 0, "the answer is lost: {is_lost}");
+        assert!(!is_private(&manager) && shelf.record()["claim"].is_null());
+        assert_no_reuse(&api);
+    }
+}
+
+#[test]
 fn t5_a_store_that_comes_and_goes_never_costs_a_call_nor_a_token_twice() {
     let (api, shelf) = (start(json!({"access_ms": 1500, "fractional_seconds": true})), Shelf::new());
     let managers: Vec<Manager> = (0..3).map(|_| manager_on(&api, &shelf, json!({"timeout_ms": 20_000}))).collect();

@@ -2,8 +2,11 @@
 
 mod access;
 mod cluster;
+mod ends;
+mod fake;
 mod faults;
 mod fork;
+mod hostile;
 mod php;
 mod plain;
 mod proxy;

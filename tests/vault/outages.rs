@@ -151,12 +151,17 @@ fn t2_a_claim_whose_acknowledgement_is_lost_sends_nothing() {
     let (api, bao) = (start(json!({})), Bao::start());
     let cutter = Cutter::start(bao.port());
     let manager = through_cutter(&api, &bao, &cutter);
+    let version = bao.version();
     cutter.lose_answer_to_write(1);
     manager.refresh().expect("a login of its own");
     assert_counters(&api, [("logins", 2), ("refresh_arrivals", 0)]);
-    assert!(bao.record()["spent"].is_string(), "it was written, and nobody but the Vault knows");
-    // Whoever comes next waits for the claim to run out, and takes the pair that came home.
-    bao.manager(&api).refresh().expect("a pair");
+    // It was written, which only the Vault knew, and was given back.
+    assert_eq!(bao.version(), version + 2);
+    assert_eq!((&bao.record()["spent"], &bao.record()["claim"]), (&Value::Null, &Value::Null));
+    let other = bao.manager(&api);
+    other.refresh().expect("a refresh of the token that was not sent");
+    assert_counters(&api, [("logins", 2), ("refreshes", 1)]);
+    assert_eq!(stat(&other, "claim_waits"), 0);
     assert_no_reuse(&api);
 }
 

@@ -1,5 +1,5 @@
 //! A client in a process of its own: for what hangs on the environment, which belongs to the whole process,
-//! and for how much memory something takes.
+//! for how much memory something takes, and for limits of the process.
 
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -13,8 +13,26 @@ const REPORT: &str = "the report: ";
 /// `host`, `username`, `password` and `options`, and GET each of its `urls`. The outcomes, in their order;
 /// the manager's error is the only one where it could not be made.
 pub fn ask<V: Into<OsString>>(environment: impl IntoIterator<Item = (&'static str, V)>, order: Value) -> Vec<Value> {
-    let mut command = Command::new(std::env::current_exe().expect("this program's own path"));
-    command.args(["--exact", "child::carries_out_an_order", "--ignored", "--nocapture", "--test-threads=1"]);
+    let report = run(&[], "child::carries_out_an_order", environment, &order);
+    match report {
+        Ok(Value::Array(outcomes)) => outcomes,
+        other => panic!("no report: {other:?}"),
+    }
+}
+
+/// Has `wrapper`, a command that runs the one behind it, run one of our own ignored tests in such a process. What it
+/// reported with `report`, or what it said where it did not come to that.
+pub fn run<V: Into<OsString>>(
+    wrapper: &[&str],
+    test: &str,
+    environment: impl IntoIterator<Item = (&'static str, V)>,
+    order: &Value,
+) -> Result<Value, String> {
+    let program = std::env::current_exe().expect("this program's own path");
+    let mut words: Vec<OsString> = wrapper.iter().map(|word| (*word).into()).collect();
+    words.push(program.into());
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy().to_ascii_uppercase();
         if text.ends_with("_PROXY") || text.starts_with("TOKENMGR_") || text.starts_with("SSL_CERT_") {
@@ -23,11 +41,21 @@ pub fn ask<V: Into<OsString>>(environment: impl IntoIterator<Item = (&'static st
     }
     command.env(ORDER, order.to_string());
     command.envs(environment.into_iter().map(|(name, value)| (name, value.into())));
-    let output = command.output().expect("it is this program");
+    let output = command.output().map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout);
     let report = text.split_once(REPORT).and_then(|(_, rest)| rest.lines().next());
-    let report = report.unwrap_or_else(|| panic!("no report: {text}{}", String::from_utf8_lossy(&output.stderr)));
-    serde_json::from_str(report).expect("a report in JSON")
+    let report = report.ok_or_else(|| format!("{text}{}", String::from_utf8_lossy(&output.stderr)))?;
+    Ok(serde_json::from_str(report).expect("a report in JSON"))
+}
+
+/// The other side of `run`: what it was given; `None` where it was not `run` that started this.
+pub fn order() -> Option<Value> {
+    let order = std::env::var(ORDER).ok()?;
+    Some(serde_json::from_str(&order).expect("an order in JSON"))
+}
+
+pub fn report(report: Value) {
+    println!("\n{REPORT}{report}");
 }
 
 /// As `ask`, for the one URL `/api/v1/echo`.
@@ -43,10 +71,9 @@ pub fn ask_echo<V: Into<OsString>>(
 #[test]
 #[ignore = "the other side of the tests that need a process of their own; they run it"]
 fn carries_out_an_order() {
-    let Ok(order) = std::env::var(ORDER) else {
+    let Some(order) = order() else {
         return;
     };
-    let order: Value = serde_json::from_str(&order).expect("an order in JSON");
     let text = |name: &str| order[name].as_str();
     let options = order.get("options").filter(|options| !options.is_null()).map(Value::to_string);
     let outcomes = match Manager::new(text("host"), text("username"), text("password"), options.as_deref()) {
@@ -55,7 +82,7 @@ fn carries_out_an_order() {
             order["urls"].as_array().expect("a list of URLs").iter().map(|url| call(&manager, url)).collect()
         }
     };
-    println!("\n{REPORT}{}", Value::from(outcomes));
+    report(outcomes.into());
 }
 
 fn call(manager: &Manager, url: &Value) -> Value {
@@ -72,7 +99,7 @@ fn call(manager: &Manager, url: &Value) -> Value {
     report
 }
 
-fn failure(error: &tokenmgr::error::Error) -> Value {
+pub fn failure(error: &tokenmgr::error::Error) -> Value {
     json!({"status": format!("{:?}", error.status()), "message": error.message(), "http_status": error.http_status()})
 }
 

@@ -1,4 +1,4 @@
-//! Connections: kept, found dead, made anew; lanes; and which HTTP is spoken over them (R6).
+//! Connections: kept, found dead, made anew; and which HTTP is spoken over them (R6).
 
 use crate::api::{Config, DemoApi};
 use crate::client::{PATIENCE, demo, echo, fails, get, manager, send, stat, wait_for};
@@ -25,13 +25,13 @@ fn warm(api: &DemoApi) -> Manager {
 fn a_connection_is_kept_and_used_again() {
     let api = demo();
     let manager = warm(&api);
-    let (connections, lanes) = (api.counter("connections"), stat(&manager, "lanes_made"));
+    let (connections, opened) = (api.counter("connections"), stat(&manager, "connections_opened"));
     for _ in 0..10 {
         assert_eq!(get(&manager, "/api/v1/products").unwrap().status, 200);
         assert_eq!(order(&manager, json!({})).unwrap().status, 200);
     }
-    assert_eq!((api.counter("connections"), stat(&manager, "lanes_made")), (connections, lanes));
-    assert_eq!(stat(&manager, "lanes_idle"), 1);
+    assert_eq!((api.counter("connections"), stat(&manager, "connections_opened")), (connections, opened));
+    assert_eq!(stat(&manager, "connections_idle"), 1);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn http1_is_spoken_where_it_does_not() {
 }
 
 #[test]
-fn no_more_lanes_are_kept_than_asked_for() {
+fn no_more_connections_are_kept_than_asked_for() {
     for (most, callers) in [(0, 1), (1, 4), (2, 4), (16, 4)] {
         let api = demo();
         let manager = manager(&api.url(), json!({"max_idle_connections": most}));
@@ -189,9 +189,9 @@ fn no_more_lanes_are_kept_than_asked_for() {
                 scope.spawn(|| send(&manager, "GET", "/api/v1/products", "", json!({"timeout_ms": 700})).unwrap_err());
             }
         });
-        let made = stat(&manager, "lanes_made");
-        assert!(made >= callers, "{made} lanes for {callers} callers");
-        assert_eq!(stat(&manager, "lanes_idle"), 0, "a lane whose call was ended is not kept");
+        let made = stat(&manager, "connections_opened");
+        assert!(made >= callers, "{made} connections for {callers} callers");
+        assert_eq!(stat(&manager, "connections_idle"), 0, "one whose call was ended is not kept");
         api.control(json!({"faults": [{"route": "/api/v1/products", "delay_before_ms": 700, "times": callers}]}));
         thread::scope(|scope| {
             for _ in 0..callers {
@@ -199,14 +199,14 @@ fn no_more_lanes_are_kept_than_asked_for() {
             }
             assert!(api.wait_until("requests_current", callers, PATIENCE));
         });
-        assert_eq!(stat(&manager, "lanes_idle"), callers.min(most));
+        assert_eq!(stat(&manager, "connections_idle"), callers.min(most));
         // What is not kept is closed.
         assert!(api.wait_until_at_most("connections_current", callers.min(most), PATIENCE));
     }
 }
 
 #[test]
-fn a_lane_serves_one_call_at_a_time_and_answers_are_never_mixed_up() {
+fn a_connection_serves_one_call_at_a_time_and_answers_are_never_mixed_up() {
     let api = demo();
     let manager = warm(&api);
     thread::scope(|scope| {
@@ -220,7 +220,7 @@ fn a_lane_serves_one_call_at_a_time_and_answers_are_never_mixed_up() {
             });
         }
     });
-    assert!(stat(&manager, "lanes_made") <= 9);
+    assert!(stat(&manager, "connections_opened") <= 9);
     assert_eq!(api.counter("logins"), 1);
 }
 
@@ -232,7 +232,7 @@ fn a_refresh_leaves_no_connection_more_than_there_was() {
         assert_eq!(get(&manager, "/api/v1/products").unwrap().status, 200);
         manager.refresh().expect("a refresh");
     }
-    assert_eq!(stat(&manager, "lanes_idle"), 1);
+    assert_eq!(stat(&manager, "connections_idle"), 1);
     assert!(api.wait_until_at_most("connections_current", 1, PATIENCE), "{}", api.counters());
     // The first login's connection served the first call.
     assert_eq!(api.counter("connections"), 7);

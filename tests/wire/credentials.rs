@@ -48,8 +48,8 @@ fn everything_can_come_from_variables() {
 #[test]
 fn everything_can_come_from_files() {
     let (api, folder) = (demo(), Folder::new());
-    for end in ["", "\n", "\r\n"] {
-        let file = |name: &str, text: &str| folder.file(name, format!("{text}{end}"));
+    for (mark, end) in [("", ""), ("", "\n"), ("", "\r\n"), ("\u{feff}", "\r\n")] {
+        let file = |name: &str, text: &str| folder.file(name, format!("{mark}{text}{end}"));
         let outcome = ask(
             json!({}),
             &[
@@ -105,7 +105,11 @@ fn a_file_that_is_not_needed_is_not_read() {
 fn a_file_that_can_not_be_read_is_named() {
     let (api, folder) = (demo(), Folder::new());
     let arguments = json!({"host": api.url(), "username": USERNAME});
-    for path in [folder.path("missing"), folder.path("")] {
+    // A pipe would make the call wait for whoever writes into it.
+    let pipe = folder.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let endless = "/dev/zero".to_owned();
+    for path in [folder.path("missing"), folder.path(""), pipe, endless, folder.file("large", "x".repeat(70_000))] {
         let outcome = ask(arguments.clone(), &[("TOKENMGR_PASSWORD_FILE", &path)]);
         failed(&outcome, "TM_INVALID_ARGUMENT", &["TOKENMGR_PASSWORD_FILE", &path, "check its path and permissions"]);
     }

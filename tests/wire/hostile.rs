@@ -224,7 +224,7 @@ fn s4_memory_stays_bounded() {
 }
 
 #[track_caller]
-fn bounded(outcomes: &[Value], deed: &str) {
+pub fn bounded(outcomes: &[Value], deed: &str) {
     let most: Vec<u64> = outcomes.iter().map(|outcome| outcome["most_memory_kb"].as_u64().unwrap()).collect();
     let grown = most[1] - most[0];
     assert!(grown < 16 << 10, "{deed} took {grown} kB more: {outcomes:?}");

@@ -142,6 +142,19 @@ fn an_interrupt_ends_connecting() {
 }
 
 #[test]
+fn t3_an_interrupt_while_connecting_does_not_cost_the_refresh_token() {
+    let full = Full::new();
+    let manager = manager(&full.url(), json!({"timeout_ms": 600_000, "connect_timeout_ms": 2000}));
+    manager.set_tokens("the-access-token", Some("the-refresh-token"), 0, 0).unwrap();
+    let is_over = interruptible(&manager);
+    is_over.store(true, Ordering::Relaxed);
+    fails(well_within(|| manager.refresh()), Status::TM_CANCELLED, &["interrupt callback"]);
+    is_over.store(false, Ordering::Relaxed);
+    // Were it spent, this would be a login.
+    fails(manager.refresh(), Status::TM_TIMEOUT, &["/auth/refresh", "connect_timeout_ms"]);
+}
+
+#[test]
 fn a_name_that_does_not_exist_is_named_in_the_error() {
     let manager = manager("https://api.nowhere.invalid", json!({}));
     let error = fails(manager.login(), Status::TM_NETWORK, &["api.nowhere.invalid", "could not find the host"]);

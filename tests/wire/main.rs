@@ -1,8 +1,9 @@
-//! The library against real servers on loopback: the demo API in this process, nginx, tinyproxy, and a
-//! recorder that answers whatever a test wants. What hangs on the environment runs in a process of its own.
+//! The library against real servers on loopback: the demo API in this process, nginx, tinyproxy, a recorder that
+//! answers whatever a test wants, and servers that do what a script says with connections that stay open. What hangs on
+//! the environment or on limits of the process runs in a process of its own.
 //!
-//! In reading order: `client`, `child` (who calls), `recorder`, `nginx`, `tinyproxy`, `pki` (who answers),
-//! then the tests by subject.
+//! In reading order: `client`, `child` (who calls), `recorder`, `scripted`, `frames`, `records`, `nginx`, `tinyproxy`,
+//! `pki` (who answers), then the tests by subject.
 
 #[path = "../../examples/demo-api/api.rs"]
 mod api;
@@ -10,21 +11,37 @@ mod api;
 mod child;
 mod client;
 mod folder;
+mod frames;
 mod nginx;
+mod peer;
 mod pki;
 mod program;
 mod recorder;
+mod records;
+mod scripted;
 mod tinyproxy;
 
 mod algorithms;
 mod authorities;
 mod connections;
 mod credentials;
+mod died_together;
+mod early_refusal;
+mod encodings;
+mod exhaustion;
+mod floods;
+mod heads;
 mod hostile;
 mod http;
+mod http2;
 mod limits;
 mod proxy;
+mod proxy_rules;
 mod secrets;
 mod silence;
+mod socks;
+mod stale;
+mod streams;
 mod tls;
+mod tolerance;
 mod torn;

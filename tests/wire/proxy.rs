@@ -105,19 +105,6 @@ fn s1_the_proxy_of_a_tunnel_gets_its_own_password_and_nothing_else() {
 }
 
 #[test]
-fn the_environments_proxy_is_used() {
-    let (api, secure, proxy) = (demo(), Secure::new(), Tinyproxy::start());
-    let url = proxy.url();
-    for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
-        assert!(came_by_proxy(&ask(&api.url(), &[(variable, &url)], json!({}))), "{variable}");
-    }
-    let connect = format!("CONNECT 127.0.0.1:{}", secure.api.port());
-    came_by_proxy(&ask(&secure.api.url(), &[("HTTP_PROXY", &url)], json!({"ca_file": secure.ca_file})));
-    came_by_proxy(&ask(&secure.api.url(), &[("HTTPS_PROXY", &url)], json!({"ca_file": secure.ca_file})));
-    proxy.wait_until_asked(&connect);
-}
-
-#[test]
 fn no_proxy_is_obeyed_for_both() {
     let (api, proxy) = (demo(), Tinyproxy::start());
     let url = proxy.url();
@@ -135,8 +122,7 @@ fn no_proxy_is_obeyed_for_both() {
         assert!(!came_by_proxy(&outcome), "{host} {excepted}, with the option");
     }
     assert!(!proxy.was_asked());
-    let outcome = ask(&api.url(), &[("HTTP_PROXY", &url), ("NO_PROXY", "example.com")], json!({}));
-    assert!(came_by_proxy(&outcome));
+    assert!(came_by_proxy(&ask(&api.url(), &[("NO_PROXY", "example.com")], json!({"proxy": url}))));
 }
 
 #[test]
@@ -186,12 +172,15 @@ fn a_proxys_407_is_not_taken_for_the_apis_own_answer() {
 fn s2_a_proxy_that_is_down_is_named_without_its_password() {
     let (api, secure) = (demo(), Secure::new());
     let url = format!("http://{}@127.0.0.1:{}", ODD_USER_INFO, free_port());
-    for environment in [vec![], vec![("HTTP_PROXY", url.as_str()), ("HTTPS_PROXY", &url)]] {
-        let proxy = if environment.is_empty() { json!(url) } else { json!(null) };
-        let plain = ask(&api.url(), &environment, json!({"proxy": proxy}));
-        failed(&plain, "TM_NETWORK", &["refused", "check the host, the port and the proxy"]);
-        let options = json!({"proxy": proxy, "ca_file": secure.ca_file});
-        failed(&ask(&secure.api.url(), &environment, options), "TM_NETWORK", &["refused", "proxy"]);
+    let plain = ask(&api.url(), &[], json!({"proxy": url}));
+    failed(&plain, "TM_NETWORK", &["refused", "check the host, the port and the proxy"]);
+    let options = json!({"proxy": url, "ca_file": secure.ca_file});
+    failed(&ask(&secure.api.url(), &[], options), "TM_NETWORK", &["refused", "proxy"]);
+    // The environment's is not for this machine's own addresses.
+    let environment = [("HTTP_PROXY", url.as_str()), ("HTTPS_PROXY", &url)];
+    for host in ["http://api.example.com", "https://api.example.com"] {
+        let outcome = ask(host, &environment, json!({"allow_insecure_http": true}));
+        failed(&outcome, "TM_NETWORK", &["refused", "proxy"]);
     }
 }
 

@@ -68,7 +68,7 @@ fn spoil(mut tls: StreamOwned<ServerConnection, TcpStream>, tear: Tear) {
     let _ = tls.sock.read_to_end(&mut Vec::new());
 }
 
-fn server_config(certificate: &Issued) -> ServerConfig {
+pub fn server_config(certificate: &Issued) -> ServerConfig {
     let chain = CertificateDer::pem_slice_iter(certificate.chain.as_bytes()).collect::<Result<_, _>>().unwrap();
     let key = PrivateKeyDer::from_pem_slice(certificate.key.as_bytes()).unwrap();
     ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))

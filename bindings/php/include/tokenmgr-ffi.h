@@ -3,7 +3,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* libtokenmgr for PHP's FFI. Generated from the Rust sources; do not edit. */
 
-#define TM_ABI_VERSION 2
+#define TM_ABI_VERSION 3
 
 typedef enum tm_status {
   TM_OK = 0,
@@ -48,6 +48,12 @@ typedef struct tm_outcome {
   const struct tm_error *error;
 } tm_outcome;
 
+typedef int64_t (*tm_body_read)(void *userdata, void *buf, size_t len);
+
+typedef int32_t (*tm_body_rewind)(void *userdata);
+
+typedef int32_t (*tm_body_write)(void *userdata, const void *data, size_t len);
+
 typedef void (*tm_log_callback)(void *userdata, int32_t level, const char *message);
 
 typedef int32_t (*tm_interrupt_callback)(void *userdata);
@@ -72,19 +78,25 @@ struct tm_token *tm_peek_token(struct tm_manager *tm, struct tm_error **err);
 
 size_t tm_copy_access_token(struct tm_manager *tm, char *buf, size_t buf_size, struct tm_error **err);
 
+size_t tm_try_copy_access_token(struct tm_manager *tm, char *buf, size_t cap);
+
 enum tm_status tm_login(struct tm_manager *tm, struct tm_error **err);
 
 enum tm_status tm_refresh(struct tm_manager *tm, struct tm_error **err);
 
 enum tm_status tm_logout(struct tm_manager *tm, struct tm_error **err);
 
-enum tm_status tm_reject(struct tm_manager *tm, const char *access_token, struct tm_error **err);
-
 enum tm_status tm_set_tokens(struct tm_manager *tm, const char *access_token, const char *refresh_token, int64_t expires_at, int64_t refresh_expires_at, struct tm_error **err);
 
 enum tm_status tm_set_credentials(struct tm_manager *tm, const char *username, const char *password, struct tm_error **err);
 
 char *tm_stats_json(struct tm_manager *tm, struct tm_error **err);
+
+enum tm_status tm_check_url(struct tm_manager *tm, const char *url, struct tm_error **err);
+
+enum tm_status tm_accept(struct tm_manager *tm, const char *access_token, struct tm_error **err);
+
+enum tm_status tm_reject(struct tm_manager *tm, const char *access_token, struct tm_error **err);
 
 int32_t tm_response_status(const struct tm_response *r);
 
@@ -111,6 +123,8 @@ struct tm_outcome *tm_outcome_new(void);
 enum tm_status tm_request_into(struct tm_manager *tm, const char *method, const char *url, const void *body, size_t body_len, const char *request_options_json, struct tm_outcome *outcome);
 
 void tm_outcome_free(struct tm_outcome *outcome);
+
+struct tm_response *tm_request_stream(struct tm_manager *tm, const char *method, const char *url, tm_body_read read, tm_body_rewind rewind, int64_t body_len, tm_body_write write, void *userdata, const char *request_options_json, struct tm_error **err);
 
 const char *tm_token_access(const struct tm_token *t);
 

@@ -16,7 +16,7 @@ use TokenMgr\Exception\LibraryNotLoaded;
 final class Loader
 {
     /** The version of the interface that this package is written for: TM_ABI_VERSION of its header. */
-    public const ABI_VERSION = 2;
+    public const ABI_VERSION = 3;
 
     /** The header, as it is generated from the library's sources. */
     public const HEADER = __DIR__ . '/../include/tokenmgr-ffi.h';

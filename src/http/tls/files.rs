@@ -1,29 +1,15 @@
 //! Files of certificates and keys: opened so that nothing but a regular file is ever waited for.
 
 use crate::error::{Error, Result, Status};
+use crate::files;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use zeroize::Zeroizing;
 
 /// The largest file that an option may name: a bundle of all public authorities has a quarter of it.
 const LARGEST: u64 = 1 << 20;
-
-/// Opens a file for reading if it is a regular one. `O_NONBLOCK`, since opening a pipe waits for its writer.
-pub fn open_regular(path: &Path) -> io::Result<File> {
-    let not_regular = || io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
-    let opened = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
-    let file = opened.map_err(|cause| match cause.raw_os_error() {
-        // What opening a socket gives.
-        Some(libc::ENXIO) => not_regular(),
-        _ => cause,
-    })?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
-}
 
 /// A PEM file that an option names.
 pub struct Named<'a> {
@@ -35,7 +21,7 @@ pub struct Named<'a> {
 impl<'a> Named<'a> {
     /// Reads it whole.
     pub fn read(option: String, path: &'a str) -> Result<Named<'a>> {
-        match read(Path::new(path)) {
+        match files::open_regular(Path::new(path), 0).and_then(|file| files::read(file, LARGEST)) {
             Ok(pem) => Ok(Named { option, path, pem }),
             Err(cause) => Err(Error::new(
                 Status::TM_INVALID_OPTIONS,
@@ -77,16 +63,4 @@ impl<'a> Named<'a> {
         let kind = if encrypted { "PEM file with a key that is not encrypted" } else { "PEM file" };
         self.refusal(&format!("gave no {what} ({cause}); it takes a {kind}"))
     }
-}
-
-fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    let file = open_regular(path)?;
-    // As large as the file, so that it does not move while it grows and leave parts of a key behind.
-    let capacity = file.metadata()?.len().min(LARGEST) as usize + 1;
-    let mut content = Zeroizing::new(Vec::with_capacity(capacity));
-    file.take(LARGEST + 1).read_to_end(&mut content)?;
-    if content.len() as u64 > LARGEST {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 MiB"));
-    }
-    Ok(content)
 }

@@ -1,6 +1,6 @@
 //! The platform's certificate authorities: where they are, and which of them a server's chain asks for.
 
-use super::files::open_regular;
+use crate::files::open_regular;
 use base64::Engine;
 use memchr::memmem::Finder;
 use rustls::RootCertStore;
@@ -126,7 +126,7 @@ impl Default for Found {
 impl Found {
     /// Takes what is wanted from a file, and says whether that file exists.
     fn search_file(&mut self, path: &Path, wanted: &Wanted<'_>) -> bool {
-        match open_regular(path) {
+        match open_regular(path, 0) {
             Ok(file) => self.search_opened(path, file, wanted),
             Err(cause) if is_missing(&cause) => return false,
             // Holds nothing, such as /dev/null.
@@ -152,7 +152,7 @@ impl Found {
         let mut seen = HashSet::new();
         for entry in std::fs::read_dir(directory)? {
             let path = entry?.path();
-            match open_regular(&path).and_then(|file| Ok((file.metadata()?, file))) {
+            match open_regular(&path, 0).and_then(|file| Ok((file.metadata()?, file))) {
                 Ok((metadata, file)) if seen.insert((metadata.dev(), metadata.ino())) => {
                     self.search_opened(&path, file, wanted);
                 }

@@ -2,7 +2,7 @@
 //! MULTI.
 
 use super::fields::{Edit, Hash};
-use redis::{Cmd, Value, cmd};
+use super::resp::{Command, Value};
 use zeroize::Zeroizing;
 
 /// What was read, in one step.
@@ -57,49 +57,39 @@ return 1
 ";
 
 /// Reads the record.
-pub fn load(key: &str) -> Cmd {
-    let mut command = cmd("EVAL");
-    command.arg(format!("{SNAPSHOT}return snapshot()")).arg(1).arg(key);
-    command
+pub fn load(key: &str) -> Command<'_> {
+    Command::new("EVAL").arg_owned(format_args!("{SNAPSHOT}return snapshot()")).arg("1").arg(key)
 }
 
 /// Writes the record if it is what was read.
-pub fn change(key: &str, read: &Snapshot, edit: &Edit, ttl_seconds: i64) -> Cmd {
-    let mut command = cmd("EVAL");
-    command.arg([SNAPSHOT, CHANGE].concat()).arg(1).arg(key);
-    command.arg(read.incarnation.as_deref().unwrap_or_default()).arg(ttl_seconds);
-    command.arg(2 * read.hash.0.len());
-    for (field, value) in &read.hash.0 {
-        command.arg(field).arg(value.as_slice());
-    }
-    command.arg(2 * edit.set.len());
-    for (field, value) in &edit.set {
-        command.arg(*field).arg(value.as_slice());
-    }
-    command.arg(edit.delete.len()).arg(&edit.delete);
-    command
+pub fn change<'a>(key: &'a str, read: &'a Snapshot, edit: &'a Edit, ttl_seconds: i64) -> Command<'a> {
+    let command = Command::new("EVAL").arg_owned([SNAPSHOT, CHANGE].concat()).arg("1").arg(key);
+    let command = command.arg(read.incarnation.as_deref().unwrap_or_default()).arg_owned(ttl_seconds);
+    let command = command.arg_owned(2 * read.hash.0.len());
+    let command = read.hash.0.iter().fold(command, |command, (field, value)| command.arg(field).arg(&**value));
+    let command = set(command.arg_owned(2 * edit.set.len()), edit);
+    delete(command.arg_owned(edit.delete.len()), edit)
 }
 
 /// The commands of a change between MULTI and EXEC.
-pub fn writes(key: &str, edit: &Edit, ttl_seconds: i64) -> Vec<Cmd> {
+pub fn writes<'a>(key: &'a str, edit: &'a Edit, ttl_seconds: i64) -> Vec<Command<'a>> {
     let mut commands = Vec::new();
     if !edit.set.is_empty() {
-        let mut set = cmd("HSET");
-        set.arg(key);
-        for (field, value) in &edit.set {
-            set.arg(*field).arg(value.as_slice());
-        }
-        commands.push(set);
+        commands.push(set(Command::new("HSET").arg(key), edit));
     }
     if !edit.delete.is_empty() {
-        let mut delete = cmd("HDEL");
-        delete.arg(key).arg(&edit.delete);
-        commands.push(delete);
+        commands.push(delete(Command::new("HDEL").arg(key), edit));
     }
-    let mut expire = cmd("EXPIRE");
-    expire.arg(key).arg(ttl_seconds);
-    commands.push(expire);
+    commands.push(Command::new("EXPIRE").arg(key).arg_owned(ttl_seconds));
     commands
+}
+
+fn set<'a>(command: Command<'a>, edit: &'a Edit) -> Command<'a> {
+    edit.set.iter().fold(command, |command, (field, value)| command.arg(*field).arg(&**value))
+}
+
+fn delete<'a>(command: Command<'a>, edit: &'a Edit) -> Command<'a> {
+    edit.delete.iter().fold(command, |command, field| command.arg(*field))
 }
 
 /// What a script answered; `None`: it is not an answer of ours.
@@ -133,25 +123,19 @@ pub fn replication(value: Value) -> (Option<String>, Option<String>) {
 
 /// The answer to HGETALL.
 pub fn hash_in(value: Value) -> Option<Hash> {
-    let mut fields = Vec::new();
-    let (Value::Array(_) | Value::Map(_)) = value else {
+    let Value::Array(flat) = value else {
         return None;
     };
-    let mut flat = match value {
-        Value::Array(parts) => parts,
-        Value::Map(pairs) => pairs.into_iter().flat_map(|(field, value)| [field, value]).collect(),
-        _ => return None,
-    }
-    .into_iter();
+    let (mut flat, mut fields) = (flat.into_iter(), Vec::new());
     while let (Some(field), Some(value)) = (flat.next(), flat.next()) {
-        fields.push((bytes(field)?, Zeroizing::new(bytes(value)?)));
+        fields.push((bytes(field)?.to_vec(), bytes(value)?));
     }
     Some(Hash(fields))
 }
 
 fn time_in(parts: &[Value]) -> Option<i64> {
     let number = |value: &Value| match value {
-        Value::BulkString(digits) => std::str::from_utf8(digits).ok()?.parse::<i64>().ok(),
+        Value::Bulk(digits) => std::str::from_utf8(digits).ok()?.parse::<i64>().ok(),
         Value::Int(number) => Some(*number),
         _ => None,
     };
@@ -161,16 +145,15 @@ fn time_in(parts: &[Value]) -> Option<i64> {
     Some(number(seconds)? * 1000 + number(micros)? / 1000)
 }
 
-fn bytes(value: Value) -> Option<Vec<u8>> {
+fn bytes(value: Value) -> Option<Zeroizing<Vec<u8>>> {
     match value {
-        Value::BulkString(bytes) => Some(bytes),
-        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text.into_bytes()),
-        Value::Okay => Some(b"OK".to_vec()),
-        Value::Int(number) => Some(number.to_string().into_bytes()),
+        Value::Bulk(bytes) => Some(bytes),
+        Value::Simple(text) => Some(Zeroizing::new(text)),
+        Value::Int(number) => Some(Zeroizing::new(number.to_string().into_bytes())),
         _ => None,
     }
 }
 
 fn text(value: Value) -> Option<String> {
-    String::from_utf8(bytes(value)?).ok()
+    String::from_utf8(bytes(value)?.to_vec()).ok()
 }

@@ -2,27 +2,30 @@
 //! what a URL holds beside host and port.
 
 use super::address::Server;
+use super::resp::{Refusal, Unusable};
 use crate::error::{Error, Status};
-use crate::http::tls::{self, Side};
 use crate::secret::{Secret, scrub};
 use crate::store::StoreFault;
-use redis::{ErrorKind, RedisError};
 use std::time::Duration;
 
 /// Why a command brought no answer that can be used.
 #[derive(Debug)]
 pub enum Trouble {
+    /// Ended by the call's interrupt, or as the operation took too long: its error is ready.
+    Ended(Error),
     /// There is no connection: nothing was sent.
     Unreached(String),
     /// No answer within the time, or the connection broke: what became of the command is unknown.
     Lost { why: String, timed_out: bool },
     /// The server answered with an error.
-    Refused { server: Server, code: String, detail: String },
+    Refused { server: Server, refusal: Refusal },
     /// Redis did not have it on as many replicas as was asked for.
     Unreplicated { server: Server, wanted: u64, got: i64 },
     /// It answered something else than Redis does.
     Senseless(Server),
-    /// The record can not be kept here.
+    /// Its answer was more than any of its answers to us is.
+    Excessive { server: Server, what: &'static str },
+    /// The record cannot be kept here.
     Unusable(String),
 }
 
@@ -31,29 +34,29 @@ impl Trouble {
         Trouble::Lost { why: format!("{server} did not {what} within {} ms", limit.as_millis()), timed_out: true }
     }
 
-    /// What the client library says of a command.
-    pub fn of(error: &RedisError, server: &Server) -> Trouble {
-        match error.code() {
-            Some(code) => {
-                let detail = error.detail().unwrap_or_default().to_owned();
-                // What Redis 7.0 says of a command inside of a script.
-                let within = code == "ERR" && detail.contains("user executing the script can't");
-                let code = if within { "NOPERM" } else { code }.to_owned();
-                Trouble::Refused { server: server.clone(), code, detail }
-            }
-            None if matches!(error.kind(), ErrorKind::Parse | ErrorKind::UnexpectedReturnType) => {
-                Trouble::Senseless(server.clone())
-            }
-            None => {
-                let cause = tls::explain(error, Side::Store).unwrap_or_else(|| error.to_string());
-                Trouble::Lost { why: format!("the connection to {server} broke: {cause}"), timed_out: false }
-            }
+    /// What bytes mean that are no answer.
+    pub fn of_unusable(why: Unusable, server: &Server) -> Trouble {
+        let what = match why {
+            Unusable::Malformed => return Trouble::Senseless(server.clone()),
+            Unusable::TooLarge => "more than 1 MiB",
+            Unusable::TooDeep => "arrays nested more than 8 deep",
+            Unusable::TooManyElements => "more than 10,000 elements",
+        };
+        Trouble::Excessive { server: server.clone(), what }
+    }
+
+    /// What the server's own error means.
+    pub fn of_refusal(mut refusal: Refusal, server: &Server) -> Trouble {
+        // What Redis 7.0 says of a command inside of a script.
+        if refusal.code == "ERR" && refusal.detail.contains("user executing the script can't") {
+            refusal.code = "NOPERM".to_owned();
         }
+        Trouble::Refused { server: server.clone(), refusal }
     }
 
     fn code(&self) -> &str {
         match self {
-            Trouble::Refused { code, .. } => code,
+            Trouble::Refused { refusal, .. } => &refusal.code,
             _ => "",
         }
     }
@@ -61,7 +64,7 @@ impl Trouble {
     /// Whether the user, or this server, may run no scripts.
     pub fn refuses_scripts(&self) -> bool {
         match self {
-            Trouble::Refused { code, detail, .. } => {
+            Trouble::Refused { refusal: Refusal { code, detail }, .. } => {
                 let detail = detail.to_ascii_lowercase();
                 (code == "NOPERM" && detail.contains("'eval'"))
                     || (code == "ERR" && detail.contains("unknown command") && detail.contains("eval"))
@@ -84,9 +87,12 @@ impl Trouble {
     fn may_have_written(&self) -> bool {
         match self {
             Trouble::Unreached(_) | Trouble::Unusable(_) => false,
-            Trouble::Lost { .. } | Trouble::Unreplicated { .. } | Trouble::Senseless(_) => true,
-            Trouble::Refused { code, .. } => !matches!(
-                code.as_str(),
+            // A call that ends leaves the outcome as unknown as a lost answer does.
+            Trouble::Ended(_) => true,
+            Trouble::Lost { .. } | Trouble::Unreplicated { .. } => true,
+            Trouble::Senseless(_) | Trouble::Excessive { .. } => true,
+            Trouble::Refused { refusal, .. } => !matches!(
+                refusal.code.as_str(),
                 "OOM"
                     | "READONLY"
                     | "LOADING"
@@ -109,12 +115,16 @@ impl Trouble {
     /// that the server may repeat.
     pub fn into_fault(self, operation: &str, writing: bool, known: &[&Secret]) -> StoreFault {
         let maybe_written = writing && self.may_have_written();
-        let error = Error::new(Status::TM_STORE, format!("{operation} failed: {}", self.sentence(known)));
+        let error = match self {
+            Trouble::Ended(error) => error,
+            other => Error::new(Status::TM_STORE, format!("{operation} failed: {}", other.sentence(known))),
+        };
         StoreFault { error, maybe_written }
     }
 
     fn sentence(self, known: &[&Secret]) -> String {
         match self {
+            Trouble::Ended(error) => error.message().to_owned(),
             Trouble::Unreached(why) | Trouble::Unusable(why) => why,
             Trouble::Lost { why, timed_out } => match timed_out {
                 true => format!("{why}; see whether it is overloaded or stopped"),
@@ -126,13 +136,17 @@ impl Trouble {
             Trouble::Senseless(server) => {
                 format!("{server} answered what is no Redis answer; check the URL's port and scheme")
             }
-            Trouble::Refused { server, code, detail } => refused(&server, &code, &detail, known),
+            Trouble::Excessive { server, what } => {
+                format!("{server} answered with {what}; see what it holds under the record's key")
+            }
+            Trouble::Refused { server, refusal } => refused(&server, &refusal, known),
         }
     }
 }
 
-fn refused(server: &Server, code: &str, detail: &str, known: &[&Secret]) -> String {
-    let advice = match code {
+fn refused(server: &Server, refusal: &Refusal, known: &[&Secret]) -> String {
+    let Refusal { code, detail } = refusal;
+    let advice = match code.as_str() {
         "NOAUTH" => "it asks for a password; give one in store.url or store.password",
         "WRONGPASS" => {
             "it does not know this user and password; correct store.url, or store.username and store.password"

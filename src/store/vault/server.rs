@@ -6,9 +6,10 @@ use crate::clock::unix_millis;
 use crate::dialect::http_date;
 use crate::error::{Error, Result, Status};
 use crate::http::fault::Fault;
+use crate::http::message::{Exchange, Outgoing, Reuse, Streams};
 use crate::http::origin::Origins;
 use crate::http::tls::Side;
-use crate::http::{Connection, Exchange, Outgoing, Transport};
+use crate::http::transport::Transport;
 use crate::log::Level;
 use crate::options::{Count, Millis, Options, ProxyUrl, VaultOptions};
 use crate::secret::Secret;
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use once_cell::sync::OnceCell;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -46,7 +48,7 @@ pub struct Request<'a> {
     pub body: Zeroizing<Vec<u8>>,
     /// Secrets in the body that the Vault may repeat in its words.
     pub known: Vec<Secret>,
-    pub connection: Connection,
+    pub reuse: Reuse,
 }
 
 /// An answer, read as far as the Vault's own words go.
@@ -100,6 +102,7 @@ impl Server {
                 ca_only: options.ca_only,
                 client_cert_file: options.client_cert_file.clone(),
                 client_key_file: options.client_key_file.clone(),
+                allow_insecure_http: options.allow_insecure_http,
                 max_idle_connections: Count(2),
                 ..Options::default()
             },
@@ -144,16 +147,17 @@ impl Server {
         let outgoing = Outgoing {
             method: request.method,
             url: self.origins.resolve(&format!("/v1/{}", request.path)).map_err(unsent)?,
-            headers,
+            headers: Arc::new(headers),
+            authorization: None,
             body: if request.body.is_empty() { Bytes::new() } else { Bytes::from_owner(request.body) },
         };
         let shown = outgoing.shown();
         call.log(Level::Debug, || format!("sending {shown}"));
         // Half of what is left: where the Vault hangs, the call goes on without it.
         let deadline = Instant::now() + self.timeout.min(call.left() / 2);
-        let mut exchange = Exchange { deadline, limit: LARGEST, beat: None };
+        let mut exchange = Exchange { deadline, limit: LARGEST, on_tick: None };
         let answer = transport
-            .send(call, &self.stats, &outgoing, request.connection, &mut exchange)
+            .send(call, &self.stats, &outgoing, request.reuse, &mut Streams::default(), &mut exchange)
             .map_err(|fault| self.fault(call, &shown, fault))?;
         let clock = Clock::read(answer.header(header::DATE).and_then(http_date), unix_millis());
         let (status, text) = (answer.status, Zeroizing::new(answer.body));
@@ -165,8 +169,12 @@ impl Server {
     fn fault(&self, call: &Call, shown: &str, fault: Fault) -> StoreFault {
         let maybe_written = !fault.nothing_was_written();
         let error = match fault {
-            Fault::Ended(error) if error.status() != Status::TM_TIMEOUT || call.left().is_zero() => error,
-            Fault::Ended(_) | Fault::Connect { timeout: true, .. } => Error::new(
+            Fault::Ended(error) | Fault::Unbegun(error)
+                if error.status() != Status::TM_TIMEOUT || call.left().is_zero() =>
+            {
+                error
+            }
+            Fault::Ended(_) | Fault::Unbegun(_) | Fault::Connect { timeout: true, .. } => Error::new(
                 Status::TM_STORE,
                 format!(
                     "{shown} was not answered within {} ms; see whether the Vault is well, or raise store.timeout_ms",
@@ -181,6 +189,16 @@ impl Server {
             Fault::TooLarge(limit) => Error::new(
                 Status::TM_STORE,
                 format!("{shown} got more than {limit} bytes, which no record has; check store.url and store.path"),
+            ),
+            Fault::Proxy { proxy, why } => {
+                Error::new(Status::TM_STORE, format!("{shown} was not let through by the proxy {proxy}: {why}"))
+            }
+            Fault::Exhausted(why) => Error::new(Status::TM_STORE, format!("{shown} could not be sent: {why}")),
+            Fault::Readable { host } => Error::new(
+                Status::TM_STORE,
+                format!(
+                    "{shown} would travel readable to {host}, which is not on this machine; use https://, take the proxy away, or set store.allow_insecure_http"
+                ),
             ),
             Fault::Lost { why, .. } | Fault::Broken(why) | Fault::Unsendable(why) => Error::new(
                 Status::TM_STORE,

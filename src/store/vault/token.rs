@@ -10,7 +10,7 @@ use crate::call::Call;
 use crate::clock::Tick;
 use crate::error::{Error, Result, Status};
 use crate::gate::Gate;
-use crate::http::Connection;
+use crate::http::message::Reuse;
 use crate::instance::Pause;
 use crate::log::Level;
 use crate::options::{SecretSource, VaultOptions};
@@ -31,8 +31,8 @@ type Outcome<T> = std::result::Result<T, StoreFault>;
 /// Where the token comes from.
 #[derive(Clone, Debug)]
 enum Source {
-    /// It is given, in the options or in a file that someone else keeps up to date.
-    Given(SecretSource),
+    /// It is given, in the options or in a file that someone else keeps up to date: by the option of this name.
+    Given(SecretSource, &'static str),
     /// It is logged in for.
     AppRole { login: String, role_id: SecretSource, secret_id: Option<SecretSource> },
 }
@@ -95,9 +95,9 @@ impl Tokens {
         let source = match (&options.token, &options.token_file, &options.role_id) {
             (Some(token), ..) => {
                 token.read("store.token")?;
-                Source::Given(token.clone())
+                Source::Given(token.clone(), "store.token")
             }
-            (None, Some(path), _) => Source::Given(SecretSource::File(path.clone())),
+            (None, Some(path), _) => Source::Given(SecretSource::File(path.clone()), "store.token_file"),
             (None, None, Some(role_id)) => {
                 role_id.read("store.role_id")?;
                 options.secret_id.as_ref().map(|secret_id| secret_id.read("store.secret_id")).transpose()?;
@@ -159,7 +159,7 @@ impl Tokens {
             return Ok(Some(token)); // another caller was quicker
         }
         match &self.source {
-            Source::Given(source) if read(source, "store.token")? == refused.secret => Ok(None),
+            Source::Given(source, option) if read(source, option)? == refused.secret => Ok(None),
             _ => self.begin(call, server).map(Some),
         }
     }
@@ -175,7 +175,7 @@ impl Tokens {
 
     fn begin(&self, call: &Call, server: &Server) -> Outcome<Arc<VaultToken>> {
         let token = match &self.source {
-            Source::Given(source) => self.look_up(call, server, read(source, "store.token")?)?,
+            Source::Given(source, option) => self.look_up(call, server, read(source, option)?)?,
             Source::AppRole { login, role_id, secret_id } => {
                 self.log_in(call, server, login, role_id, secret_id.as_ref())?
             }
@@ -204,7 +204,7 @@ impl Tokens {
         let is_replaced = match &self.source {
             Source::AppRole { .. } => true,
             // A file that is being written just now is another time's.
-            Source::Given(source) => read(source, "store.token").is_ok_and(|given| given != token.secret),
+            Source::Given(source, option) => read(source, option).is_ok_and(|given| given != token.secret),
         };
         if is_replaced {
             match self.begin(call, server) {
@@ -233,8 +233,8 @@ impl Tokens {
     fn ask(&self, call: &Call, server: &Server, method: Method, path: &str, token: &Secret) -> Outcome<Answered> {
         let body = Zeroizing::new(if method == Method::POST { b"{}".to_vec() } else { Vec::new() });
         // Renewing twice does no harm.
-        let connection = Connection::Kept { repeatable: true };
-        let request = Request { method, path, token: Some(token), body, known: Vec::new(), connection };
+        let reuse = Reuse::Kept { repeatable: true };
+        let request = Request { method, path, token: Some(token), body, known: Vec::new(), reuse };
         server.ask(call, request).map_err(|fault| unwritten(fault.error))
     }
 
@@ -268,7 +268,7 @@ impl Tokens {
             body: to_json(&login),
             known: [&role_id].into_iter().chain(&secret_id).cloned().collect(),
             // A secret that is good for a number of logins is not to lose one to a connection that had died.
-            connection: Connection::New,
+            reuse: Reuse::Never,
         };
         let answered = server.ask(call, request).map_err(|fault| unwritten(fault.error))?;
         match (answered.status, &answered.body.auth) {

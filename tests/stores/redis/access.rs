@@ -1,5 +1,6 @@
 //! Getting in: passwords, ACL users, databases, TLS.
 
+use super::fake::FakeRedis;
 use super::server::{KEY, Redis, listen, options, says};
 use crate::folder::Folder;
 use crate::pki::Authority;
@@ -196,6 +197,52 @@ fn the_database_may_stand_in_the_url_or_beside_it() {
 }
 
 #[test]
+fn a_socket_of_this_machine() {
+    let folder = Folder::new();
+    let (socket, missing) = (folder.path("redis.sock"), folder.path("missing.sock"));
+    let redis = Redis::with(&["--unixsocket", &socket]);
+    let by_socket = |query: &str| options(json!({"url": format!("unix://{socket}{query}")}), json!({}));
+    works(|| by_socket("?db=2"));
+    assert_eq!(redis.cli(&["-n", "2", "EXISTS", KEY]), "1");
+    user(&redis, &ALL);
+    redis.cli(&["FLUSHALL"]);
+    works(|| by_socket("?user=shop&pass=shop%2Dpassword"));
+    assert_eq!(redis.cli(&["EXISTS", KEY]), "1");
+    let beside = json!({"url": format!("unix://{socket}"), "username": "shop", "password": "shop-password"});
+    works(|| {
+        redis.cli(&["DEL", KEY]);
+        options(beside.clone(), json!({}))
+    });
+    for (url, why) in
+        [(format!("unix://{missing}"), "missing.sock"), (format!("unix://{socket}?db=99"), "out of range")]
+    {
+        let api = start(json!({}));
+        let first = manager(&api, options(json!({"url": url}), json!({})));
+        let lines = listen(&first);
+        assert_eq!(status(&first), 200);
+        says(&lines, &[why]);
+    }
+}
+
+/// What a Sentinel says is judged like a URL.
+#[test]
+fn s1_plain_redis_goes_to_this_machine_only() {
+    let sentinel = FakeRedis::start(|_| b"*2\r\n$9\r\n192.0.2.1\r\n$4\r\n6379\r\n".to_vec());
+    let api = start(json!({}));
+    let nodes = json!({"master": "shop", "nodes": sentinel.url()});
+    let first = manager(&api, options(json!({"sentinel": nodes}), json!({})));
+    let lines = listen(&first);
+    assert_eq!(status(&first), 200);
+    says(&lines, &["readable to 192.0.2.1:6379", "store.allow_insecure"]);
+    for store in [json!({"url": "redis://192.0.2.1"}), json!({"url": "redis://[2001:db8::1]/0"})] {
+        let text = options(store, json!({})).to_string();
+        let error = Manager::new(Some(&api.url()), Some(USER), Some(PASSWORD), Some(&text)).expect_err("refused");
+        assert_eq!(error.status(), Status::TM_INVALID_OPTIONS);
+        assert!(error.message().contains("store.allow_insecure"), "{error}");
+    }
+}
+
+#[test]
 fn tls_with_an_authority_and_a_clients_certificate() {
     let (ours, clients, folder) = (Authority::new(), Authority::new(), Folder::new());
     let (server, client) = (ours.server(), clients.issue(&["shop"]));
@@ -241,6 +288,7 @@ fn options_that_make_no_sense_together_are_refused() {
         (json!({"url": "redis://a", "sentinel": {"master": "m", "nodes": "redis://s"}}), "excludes store.url"),
         (json!({"sentinel": {"master": "m", "nodes": []}}), "at least one URL"),
         (json!({"url": "redis://a/1", "cluster": true}), "one only"),
+        (json!({"url": "unix:///a", "cluster": true}), "reached by TCP"),
         (json!({"url": "redis://a", "tls": true}), "rediss://"),
         (json!({"url": "redis://a", "username": "u"}), "store.password"),
         (json!({"url": {"env": "TOKENMGR_NO_SUCH"}}), "TOKENMGR_NO_SUCH"),

@@ -215,6 +215,23 @@ fn a_connection_that_the_server_has_closed_is_replaced_without_a_fault() {
     assert_counters(&api, [("logins", 1), ("refreshes", 2)]);
 }
 
+/// The server closes just when the record is read again: that is asked once more, over a new connection.
+#[test]
+fn a_kept_connection_that_breaks_at_a_read_is_replaced_without_a_fault() {
+    let (api, redis) = (start(json!({})), Redis::start());
+    let proxy = Proxy::to(redis.port());
+    let first = manager(&api, options(json!({"url": format!("redis://127.0.0.1:{}", proxy.port)}), json!({})));
+    first.token().expect("a login");
+    for cut in [Cut::Before, Cut::After] {
+        proxy.cut_at(1, cut);
+        first.refresh().expect("a pair");
+        assert!(proxy.has_cut());
+        assert_eq!(stat(&first, "store_failures"), 0, "{cut:?}");
+    }
+    assert_counters(&api, [("logins", 1), ("refreshes", 2)]);
+    assert_no_reuse(&api);
+}
+
 #[test]
 fn something_else_under_the_key_is_left_alone_and_said() {
     let (api, redis) = (start(json!({})), Redis::start());

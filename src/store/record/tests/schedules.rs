@@ -92,9 +92,11 @@ struct Process {
     is_private: bool,
     /// A logout came while it was under way.
     is_cut: bool,
+    /// The claims that it may have left in the record.
+    claims: Vec<Claim>,
 }
 
-const AT_REST: Process = Process { at: At::Idle, held: None, is_private: false, is_cut: false };
+const AT_REST: Process = Process { at: At::Idle, held: None, is_private: false, is_cut: false, claims: Vec::new() };
 
 struct World {
     record: Record,
@@ -150,23 +152,7 @@ impl World {
         self.processes[who].at = match process.at {
             At::Idle if process.is_private => self.come_home(who, known),
             At::Idle => self.read(who, known),
-            At::Read { holding, refresh } => {
-                let (claim, now) = (Claim::new(), self.now);
-                self.record.stand_in(CLIENT, &self.incarnation);
-                let spend = refresh.as_ref().map(|(token, _)| print(&token.to_string()));
-                match self.record.claim(
-                    CLIENT,
-                    &holding,
-                    spend.as_ref().map_or(Spending::Nothing, Spending::First),
-                    &claim,
-                    LONG,
-                    now,
-                ) {
-                    // An acknowledgement that got lost is no claim.
-                    Claimed::Yes if self.dice.roll(12) > 0 => At::Claimed { claim, holding, refresh },
-                    _ => At::Idle,
-                }
-            }
+            At::Read { holding, refresh } => self.claim(who, holding, refresh),
             At::Claimed { claim, holding, refresh } => self.ask(claim, holding, refresh),
             At::Answered { claim, holding, pair } => {
                 self.publish(who, &holding, known, pair);
@@ -174,8 +160,11 @@ impl World {
                 At::Idle
             }
             At::Failed { claim, unseen } => {
-                self.record.stand_in(CLIENT, &self.incarnation);
-                self.record.release(&claim, unseen.as_ref().map_or(Spending::Nothing, Spending::First));
+                // Giving it back may fail, too.
+                if self.dice.roll(8) > 0 {
+                    self.record.stand_in(CLIENT, &self.incarnation);
+                    self.record.release(&claim, unseen.as_ref().map_or(Spending::Nothing, Spending::First));
+                }
                 At::Idle
             }
         };
@@ -184,9 +173,37 @@ impl World {
         }
     }
 
-    fn read(&mut self, who: usize, known: Option<Lineage>) -> At {
+    /// The record as a process sees it that begins anew: without what it left there itself.
+    fn seen_by(&self, who: usize) -> Record {
         let mut record = self.record.clone();
         record.stand_in(CLIENT, &self.incarnation);
+        for claim in &self.processes[who].claims {
+            record.release(claim, Spending::Nothing);
+        }
+        record
+    }
+
+    fn claim(&mut self, who: usize, holding: Holding, refresh: Option<(usize, Lineage)>) -> At {
+        let (mut record, claim) = (self.seen_by(who), Claim::new());
+        let spend = refresh.as_ref().map(|(token, _)| print(&token.to_string()));
+        let spending = spend.as_ref().map_or(Spending::Nothing, Spending::First);
+        if record.claim(CLIENT, &holding, spending, &claim, LONG, self.now) != Claimed::Yes {
+            return At::Idle;
+        }
+        self.processes[who].claims.push(claim.clone());
+        // Whether it was written may be unknown. Then it is no claim, and is given back, which may fail as well.
+        let fate = self.dice.roll(16);
+        if fate > 0 {
+            self.record = record;
+        }
+        match fate {
+            0 | 1 => At::Failed { claim, unseen: spend },
+            _ => At::Claimed { claim, holding, refresh },
+        }
+    }
+
+    fn read(&mut self, who: usize, known: Option<Lineage>) -> At {
+        let record = self.seen_by(who);
         let holding = record.holding(CLIENT, self.now);
         let wants_another = self.dice.roll(2) == 0;
         if !wants_another && !record.is_rolled_back(CLIENT, known) && record.pair.access_token.is_some() {
@@ -194,6 +211,9 @@ impl World {
             return At::Idle;
         }
         if record.claimed_for(self.now).is_some() {
+            let standing = record.claim.as_ref().map(|claim| &claim.nonce);
+            let is_own = |process: &Process| process.claims.iter().any(|claim| Some(&claim.nonce) == standing);
+            assert!(!is_own(&self.processes[who]), "a process waits for a claim of its own");
             return At::Idle;
         }
         let lineage = record.lineage(CLIENT).unwrap_or(Lineage { family: 0, seq: 0 });
@@ -251,7 +271,11 @@ impl World {
             self.processes[who].held = next.or(Some(held));
             return At::Idle;
         }
-        self.write(|record, now| record.publish_private(CLIENT, known, &held, now));
+        let claims = self.processes[who].claims.clone();
+        self.write(|record, now| {
+            claims.iter().for_each(|claim| _ = record.release(claim, Spending::Nothing));
+            record.publish_private(CLIENT, known, &held, now)
+        });
         self.processes[who].is_private = false;
         At::Idle
     }

@@ -1,0 +1,180 @@
+//! A connection: hyper's HTTP/1.1 or HTTP/2 over a stream, driven by the thread whose call has the connection. One call
+//! uses it at a time, so answers cannot be mixed up, and between calls nothing drives it.
+
+use super::body::RequestBody;
+use super::drive::{Alarm, Pace};
+use super::fault::Fault;
+use super::message::Outgoing;
+use super::origin::Origin;
+use super::pool::Idle;
+use super::protocol::{Head, Protocol};
+use super::stream::Stream;
+use crate::sys::socket::Socket;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Uri, header};
+use hyper::body::Body;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Context;
+use url::Position;
+
+/// A connection to an origin.
+pub struct Connection {
+    origin: Arc<Origin>,
+    socket: Arc<Socket>,
+    alarm: Alarm,
+    engine: Engine,
+    /// Bytes of the peer's words so far.
+    heard: Arc<AtomicU64>,
+    /// What was heard and sent when the present exchange began.
+    heard_before: u64,
+    sent_before: u64,
+    /// A plain request over an HTTP proxy names the whole URL, and carries this for the proxy.
+    forwarding: Option<Option<HeaderValue>>,
+    /// Since when it has been idle; `None`: no call has used it yet.
+    pub idle: Option<Idle>,
+}
+
+/// hyper's part of a connection.
+pub struct Engine {
+    protocol: Protocol,
+    /// Nothing can be sent any more.
+    has_ended: bool,
+}
+
+impl Connection {
+    /// Begins to speak HTTP over a stream.
+    pub fn open(
+        origin: Arc<Origin>,
+        socket: Arc<Socket>,
+        stream: Stream,
+        forwarding: Option<Option<HeaderValue>>,
+        alarm: Alarm,
+        pace: &mut Pace<'_>,
+    ) -> Result<Connection, Fault> {
+        let heard = Arc::clone(&stream.heard);
+        let protocol = Protocol::open(stream, &socket, &alarm, pace)?;
+        Ok(Connection {
+            origin,
+            socket,
+            alarm,
+            engine: Engine { protocol, has_ended: false },
+            heard,
+            heard_before: 0,
+            sent_before: 0,
+            forwarding,
+            idle: None,
+        })
+    }
+
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// What [`drive`] needs, beside what it drives.
+    pub fn parts(&mut self) -> (&Socket, &Alarm, &mut Engine) {
+        (&self.socket, &self.alarm, &mut self.engine)
+    }
+
+    /// Whether it served a call before, and its peer may have left it since.
+    pub fn is_reused(&self) -> bool {
+        self.idle.is_some()
+    }
+
+    /// Whether another request can be sent over it.
+    pub fn is_open(&self) -> bool {
+        self.engine.is_open()
+    }
+
+    /// Looks at an idle connection before a request is sent over it: what has come meanwhile is TLS's or HTTP/2's own,
+    /// or it ends the connection. It is never the answer to a request that was not yet sent.
+    pub fn look(&mut self) -> io::Result<bool> {
+        if self.socket.has_something()? {
+            self.engine.advance(&mut self.alarm.context());
+        }
+        Ok(self.is_open())
+    }
+
+    /// Whether a byte of the present exchange's request may have left this machine.
+    pub fn has_sent(&self) -> bool {
+        self.socket.sent() > self.sent_before
+    }
+
+    /// Whether a byte of the present exchange's answer has come. What HTTP/2 says besides is no part of any answer, and
+    /// counts as nothing.
+    pub fn has_heard(&self) -> bool {
+        !self.is_http2() && self.heard.load(Ordering::Relaxed) > self.heard_before
+    }
+
+    /// Whether the present exchange's request may have been sent to its end; `body`: the length of its body. HTTP/1.1 by
+    /// itself does not serve another request before that.
+    pub fn has_sent_whole(&self, body: u64) -> bool {
+        !self.is_http2() || self.socket.sent() - self.sent_before >= body
+    }
+
+    pub fn is_http2(&self) -> bool {
+        self.engine.protocol.is_http2()
+    }
+
+    /// Hands a request over to hyper, which sends it when the connection is driven.
+    pub fn begin(&mut self, outgoing: &Outgoing, body: RequestBody) -> Result<Head, Fault> {
+        self.heard_before = self.heard.load(Ordering::Relaxed);
+        self.sent_before = self.socket.sent();
+        let request = self.request(outgoing, body)?;
+        Ok(self.engine.protocol.send(request))
+    }
+
+    fn request(&self, outgoing: &Outgoing, body: RequestBody) -> Result<Request<RequestBody>, Fault> {
+        let url = &outgoing.url;
+        let has_no_body = body.is_end_stream();
+        let is_http2 = self.is_http2();
+        let target = match is_http2 || self.forwarding.is_some() {
+            true => &url[..Position::AfterQuery],
+            false => &url[Position::BeforePath..Position::AfterQuery],
+        };
+        let uri = Uri::from_maybe_shared(Bytes::copy_from_slice(target.as_bytes()))
+            .map_err(|cause| Fault::Unsendable(format!("its URL has no place in a request ({cause})")))?;
+        let mut request = Request::new(body);
+        let headers = request.headers_mut();
+        headers.clone_from(&outgoing.headers);
+        if let Some(authorization) = &outgoing.authorization {
+            headers.insert(header::AUTHORIZATION, authorization.clone());
+        }
+        if !is_http2 {
+            headers.insert(header::HOST, self.origin.authority.clone());
+        }
+        if let Some(Some(basic)) = &self.forwarding {
+            headers.insert(header::PROXY_AUTHORIZATION, basic.clone());
+        }
+        // RFC 9110, 8.6; some servers and gateways answer 411 without.
+        if has_no_body && matches!(outgoing.method, Method::POST | Method::PUT | Method::PATCH) {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        *request.method_mut() = outgoing.method.clone();
+        *request.uri_mut() = uri;
+        Ok(request)
+    }
+}
+
+impl Engine {
+    /// Lets hyper do what it can: write, read, and hand on.
+    pub fn advance(&mut self, cx: &mut Context<'_>) {
+        if self.has_ended {
+            return;
+        }
+        // An error also comes through the exchange that it ended.
+        self.has_ended = self.protocol.poll(cx).is_ready();
+    }
+
+    fn is_open(&self) -> bool {
+        !self.has_ended && self.protocol.is_ready()
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,149 @@
+//! Requests and answers, as the rest of the library sees them.
+
+use crate::clock::Tick;
+use crate::error::{Error, Result};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use std::sync::Arc;
+use std::time::Instant;
+use url::Url;
+
+/// A request, ready to go. Its caller keeps it, so that it can be sent again.
+#[derive(Debug)]
+pub struct Outgoing {
+    pub method: Method,
+    pub url: Url,
+    /// But for those that the connection adds. Most calls share their manager's; a change makes a copy.
+    pub headers: Arc<HeaderMap>,
+    pub authorization: Option<HeaderValue>,
+    pub body: Bytes,
+}
+
+impl Outgoing {
+    /// What errors and log lines call it: never the query, never user-info.
+    pub fn shown(&self) -> String {
+        let origin = self.url.origin().ascii_serialization();
+        format!("{} {origin}{}", self.method, self.url.path())
+    }
+}
+
+/// An answer, read whole, but for a body that went to a [`Sink`].
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub url: Url,
+    pub body: Vec<u8>,
+    /// When its head arrived.
+    pub arrived: Tick,
+}
+
+impl Answer {
+    /// A header's first value, if it is text.
+    pub fn header(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// Which connection a request may go over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reuse {
+    /// A kept one if there is any. If it turns out to have died, the request is sent once more over a new
+    /// one, where `repeatable` says that this does no harm (R6).
+    Kept { repeatable: bool },
+    /// A new one: for a refresh token, which a connection that turns out to have died would cost (T3).
+    Never,
+}
+
+/// Takes a body as it arrives.
+pub trait Sink {
+    /// Takes the next piece. An error ends the call.
+    fn take(&mut self, piece: &[u8]) -> Result<()>;
+}
+
+/// Gives a body piece by piece.
+pub trait Source {
+    /// Puts the next piece into `buffer` and says how long it is; 0: the body has ended. An error ends the call.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize>;
+    /// Goes back to the beginning, if that is possible.
+    fn rewind(&mut self) -> bool;
+}
+
+/// A request's body that is read while it is sent.
+pub struct Upload {
+    source: Box<dyn Source>,
+    /// Its size; `None`: unknown.
+    pub length: Option<u64>,
+    /// What was read of it since the beginning.
+    read: u64,
+    has_ended: bool,
+    /// What it is read into.
+    buffer: Vec<u8>,
+}
+
+impl Upload {
+    pub fn new(source: Box<dyn Source>, length: Option<u64>) -> Upload {
+        Upload { source, length, read: 0, has_ended: length == Some(0), buffer: Vec::new() }
+    }
+
+    /// Back to the beginning for a second send; false: it cannot be sent again.
+    pub fn rewind(&mut self) -> bool {
+        let is_at_beginning = self.read == 0 || self.source.rewind();
+        if is_at_beginning {
+            self.read = 0;
+            self.has_ended = self.length == Some(0);
+        }
+        is_at_beginning
+    }
+
+    /// How long it was, once all of it has been read.
+    pub fn whole_length(&self) -> Option<u64> {
+        self.has_ended.then_some(self.read)
+    }
+
+    /// The next piece; `None`: there are no more.
+    pub fn next_piece(&mut self) -> Result<Option<Bytes>> {
+        self.buffer.resize(LARGEST_PIECE, 0);
+        let read = self.source.read(&mut self.buffer)?;
+        self.read += read as u64;
+        self.has_ended = read == 0 || Some(self.read) == self.length;
+        let misses = |length| if read == 0 { self.read != length } else { self.read > length };
+        if let Some(length) = self.length.filter(|length| misses(*length)) {
+            return Err(Error::invalid_argument(format!(
+                "the body was announced with {length} bytes and {} after {}; pass its right size, or -1",
+                if read == 0 { "ended" } else { "went on" },
+                self.read
+            )));
+        }
+        // A copy of its own length: thousands of small pieces may wait to be sent.
+        Ok((read > 0).then(|| Bytes::copy_from_slice(&self.buffer[..read])))
+    }
+}
+
+/// The largest piece that a [`Source`] is asked for, and that a [`Sink`] is given.
+pub const LARGEST_PIECE: usize = 64 << 10;
+
+/// Bodies that are not held in memory.
+#[derive(Default)]
+pub struct Streams<'a> {
+    /// Takes the body of a 2xx answer in place of [`Answer::body`].
+    pub sink: Option<&'a mut dyn Sink>,
+    /// In place of [`Outgoing::body`].
+    pub upload: Option<Upload>,
+}
+
+impl Streams<'_> {
+    /// Makes the request's body ready to be sent again; false: it cannot be.
+    pub fn rewind(&mut self) -> bool {
+        self.upload.as_mut().is_none_or(Upload::rewind)
+    }
+}
+
+/// The limits of one exchange, and what is to happen while it goes on.
+pub struct Exchange<'a> {
+    pub deadline: Instant,
+    /// The largest body that is read whole.
+    pub limit: u64,
+    /// Called about every 50 ms.
+    pub on_tick: Option<&'a mut dyn FnMut()>,
+}

@@ -1,0 +1,159 @@
+//! Idle connections, kept for the next call.
+
+use super::connection::Connection;
+use super::origin::Origin;
+use crate::clock::Tick;
+use crate::fork;
+use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// A connection that idled this long is closed: most servers have closed their side by then.
+const LONGEST_IDLE: Duration = Duration::from_secs(60);
+
+/// How often idle connections are looked through, in milliseconds.
+const PRUNE_EVERY: u64 = 1000;
+
+/// When a connection fell idle.
+#[derive(Clone, Copy, Debug)]
+pub struct Idle {
+    since: Tick,
+    /// [`Pool::losses`] at that time.
+    losses: u64,
+}
+
+/// One manager's idle connections. Every slot has a lock that is only ever tried, never waited for: so a fork cannot
+/// catch it half-way, and threads do not queue for it.
+#[derive(Debug)]
+pub struct Pool {
+    slots: Box<[Mutex<Option<Box<Connection>>>]>,
+    /// Rises with every kept connection that turned out to be dead: those that fell idle before it are not used.
+    losses: AtomicU64,
+    /// Whether [`Registry`] knows it.
+    is_registered: AtomicBool,
+}
+
+impl Pool {
+    pub fn new(most_idle: usize) -> Arc<Pool> {
+        Arc::new(Pool {
+            slots: (0..most_idle).map(|_| Mutex::new(None)).collect(),
+            losses: AtomicU64::new(0),
+            is_registered: AtomicBool::new(false),
+        })
+    }
+
+    /// The first idle connection to an origin: so few connections serve few callers, and the rest fall idle for good.
+    pub fn take(&self, origin: &Origin) -> Option<Box<Connection>> {
+        let now = Tick::now();
+        self.slots.iter().find_map(|slot| {
+            let mut slot = slot.try_lock()?;
+            drop(slot.take_if(|idle| self.is_over(idle, now)));
+            slot.take_if(|idle| idle.origin() == origin)
+        })
+    }
+
+    /// Keeps a connection for the next call, or closes it when enough are kept.
+    pub fn put(self: &Arc<Pool>, mut connection: Box<Connection>) {
+        let now = Tick::now();
+        connection.idle = Some(Idle { since: now, losses: self.losses.load(Ordering::Relaxed) });
+        let free = self.slots.iter().find_map(|slot| slot.try_lock().filter(|slot| slot.is_none()));
+        if let Some(mut slot) = free {
+            *slot = Some(connection);
+        }
+        if !self.is_registered.load(Ordering::Relaxed) {
+            Registry::add(self);
+        }
+        Registry::prune(now);
+    }
+
+    /// No connection that is idle now is used again: one of its age has died without a word.
+    pub fn distrust(&self) {
+        self.losses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether an idle connection is not to be used any more.
+    fn is_over(&self, connection: &Connection, now: Tick) -> bool {
+        connection.idle.is_some_and(|idle| {
+            idle.since < now.before(LONGEST_IDLE) || idle.losses != self.losses.load(Ordering::Relaxed)
+        })
+    }
+
+    /// Closes what idled too long, and says whether any is left.
+    fn prune(&self, now: Tick) -> bool {
+        let mut any = false;
+        for slot in &self.slots {
+            // One in another thread's hands counts as there.
+            let Some(mut slot) = slot.try_lock() else {
+                any = true;
+                continue;
+            };
+            drop(slot.take_if(|idle| self.is_over(idle, now)));
+            any |= slot.is_some();
+        }
+        any
+    }
+
+    /// How many connections are idle. One in another thread's hands counts as not.
+    pub fn idle(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.try_lock().is_some_and(|slot| slot.is_some())).count()
+    }
+}
+
+/// The pools of this process that have idle connections: whichever manager is called next closes those of all that
+/// idled for too long.
+#[derive(Debug)]
+struct Registry {
+    /// The count of forks that it was made in: an older one is its parent's, and leaked.
+    generation: u32,
+    pools: Mutex<Vec<Weak<Pool>>>,
+    pruned: AtomicU64,
+}
+
+static REGISTRY: ArcSwapOption<Registry> = ArcSwapOption::const_empty();
+
+impl Registry {
+    fn of_this_process() -> Arc<Registry> {
+        let generation = fork::generation();
+        loop {
+            let current = REGISTRY.load_full();
+            if let Some(registry) = current.as_ref().filter(|registry| registry.generation == generation) {
+                return Arc::clone(registry);
+            }
+            let fresh = Registry { generation, pools: Mutex::default(), pruned: AtomicU64::new(0) };
+            REGISTRY.compare_and_swap(&current, Some(Arc::new(fresh)));
+            std::mem::forget(current); // P1: the parent's is leaked
+        }
+    }
+
+    fn add(pool: &Arc<Pool>) {
+        let registry = Registry::of_this_process();
+        if let Some(mut pools) = registry.pools.try_lock() {
+            pool.is_registered.store(true, Ordering::Relaxed);
+            pools.push(Arc::downgrade(pool));
+        }
+    }
+
+    /// Looks through all pools, once a second at the most.
+    fn prune(now: Tick) {
+        let registry = REGISTRY.load();
+        let Some(registry) = registry.as_ref().filter(|registry| registry.generation == fork::generation()) else {
+            return;
+        };
+        let last = registry.pruned.load(Ordering::Relaxed);
+        let is_ours = now.0 >= last + PRUNE_EVERY
+            && registry.pruned.compare_exchange(last, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if !is_ours {
+            return;
+        }
+        if let Some(mut pools) = registry.pools.try_lock() {
+            pools.retain(|pool| {
+                let Some(pool) = pool.upgrade() else { return false };
+                let any = pool.prune(now);
+                pool.is_registered.store(any, Ordering::Relaxed);
+                any
+            });
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What a manager's options say of HTTP: which headers calls begin with, and how connections are made.
+
+use super::dial::Dialer;
+use super::origin::Origins;
+use super::pool::Pool;
+use super::proxy::Proxies;
+use super::tls::{self, Side};
+use super::transport::Transport;
+use crate::error::{Error, Result, Status};
+use crate::options::{OneOrMany, Options};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use rustls::client::ResolvesClientCert;
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, SignatureScheme};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+impl Transport {
+    /// The environment is read here and not again.
+    pub fn new(origins: Origins, options: &Options, side: Side) -> Result<Transport> {
+        let proxies = Proxies::new(options.proxy.as_ref().map(|url| url.0.as_str()), &|name| std::env::var_os(name))?;
+        let certificate_wanted = Arc::default();
+        let tls = tls::client_config(options, side, &certificate_wanted)?;
+        Ok(Transport {
+            origins,
+            pool: Pool::new(options.max_idle_connections.0 as usize),
+            headers: Arc::new(default_headers(options)?),
+            proxy_secrets: proxies.secrets(),
+            kept_timeout: options.kept_timeout_ms.duration(),
+            certificate_wanted,
+            dialer: Dialer {
+                proxies,
+                proxy_tls: Arc::new(for_proxies(&tls)),
+                tls: Arc::new(tls),
+                side,
+                connect_timeout: options.connect_timeout_ms.duration(),
+                allow_insecure: options.allow_insecure_http,
+                user_agent: user_agent(options)?,
+            },
+        })
+    }
+}
+
+/// TLS to a proxy itself: verified like the server's, without the client's certificate, which is not the proxy's business.
+fn for_proxies(tls: &ClientConfig) -> ClientConfig {
+    let mut config = tls.clone();
+    config.client_auth_cert_resolver = Arc::new(NoCertificate);
+    config.alpn_protocols.clear();
+    config
+}
+
+#[derive(Debug)]
+struct NoCertificate;
+
+impl ResolvesClientCert for NoCertificate {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
+}
+
+fn user_agent(options: &Options) -> Result<HeaderValue> {
+    HeaderValue::from_str(&options.user_agent).map_err(|_| {
+        Error::new(Status::TM_INVALID_OPTIONS, "the option user_agent holds characters that no header can carry")
+    })
+}
+
+fn default_headers(options: &Options) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+    headers.insert(header::USER_AGENT, user_agent(options)?);
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    set_headers(&mut headers, &options.headers, Status::TM_INVALID_OPTIONS)?;
+    Ok(headers)
+}
+
+/// Puts the caller's headers in place of those of the same name. A few are the library's own business.
+pub fn set_headers(headers: &mut HeaderMap, given: &BTreeMap<String, OneOrMany>, status: Status) -> Result<()> {
+    const OURS: [HeaderName; 5] =
+        [header::AUTHORIZATION, header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
+    for (name, values) in given {
+        let shown = crate::secret::scrub(name, &[]);
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+            Error::new(status, format!("the option headers has the name \"{shown}\", which no header can have"))
+        })?;
+        if OURS.contains(&name) {
+            return Err(Error::new(
+                status,
+                format!("the option headers sets {name}, which the library sets itself; leave it out"),
+            ));
+        }
+        headers.remove(&name);
+        for value in &values.0 {
+            let value = HeaderValue::from_str(value).map_err(|_| {
+                Error::new(status, format!("the option headers.{name} holds characters that no header can carry"))
+            })?;
+            headers.append(&name, value);
+        }
+    }
+    // A part of an encoded body cannot be decoded.
+    if headers.contains_key(header::RANGE) && !given.keys().any(|name| name.eq_ignore_ascii_case("accept-encoding")) {
+        headers.remove(header::ACCEPT_ENCODING);
+    }
+    Ok(())
+}

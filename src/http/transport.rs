@@ -1,0 +1,390 @@
+//! Sends requests: over an idle connection or a new one, again where that is safe (R6), and reads the answers.
+
+use super::body::{Feed, RequestBody};
+use super::collect::Collector;
+use super::connection::Connection;
+use super::dial::Dialer;
+use super::drive::{Alarm, Pace, Stopped, drive, drive_until};
+use super::fault::Fault;
+use super::message::{Answer, Exchange, Outgoing, Reuse, Streams, Upload};
+use super::origin::{Origin, Origins};
+use super::pool::Pool;
+use super::protocol::Head;
+use super::tls::Side;
+use crate::call::Call;
+use crate::clock::Tick;
+use crate::secret::Secret;
+use crate::stats::Stats;
+use crate::sys::socket::Socket;
+use http::{HeaderMap, Method, Response, header};
+use hyper::body::{Body, Incoming};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+type Result<T> = std::result::Result<T, Fault>;
+
+/// The connections of one manager, and how they are made.
+pub struct Transport {
+    pub origins: Origins,
+    pub dialer: Dialer,
+    pub pool: Arc<Pool>,
+    /// What every call begins with.
+    pub headers: Arc<HeaderMap>,
+    /// S2: what a proxy's words must not repeat.
+    pub proxy_secrets: Vec<Secret>,
+    /// How long an idle connection may be silent before an idempotent request is also sent over a new one.
+    pub kept_timeout: Duration,
+    /// Whether a server asked for a client certificate, and none has answered since.
+    pub certificate_wanted: Arc<AtomicBool>,
+}
+
+/// One request being sent.
+struct Sending<'a, 'b> {
+    transport: &'a Transport,
+    call: &'a Call,
+    stats: &'a Stats,
+    outgoing: &'a Outgoing,
+    origin: &'a Arc<Origin>,
+    pace: Pace<'b>,
+    upload: Option<&'b mut Upload>,
+}
+
+/// A connection, and what it has been asked.
+struct Asked {
+    connection: Box<Connection>,
+    head: Head,
+    feed: Option<Feed>,
+}
+
+/// Which of two connections brought something first.
+enum First {
+    Silent(hyper::Result<Response<Incoming>>),
+    Other(hyper::Result<Response<Incoming>>),
+}
+
+/// What came over a connection, or what it needs.
+enum Event<T> {
+    Came(T),
+    PieceWanted,
+}
+
+impl Transport {
+    /// Sends a request and reads its answer. A connection that a fault or the caller ended is closed.
+    pub fn send(
+        &self,
+        call: &Call,
+        stats: &Stats,
+        outgoing: &Outgoing,
+        reuse: Reuse,
+        streams: &mut Streams<'_>,
+        exchange: &mut Exchange<'_>,
+    ) -> Result<Answer> {
+        let origin =
+            self.origins.find(&outgoing.url).ok_or_else(|| Fault::Unsendable("it has no origin".to_owned()))?;
+        let mut collector = Collector::new(exchange.limit, streams.sink.as_mut().map(|sink| &mut **sink as _));
+        let mut sending = Sending {
+            transport: self,
+            call,
+            stats,
+            outgoing,
+            origin,
+            pace: Pace::new(call, exchange.deadline, exchange.on_tick.as_mut().map(|tick| &mut **tick as _)),
+            upload: streams.upload.as_mut(),
+        };
+        let over_kept = match reuse {
+            Reuse::Kept { repeatable } => sending.over_kept(repeatable)?,
+            Reuse::Never => None,
+        };
+        let answered = match over_kept {
+            Some(answered) => Ok(answered),
+            None => sending.over_new(),
+        };
+        let outcome = answered.and_then(|(asked, response)| sending.read(asked, response, &mut collector));
+        let (answer, kept) = outcome.map_err(|fault| self.name_missing_certificate(fault))?;
+        // Read first: every thread shares it.
+        if self.certificate_wanted.load(Ordering::Relaxed) {
+            self.certificate_wanted.store(false, Ordering::Relaxed);
+        }
+        // What was made for a new connection's sake serves the next call, too, unless others idle already: else every
+        // refresh would leave one more open.
+        if let Some(connection) = kept
+            && (reuse != Reuse::Never || self.pool.idle() == 0)
+        {
+            self.pool.put(connection);
+        }
+        Ok(answer)
+    }
+
+    /// TLS 1.3 has no word for it in the handshake: the server just leaves, and its alert may be lost.
+    fn name_missing_certificate(&self, fault: Fault) -> Fault {
+        match fault {
+            Fault::Lost { reused: false, .. } | Fault::Broken(_) if self.certificate_wanted.load(Ordering::Relaxed) => {
+                Fault::Tls {
+                    connected: true,
+                    why: format!(
+                        "the server asked for a client certificate and left; check {}",
+                        self.dialer.side.option("client_cert_file")
+                    ),
+                }
+            }
+            other => other,
+        }
+    }
+}
+
+impl fmt::Debug for Transport {
+    /// Without the proxies, which hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").field("origins", &self.origins).field("pool", &self.pool).finish_non_exhaustive()
+    }
+}
+
+impl Sending<'_, '_> {
+    fn side(&self) -> Side {
+        self.transport.dialer.side
+    }
+
+    fn stopped(&self, stopped: Stopped) -> Fault {
+        Fault::of_stopped(stopped, self.call)
+    }
+
+    /// R6: sends over an idle connection. `None`: there is none, or it had died, and the request may be sent anew.
+    fn over_kept(&mut self, repeatable: bool) -> Result<Option<(Asked, Response<Incoming>)>> {
+        let Some(connection) = self.take_kept() else {
+            return Ok(None);
+        };
+        let mut asked = self.ask(connection)?;
+        let may_be_sent_twice = repeatable && self.upload.is_none();
+        let patience = match may_be_sent_twice {
+            true => Instant::now() + self.transport.kept_timeout,
+            false => self.pace.deadline,
+        };
+        let mut came = self.head(&mut asked, patience);
+        if matches!(came, Ok(None)) {
+            if !asked.connection.has_heard() {
+                self.transport.pool.distrust();
+                return self.beside_silent(asked).map(Some);
+            }
+            // An answer that has begun is waited for.
+            came = self.head(&mut asked, self.pace.deadline);
+        }
+        let fault = match came {
+            Ok(Some(Ok(response))) => return Ok(Some((asked, response))),
+            Ok(Some(Err(error))) => Fault::of_exchange(&error, &asked.connection, self.side()),
+            Ok(None) => return Err(self.stopped(Stopped::StepOutOfTime)),
+            Err(fault) => {
+                if !asked.connection.has_heard() {
+                    self.transport.pool.distrust();
+                }
+                return Err(fault);
+            }
+        };
+        let Fault::Lost { sent, .. } = fault else {
+            return Err(fault);
+        };
+        self.transport.pool.distrust();
+        let may_repeat = (repeatable || !sent) && self.upload.as_mut().is_none_or(|upload| upload.rewind());
+        if !may_repeat {
+            return Err(fault);
+        }
+        self.stats.resends.add_one();
+        Ok(None)
+    }
+
+    fn take_kept(&self) -> Option<Box<Connection>> {
+        while let Some(mut connection) = self.transport.pool.take(self.origin) {
+            // Where one cannot be looked at, a new one is made, which tells why.
+            if connection.look().unwrap_or(false) {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    fn over_new(&mut self) -> Result<(Asked, Response<Incoming>)> {
+        let connection = self.dial(Alarm::new(), None)?;
+        let mut asked = self.ask(connection)?;
+        match self.head(&mut asked, self.pace.deadline)? {
+            Some(Ok(response)) => Ok((asked, response)),
+            Some(Err(error)) => Err(Fault::of_exchange(&error, &asked.connection, self.side())),
+            None => Err(self.stopped(Stopped::StepOutOfTime)),
+        }
+    }
+
+    /// `beside`: a connection that may yet bring the answer, and then makes this one needless.
+    fn dial(&mut self, alarm: Alarm, beside: Option<&Socket>) -> Result<Box<Connection>> {
+        self.stats.connections_opened.add_one();
+        let mut pace = self.pace.within(self.pace.deadline);
+        pace.beside = beside;
+        self.transport.dialer.dial(self.origin, alarm, &mut pace).map(Box::new)
+    }
+
+    fn ask(&mut self, mut connection: Box<Connection>) -> Result<Asked> {
+        let feed = self.upload.as_ref().map(|upload| Feed::new(upload.length));
+        let body = match &feed {
+            Some(feed) => RequestBody::Pieces(feed.clone()),
+            None => RequestBody::Whole(self.outgoing.body.clone()),
+        };
+        let head = connection.begin(self.outgoing, body)?;
+        Ok(Asked { connection, head, feed })
+    }
+
+    /// Sends, and waits for the answer's head. `None`: nothing has come by then.
+    fn head(&mut self, asked: &mut Asked, until: Instant) -> Result<Option<hyper::Result<Response<Incoming>>>> {
+        let Asked { connection, head, feed } = asked;
+        loop {
+            let (socket, alarm, engine) = connection.parts();
+            let event = drive_until(&mut self.pace, until, alarm, &[socket], |cx| {
+                engine.advance(cx);
+                match head.as_mut().poll(cx) {
+                    Poll::Ready(response) => Poll::Ready(Event::Came(response)),
+                    Poll::Pending => wanted(feed.as_ref()),
+                }
+            });
+            match event.map_err(|stopped| self.stopped(stopped))? {
+                Some(Event::Came(response)) => return Ok(Some(response)),
+                Some(Event::PieceWanted) => self.hand_in_piece(feed.as_ref())?,
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The idle connection is silent, and may have died without a word: sends the request over a new one, too, and takes
+    /// the answer that comes first.
+    fn beside_silent(&mut self, mut silent: Asked) -> Result<(Asked, Response<Incoming>)> {
+        self.stats.resends.add_one();
+        let (socket, alarm, _) = silent.connection.parts();
+        let begun = self.dial(alarm.clone(), Some(socket)).and_then(|connection| self.ask(connection));
+        let mut other = match begun {
+            Ok(other) => Some(other),
+            // The first send has left.
+            Err(Fault::Ended(error) | Fault::Unbegun(error)) => return Err(Fault::Ended(error)),
+            // The silent one is all there is, or is no longer silent.
+            Err(_) => None,
+        };
+        loop {
+            match (self.first_of(&mut silent, other.as_mut())?, other.take()) {
+                (First::Silent(Ok(response)), _) => return Ok((silent, response)),
+                (First::Other(Ok(response)), Some(other)) => return Ok((other, response)),
+                // One has failed: the other may still answer.
+                (First::Silent(Err(error)), remaining) => {
+                    let fault = Fault::of_exchange(&error, &silent.connection, self.side());
+                    silent = remaining.ok_or(fault)?;
+                }
+                (First::Other(_), _) => {}
+            }
+        }
+    }
+
+    /// Waits until one of two connections has its answer's head, or has failed.
+    fn first_of(&mut self, silent: &mut Asked, other: Option<&mut Asked>) -> Result<First> {
+        let Asked { connection, head, .. } = silent;
+        let (socket, alarm, engine) = connection.parts();
+        let mut other = other.map(|Asked { connection, head, .. }| {
+            let (socket, _, engine) = connection.parts();
+            (socket, engine, head)
+        });
+        let sockets: Vec<_> = std::iter::once(socket).chain(other.as_ref().map(|(socket, ..)| *socket)).collect();
+        let came = drive(&mut self.pace, alarm, &sockets, |cx| {
+            engine.advance(cx);
+            if let Poll::Ready(response) = head.as_mut().poll(cx) {
+                return Poll::Ready(First::Silent(response));
+            }
+            if let Some((_, engine, head)) = &mut other {
+                engine.advance(cx);
+                if let Poll::Ready(response) = head.as_mut().poll(cx) {
+                    return Poll::Ready(First::Other(response));
+                }
+            }
+            Poll::Pending
+        });
+        came.map_err(|stopped| self.stopped(stopped))
+    }
+
+    /// Reads an answer to its end. The connection comes back if another request can be sent over it.
+    fn read(
+        &mut self,
+        asked: Asked,
+        response: Response<Incoming>,
+        collector: &mut Collector<'_>,
+    ) -> Result<(Answer, Option<Box<Connection>>)> {
+        let Asked { mut connection, feed, .. } = asked;
+        let arrived = Tick::now();
+        let (parts, mut body) = response.into_parts();
+        let status = parts.status.as_u16();
+        let mut headers = parts.headers;
+        // What these announce is another answer's body (RFC 9110, 6.4.1).
+        let has_none = self.outgoing.method == Method::HEAD || matches!(status, 204 | 304);
+        let announced = if has_none { None } else { body.size_hint().exact() };
+        collector.begin(status, &headers, announced)?;
+        while !body.is_end_stream() {
+            let (socket, alarm, engine) = connection.parts();
+            let event = drive(&mut self.pace, alarm, &[socket], |cx| {
+                let mut poll = |cx: &mut _| Pin::new(&mut body).poll_frame(cx);
+                let mut polled = poll(cx);
+                if polled.is_pending() {
+                    engine.advance(cx);
+                    polled = poll(cx);
+                }
+                match polled {
+                    Poll::Ready(frame) => Poll::Ready(Event::Came(frame)),
+                    Poll::Pending => wanted(feed.as_ref()),
+                }
+            });
+            match event.map_err(|stopped| self.stopped(stopped))? {
+                Event::Came(None) => break,
+                Event::Came(Some(Ok(frame))) => {
+                    if let Ok(data) = frame.into_data() {
+                        let (pace, call) = (&mut self.pace, self.call);
+                        collector.take(&data, &mut || {
+                            pace.checkpoint(Instant::now()).map_err(|stopped| Fault::of_stopped(stopped, call))
+                        })?;
+                    }
+                }
+                Event::Came(Some(Err(error))) => return Err(Fault::of_body(&error, self.side())),
+                Event::PieceWanted => self.hand_in_piece(feed.as_ref())?,
+            }
+        }
+        let is_sent = self.request_length().is_some_and(|length| connection.has_sent_whole(length));
+        // hyper takes every reset with NO_ERROR for the end of an answer, which it is only where the server wants no more
+        // of the request (RFC 9113, 8.1).
+        let is_cut_off = is_sent || body.size_hint().exact().is_some_and(|left| left > 0);
+        if connection.is_http2() && is_cut_off && !body.is_end_stream() {
+            return Err(Fault::Broken("its stream was reset before its end".to_owned()));
+        }
+        let was_decoded = collector.end()?;
+        if was_decoded {
+            headers.remove(header::CONTENT_ENCODING);
+            headers.remove(header::CONTENT_LENGTH);
+        }
+        let answer = Answer { status, headers, url: self.outgoing.url.clone(), body: collector.whole(), arrived };
+        // What HTTP/2 still had to send of this request would stand in the way of the next.
+        Ok((answer, Some(connection).filter(|connection| is_sent && connection.is_open())))
+    }
+
+    /// The length of the request's body; `None`: its end has not been read yet.
+    fn request_length(&self) -> Option<u64> {
+        match &self.upload {
+            Some(upload) => upload.whole_length(),
+            None => Some(self.outgoing.body.len() as u64),
+        }
+    }
+
+    fn hand_in_piece(&mut self, feed: Option<&Feed>) -> Result<()> {
+        if let (Some(feed), Some(upload)) = (feed, self.upload.as_mut()) {
+            feed.put(upload.next_piece().map_err(Fault::Ended)?);
+        }
+        Ok(())
+    }
+}
+
+fn wanted<T>(feed: Option<&Feed>) -> Poll<Event<T>> {
+    match feed.is_some_and(Feed::is_wanted) {
+        true => Poll::Ready(Event::PieceWanted),
+        false => Poll::Pending,
+    }
+}

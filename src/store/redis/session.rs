@@ -1,0 +1,313 @@
+//! One operation's dealings with Redis: finding the server to connect to, and asking it.
+
+use super::address::{Access, Address, Server, Servers, listed};
+use super::connection::Connection;
+use super::resp::{Command, Value};
+use super::trouble::Trouble;
+use crate::clock::Tick;
+use crate::error::{Error, Status};
+use crate::net::drive::Pace;
+use rustls::ClientConfig;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// How often in a row a Cluster may send a command on.
+const MOST_REDIRECTIONS: u32 = 5;
+
+/// A connection that idled this long is not used again: firewalls forget those that idle.
+const LONGEST_IDLE: Duration = Duration::from_secs(60);
+
+/// How many of a Cluster's nodes are remembered.
+const MOST_NODES: usize = 64;
+
+/// A Cluster's nodes, as far as they were met. Nothing calls out under its lock; it is std's because threads may wait
+/// for it (see `gate`).
+#[derive(Debug, Default)]
+pub struct Met(Mutex<Vec<Server>>);
+
+impl Met {
+    fn lock(&self) -> MutexGuard<'_, Vec<Server>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn all(&self) -> Vec<Server> {
+        self.lock().clone()
+    }
+
+    fn put_first(&self, node: Server) {
+        let mut nodes = self.lock();
+        nodes.retain(|one| *one != node);
+        nodes.insert(0, node);
+    }
+
+    fn add(&self, more: impl Iterator<Item = Server>) {
+        let mut nodes = self.lock();
+        for node in more {
+            if !nodes.contains(&node) && nodes.len() < MOST_NODES {
+                nodes.push(node);
+            }
+        }
+    }
+}
+
+/// A connection between two operations. Nothing drives it meanwhile.
+#[derive(Debug)]
+pub struct Idle {
+    connection: Connection,
+    since: Tick,
+}
+
+impl Idle {
+    pub fn new(connection: Connection) -> Idle {
+        Idle { connection, since: Tick::now() }
+    }
+
+    /// The connection, unless it is known to be of no use.
+    pub fn into_usable(mut self) -> Option<Connection> {
+        (!is_stale(self.since, Tick::now()) && self.connection.is_usable()).then_some(self.connection)
+    }
+}
+
+fn is_stale(since: Tick, now: Tick) -> bool {
+    now >= since.after(LONGEST_IDLE)
+}
+
+/// What a session needs to connect.
+#[derive(Debug)]
+pub struct Route<'a> {
+    pub address: &'a Address,
+    pub tls: Option<&'a Arc<ClientConfig>>,
+    /// The most that connecting may take, and each command.
+    pub limit: Duration,
+    /// When the operation has taken long enough.
+    pub until: Instant,
+    /// A Cluster's nodes, as far as they were met; the last that had the key first.
+    pub met: &'a Met,
+}
+
+impl Route<'_> {
+    /// What it means that a step's time is over: the operation's may be, too.
+    pub fn out_of_time(&self, of_the_step: impl FnOnce() -> Trouble) -> Trouble {
+        match Instant::now() >= self.until {
+            true => Trouble::Ended(Error::new(
+                Status::TM_STORE,
+                "Redis took half of the call's time; see whether its servers run and can be reached from here",
+            )),
+            false => of_the_step(),
+        }
+    }
+}
+
+/// One operation's connection, and how it goes about it.
+pub struct Session<'a> {
+    connection: Option<Connection>,
+    /// Whether the connection comes from an earlier operation, so that the server may have closed it since.
+    is_kept: bool,
+    pub route: Route<'a>,
+    pace: Pace<'a>,
+}
+
+impl<'a> Session<'a> {
+    pub fn new(kept: Option<Connection>, route: Route<'a>, pace: Pace<'a>) -> Session<'a> {
+        Session { is_kept: kept.is_some(), connection: kept, route, pace }
+    }
+
+    pub fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
+    /// Whom it is connected to, for messages.
+    pub fn server(&self) -> Option<&Server> {
+        self.connection.as_ref().map(|connection| &connection.server)
+    }
+
+    pub fn disconnect(&mut self) {
+        self.connection = None;
+        self.is_kept = false;
+    }
+
+    /// The connection, to be kept for the next operation.
+    pub fn into_connection(self) -> Option<Connection> {
+        self.connection
+    }
+
+    /// Sends one command to where its key is. A server that answers `MOVED` or `ASK` has not run it: so to send it to
+    /// the node that it names is not to send it twice.
+    pub fn ask(&mut self, command: &Command<'_>) -> Result<Value, Trouble> {
+        self.ask_within(command, self.route.limit)
+    }
+
+    /// The same, within a time of its own.
+    pub fn ask_within(&mut self, command: &Command<'_>, limit: Duration) -> Result<Value, Trouble> {
+        for _ in 0..MOST_REDIRECTIONS {
+            let (connection, route, pace) = self.connected()?;
+            let (server, refusal) = match connection.ask(command, limit, route, pace) {
+                Err(Trouble::Refused { server, refusal }) if matches!(&*refusal.code, "MOVED" | "ASK") => {
+                    (server, refusal)
+                }
+                other => return other,
+            };
+            let node = refusal.detail.split(' ').nth(1).and_then(|node| server.redirected(node));
+            let (Servers::Cluster(_), Some(node)) = (&route.address.servers, node) else {
+                return Err(Trouble::Refused { server, refusal });
+            };
+            if refusal.code == "ASK" {
+                return self.ask_there(&node, command, limit);
+            }
+            self.disconnect();
+            self.connection = Some(self.open(&node)?);
+            self.route.met.put_first(node);
+        }
+        Err(Trouble::Unreached(
+            "the nodes of the Cluster send each other's requests round; see CLUSTER NODES".to_owned(),
+        ))
+    }
+
+    /// The key is on its way to that node; until the slot is, only this one command goes there: the next is answered
+    /// MOVED.
+    fn ask_there(&mut self, node: &Server, command: &Command<'_>, limit: Duration) -> Result<Value, Trouble> {
+        let there = self.open(node)?;
+        let there = self.connection.insert(there);
+        there.ask(&Command::new("ASKING"), self.route.limit, &self.route, &mut self.pace)?;
+        there.ask(command, limit, &self.route, &mut self.pace)
+    }
+
+    /// The connection as it is, or a new one.
+    fn connected(&mut self) -> Result<(&mut Connection, &Route<'a>, &mut Pace<'a>), Trouble> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect()?,
+        };
+        Ok((self.connection.insert(connection), &self.route, &mut self.pace))
+    }
+
+    fn open(&mut self, server: &Server) -> Result<Connection, Trouble> {
+        Connection::open(server, &self.route.address.access, &self.route, &mut self.pace)
+    }
+
+    fn connect(&mut self) -> Result<Connection, Trouble> {
+        let address = self.route.address;
+        match &address.servers {
+            Servers::One(server) => self.open(server),
+            Servers::Sentinel { master, nodes } => {
+                let server = self.ask_sentinels(master, nodes)?;
+                self.open(&server)
+            }
+            Servers::Cluster(nodes) => self.connect_to_any(nodes),
+        }
+    }
+
+    /// A Cluster's node, whichever answers first: it knows where the key is.
+    fn connect_to_any(&mut self, nodes: &[Server]) -> Result<Connection, Trouble> {
+        let mut candidates = self.route.met.all();
+        let others: Vec<Server> = nodes.iter().filter(|node| !candidates.contains(node)).cloned().collect();
+        candidates.extend(others);
+        let mut last = None;
+        for node in &candidates {
+            match self.open(node).and_then(|connection| self.meet(connection)) {
+                Ok(connection) => return Ok(connection),
+                Err(Trouble::Ended(error)) => return Err(Trouble::Ended(error)),
+                Err(trouble) => last = Some(trouble),
+            }
+        }
+        Err(last.unwrap_or_else(|| Trouble::Unreached("the option store.url names no node".to_owned())))
+    }
+
+    /// Learns of the other nodes, for the day when those in the options are gone. A user who may not ask does without.
+    fn meet(&mut self, mut connection: Connection) -> Result<Connection, Trouble> {
+        let slots = Command::new("CLUSTER").arg("SLOTS");
+        match connection.ask(&slots, self.route.limit, &self.route, &mut self.pace) {
+            Ok(Value::Array(ranges)) => {
+                self.route.met.add(ranges.into_iter().flat_map(|range| nodes_in(range, &connection.server)));
+            }
+            Ok(_) | Err(Trouble::Refused { .. }) => {}
+            Err(trouble) => return Err(trouble),
+        }
+        Ok(connection)
+    }
+
+    /// Which server the Sentinels take for the master: the first that knows is believed.
+    fn ask_sentinels(&mut self, master: &str, nodes: &[(Server, Access)]) -> Result<Server, Trouble> {
+        let mut last = None;
+        let question = Command::new("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(master);
+        for (node, access) in nodes {
+            let opened = Connection::open(node, access, &self.route, &mut self.pace);
+            let answer =
+                opened.and_then(|mut sentinel| sentinel.ask(&question, self.route.limit, &self.route, &mut self.pace));
+            match answer {
+                Ok(Value::Array(parts)) => match server_in(&parts) {
+                    Some(server) => return Ok(server),
+                    None => last = Some(Trouble::Senseless(node.clone())),
+                },
+                Ok(Value::Nil) => {
+                    last = Some(Trouble::Unreached(format!(
+                        "the Sentinel at {node} watches nothing of the name in store.sentinel.master; correct that"
+                    )));
+                }
+                Ok(_) => last = Some(Trouble::Senseless(node.clone())),
+                Err(Trouble::Ended(error)) => return Err(Trouble::Ended(error)),
+                Err(trouble) => last = Some(trouble),
+            }
+        }
+        Err(last.unwrap_or_else(|| {
+            Trouble::Unreached(format!("no Sentinel of {} answers", listed(nodes.iter().map(|(node, _)| node))))
+        }))
+    }
+}
+
+/// The server in a Sentinel's answer: host and port.
+fn server_in(parts: &[Value]) -> Option<Server> {
+    let [Value::Bulk(host), Value::Bulk(port)] = parts else {
+        return None;
+    };
+    let port = std::str::from_utf8(port).ok()?.parse().ok()?;
+    Some(Server::Tcp { host: String::from_utf8_lossy(host).into_owned(), port })
+}
+
+/// The nodes of one range in the answer to CLUSTER SLOTS: `first, last, [host, port, …]…`.
+fn nodes_in(range: Value, from: &Server) -> Vec<Server> {
+    let Value::Array(parts) = range else {
+        return Vec::new();
+    };
+    let node = |part: Value| match part {
+        Value::Array(node) => match &node[..] {
+            [Value::Bulk(host), Value::Int(port), ..] => {
+                from.redirected(&format!("{}:{port}", String::from_utf8_lossy(host)))
+            }
+            [Value::Nil, Value::Int(port), ..] => from.redirected(&format!(":{port}")),
+            _ => None,
+        },
+        _ => None,
+    };
+    parts.into_iter().skip(2).filter_map(node).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_idled_for_a_minute_is_not_used_again() {
+        let since = Tick::now();
+        assert!(!is_stale(since, since.after(LONGEST_IDLE - Duration::from_millis(1))));
+        assert!(is_stale(since, since.after(LONGEST_IDLE)));
+    }
+
+    #[test]
+    fn the_nodes_of_a_range_are_found_in_either_form() {
+        let from = Server::Tcp { host: "10.0.0.1".to_owned(), port: 7000 };
+        let bulk = |text: &str| Value::Bulk(text.as_bytes().to_vec().into());
+        let node = |host: Value, port: i64| Value::Array(vec![host, Value::Int(port), bulk("id")]);
+        let range = Value::Array(vec![
+            Value::Int(0),
+            Value::Int(100),
+            node(bulk("10.0.0.2"), 7001),
+            node(Value::Nil, 7002),
+            node(bulk(""), 7003),
+            node(bulk("10.0.0.3"), 70_000),
+            Value::Nil,
+        ]);
+        let found: Vec<String> = nodes_in(range, &from).iter().map(Server::to_string).collect();
+        assert_eq!(found, ["10.0.0.2:7001", "10.0.0.1:7002", "10.0.0.1:7003"]);
+    }
+}

@@ -1,0 +1,8 @@
+//! What needs the operating system more directly than std offers it. Unsafe code lives here and in `ffi`.
+
+#![allow(unsafe_code)]
+
+pub mod cancel;
+pub mod signals;
+pub mod socket;
+pub mod user;
