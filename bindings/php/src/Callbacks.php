@@ -125,7 +125,7 @@ final class Callbacks
     /** Runs a callback of whoever `userdata` stands for, and keeps what it throws. */
     private static function run(CData $userdata, callable $callback, int $failed = 0): mixed
     {
-        $of = self::$all[Library::$ffi->cast('intptr_t *', FFI::addr($userdata))[0]] ?? null;
+        $of = self::$all[self::number($userdata)] ?? null;
         if ($of === null) {
             return $failed;
         }
@@ -134,10 +134,22 @@ final class Callbacks
         } catch (Exception\Store $failure) {
             $of->storeFailure ??= self::withoutArguments($failure);
         } catch (Throwable $thrown) {
-            $of->thrown ??= self::withoutArguments($thrown);
+            $of->keep($thrown);
         }
 
         return $failed;
+    }
+
+    /** The number that a callback is given as userdata. */
+    public static function number(CData $userdata): int
+    {
+        return Library::$ffi->cast('intptr_t *', FFI::addr($userdata))[0];
+    }
+
+    /** Keeps what was thrown in the call that is running, to be thrown when it is over. */
+    public function keep(Throwable $thrown): void
+    {
+        $this->thrown ??= self::withoutArguments($thrown);
     }
 
     /**

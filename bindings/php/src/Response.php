@@ -9,7 +9,7 @@ use TokenMgr\Exception\BadResponse;
 use TokenMgr\Exception\TokenManagerException;
 
 /**
- * An HTTP response, read whole. It never changes.
+ * An HTTP response, read whole but for a body that went to a sink. It never changes.
  */
 final class Response
 {
@@ -19,7 +19,7 @@ final class Response
      * @internal see TokenManager::request()
      *
      * @param int              $status the HTTP status, such as 200
-     * @param string           $body   the body, decompressed
+     * @param string           $body   the body, decompressed; empty if it went to a sink
      * @param string           $head   the member `head` of tm_outcome
      * @param list<mixed>|null $error  what a status of 400 and above means: see TokenManagerException::read()
      */

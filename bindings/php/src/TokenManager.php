@@ -94,8 +94,11 @@ final class TokenManager
      * @param array<string, mixed> $query   appended to the URL; a value may be a list (repeated), null leaves it out
      * @param array<string, mixed> $headers a value may be a list (repeated)
      * @param float|null           $timeout how long the call may take in all, in seconds; null: the manager's
-     * @param string|null          $body    sent as it is, as application/json unless the headers say otherwise
+     * @param string|resource|null $body    sent as it is, as application/json unless the headers say otherwise; a
+     *                                      stream from where it stands, and once more from there after a 401
      * @param bool                 $idempotent whether the call may safely reach the server twice, whatever its method
+     * @param resource|string|null $sink    a stream, or a file's path, that takes the body of a 2xx answer as it
+     *                                      arrives; the response then has none. It may hold a part if the call fails
      *
      * @throws TokenManagerException where there is no response to give: Network, Timeout, Tls, LoginRejected, …
      */
@@ -106,8 +109,9 @@ final class TokenManager
         #[\SensitiveParameter] array $query = [],
         #[\SensitiveParameter] array $headers = [],
         ?float $timeout = null,
-        #[\SensitiveParameter] ?string $body = null,
-        bool $idempotent = false
+        #[\SensitiveParameter] mixed $body = null,
+        bool $idempotent = false,
+        mixed $sink = null
     ): Response {
         if (\str_contains($method, "\0")) {
             Arguments::refuseNul(['method' => $method]);
@@ -122,7 +126,9 @@ final class TokenManager
             ? Arguments::requestOptions($query, $headers, $timeout, $idempotent)
             : null;
 
-        return $this->send($method, $url, $body, $options);
+        return $sink === null && ($body === null || \is_string($body))
+            ? $this->send($method, $url, $body, $options)
+            : $this->stream($method, $url, $body, $options, $sink);
     }
 
     /** See request(). */
@@ -130,13 +136,16 @@ final class TokenManager
         string $url,
         #[\SensitiveParameter] array $query = [],
         #[\SensitiveParameter] array $headers = [],
-        ?float $timeout = null
+        ?float $timeout = null,
+        mixed $sink = null
     ): Response {
         $options = $query || $headers || $timeout !== null
             ? Arguments::requestOptions($query, $headers, $timeout, false)
             : null;
 
-        return $this->send('GET', $url, null, $options);
+        return $sink === null
+            ? $this->send('GET', $url, null, $options)
+            : $this->stream('GET', $url, null, $options, $sink);
     }
 
     /** See request(). */
@@ -146,10 +155,11 @@ final class TokenManager
         #[\SensitiveParameter] array $query = [],
         #[\SensitiveParameter] array $headers = [],
         ?float $timeout = null,
-        #[\SensitiveParameter] ?string $body = null,
-        bool $idempotent = false
+        #[\SensitiveParameter] mixed $body = null,
+        bool $idempotent = false,
+        mixed $sink = null
     ): Response {
-        return $this->request('POST', $url, $json, $query, $headers, $timeout, $body, $idempotent);
+        return $this->request('POST', $url, $json, $query, $headers, $timeout, $body, $idempotent, $sink);
     }
 
     /** See request(). */
@@ -159,10 +169,11 @@ final class TokenManager
         #[\SensitiveParameter] array $query = [],
         #[\SensitiveParameter] array $headers = [],
         ?float $timeout = null,
-        #[\SensitiveParameter] ?string $body = null,
-        bool $idempotent = false
+        #[\SensitiveParameter] mixed $body = null,
+        bool $idempotent = false,
+        mixed $sink = null
     ): Response {
-        return $this->request('PUT', $url, $json, $query, $headers, $timeout, $body, $idempotent);
+        return $this->request('PUT', $url, $json, $query, $headers, $timeout, $body, $idempotent, $sink);
     }
 
     /** See request(). */
@@ -172,10 +183,11 @@ final class TokenManager
         #[\SensitiveParameter] array $query = [],
         #[\SensitiveParameter] array $headers = [],
         ?float $timeout = null,
-        #[\SensitiveParameter] ?string $body = null,
-        bool $idempotent = false
+        #[\SensitiveParameter] mixed $body = null,
+        bool $idempotent = false,
+        mixed $sink = null
     ): Response {
-        return $this->request('PATCH', $url, $json, $query, $headers, $timeout, $body, $idempotent);
+        return $this->request('PATCH', $url, $json, $query, $headers, $timeout, $body, $idempotent, $sink);
     }
 
     /** See request(). */
@@ -185,10 +197,11 @@ final class TokenManager
         #[\SensitiveParameter] array $query = [],
         #[\SensitiveParameter] array $headers = [],
         ?float $timeout = null,
-        #[\SensitiveParameter] ?string $body = null,
-        bool $idempotent = false
+        #[\SensitiveParameter] mixed $body = null,
+        bool $idempotent = false,
+        mixed $sink = null
     ): Response {
-        return $this->request('DELETE', $url, $json, $query, $headers, $timeout, $body, $idempotent);
+        return $this->request('DELETE', $url, $json, $query, $headers, $timeout, $body, $idempotent, $sink);
     }
 
     /** An access token that is good now, for another HTTP client; logs in or refreshes when due. See reject(). */
@@ -412,6 +425,25 @@ final class TokenManager
         if ($this->callbacks !== null) {
             $this->throwPending();
         }
+
+        return $response;
+    }
+
+    /** As send(), with a body or an answer that passes through a stream. */
+    private function stream(
+        string $method,
+        string $url,
+        #[\SensitiveParameter] mixed $body,
+        #[\SensitiveParameter] ?string $options,
+        mixed $sink
+    ): Response {
+        Arguments::refuseNul(['url' => $url]);
+        self::$lentUntil = 0;
+        $streams = new Streams($this->callbacks(), $body, $sink);
+        $err = new ErrorPlace();
+        $response = $streams->send($this->manager, $method, $url, $options, $err->at)
+            ?? throw $this->failure($err->exception());
+        $this->throwPending();
 
         return $response;
     }

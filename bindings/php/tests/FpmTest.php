@@ -65,7 +65,7 @@ final class FpmTest extends ApiTestCase
             $until = hrtime(true) + 500e6;
             foreach ($this->nginx->requests(200) as $answer) {
                 self::assertSame(200, $answer['status'] ?? $answer['problem'], $this->fpm->log());
-                $lanes[$answer['worker']] = max($lanes[$answer['worker']] ?? 0, $answer['stats']['lanes_made']);
+                $lanes[$answer['worker']] = max($lanes[$answer['worker']] ?? 0, $answer['stats']['connections_opened']);
             }
             if ($round % 3 === 2) {
                 self::$api->revoke('access');

@@ -125,6 +125,19 @@ final class LoadingTest extends TestCase
         self::assertGreaterThan(30, (int) $script->output, $script->output);
     }
 
+    /** One-shot scripts: what PHP compiled in one run serves the next. */
+    public function testWithOpcachesFileCache(): void
+    {
+        $ini = ['opcache.enable_cli' => '1', 'opcache.file_cache_only' => '1', 'opcache.file_cache' => $this->folder];
+        $this->works($ini);
+        $list = 'find ' . escapeshellarg($this->folder) . ' -name "*.bin" | sort';
+        $compiled = static fn () => trim((string) shell_exec($list));
+        $first = $compiled();
+        self::assertStringContainsString('Library.php.bin', $first);
+        $this->works($ini);
+        self::assertSame($first, $compiled());
+    }
+
     public function testWithoutTheExtension(): void
     {
         $this->tells('PHP has no FFI extension', [], [], ['-n']);
@@ -156,7 +169,7 @@ final class LoadingTest extends TestCase
 
     public function testTooOld(): void
     {
-        $this->tells('is too old: it is version 0.0.9 with interface 0, and this package needs interface 2', [], [
+        $this->tells('is too old: it is version 0.0.9 with interface 0, and this package needs interface 3', [], [
             'TOKENMGR_LIBRARY' => $this->compile(
                 'const char *tm_version(void) { return "0.0.9"; } unsigned tm_abi_version(void) { return 0; }'
             ),
