@@ -36,7 +36,7 @@ def ctype(declared: str) -> str:
     is_const = "const" in words
     name = next(word for word in words if word not in ("const", "struct", "enum", "*"))
     if stars == 0:
-        if name.endswith(("_callback", "_load", "_save", "_lock", "_unlock")):
+        if name.endswith(("_callback", "_load", "_save", "_lock", "_unlock", "_read", "_rewind", "_write")):
             return name
         return "ctypes.c_int32" if "enum" in words else CTYPES[name]
     if stars == 1 and name == "char" and is_const:

@@ -6,7 +6,7 @@ import ctypes
 import enum
 from typing import Any, Final
 
-ABI_VERSION: Final = 2
+ABI_VERSION: Final = 3
 SONAME: Final = "libtokenmgr.so.0"
 
 
@@ -37,6 +37,9 @@ class Status(enum.IntEnum):
     CANCELLED = 21
 
 
+tm_body_read = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+tm_body_rewind = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
+tm_body_write = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 tm_log_callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32, ctypes.c_char_p)
 tm_interrupt_callback = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
 tm_store_load = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
@@ -63,13 +66,16 @@ FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "tm_get_token": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p))),
     "tm_peek_token": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p))),
     "tm_copy_access_token": (ctypes.c_size_t, (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(ctypes.c_void_p))),
+    "tm_try_copy_access_token": (ctypes.c_size_t, (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)),
     "tm_login": (ctypes.c_int32, (ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p))),
     "tm_refresh": (ctypes.c_int32, (ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p))),
     "tm_logout": (ctypes.c_int32, (ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p))),
-    "tm_reject": (ctypes.c_int32, (ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_void_p))),
     "tm_set_tokens": (ctypes.c_int32, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int64, ctypes.c_int64, ctypes.POINTER(ctypes.c_void_p))),
     "tm_set_credentials": (ctypes.c_int32, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_void_p))),
     "tm_stats_json": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p))),
+    "tm_check_url": (ctypes.c_int32, (ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_void_p))),
+    "tm_accept": (ctypes.c_int32, (ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_void_p))),
+    "tm_reject": (ctypes.c_int32, (ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_void_p))),
     "tm_response_status": (ctypes.c_int32, (ctypes.c_void_p,)),
     "tm_response_body": (ctypes.c_void_p, (ctypes.c_void_p,)),
     "tm_response_body_len": (ctypes.c_size_t, (ctypes.c_void_p,)),
@@ -83,6 +89,7 @@ FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "tm_outcome_new": (ctypes.c_void_p, ()),
     "tm_request_into": (ctypes.c_int32, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_void_p)),
     "tm_outcome_free": (None, (ctypes.c_void_p,)),
+    "tm_request_stream": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, tm_body_read, tm_body_rewind, ctypes.c_int64, tm_body_write, ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_void_p))),
     "tm_token_access": (ctypes.c_char_p, (ctypes.c_void_p,)),
     "tm_token_refresh": (ctypes.c_char_p, (ctypes.c_void_p,)),
     "tm_token_expires_at": (ctypes.c_int64, (ctypes.c_void_p,)),

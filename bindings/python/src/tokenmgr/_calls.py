@@ -136,9 +136,12 @@ class StoreFault(Exception):
 
 
 def keep(raised: BaseException) -> None:
-    """Keeps what a callback raised: the first, unless a later one means to end the call."""
+    """Keeps what a callback raised: the first, unless a later one means to end the call, or the first was a store's and
+    the later one is not."""
     thread = get_ident()
-    if thread not in kept or not isinstance(raised, Exception):
+    before = kept.get(thread)
+    is_new = before is None or (isinstance(before, StoreFault) and not isinstance(raised, StoreFault))
+    if is_new or not isinstance(raised, Exception):
         kept[thread] = raised
         if not isinstance(raised, Exception):
             stopped.add(thread)

@@ -12,13 +12,26 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from . import _native as native
 from ._api import tm_interrupt_callback, tm_log_callback
-from ._calls import call, due, interrupt_callback, kept, make_error, managers, place, places, read_error, take_error
+from ._calls import (
+    call,
+    due,
+    ending,
+    interrupt_callback,
+    kept,
+    make_error,
+    managers,
+    place,
+    places,
+    read_error,
+    take_error,
+)
 from ._logs import INFO, LogCallback, Logs
 from ._logs import callback as log_callback
 from ._options import DEFAULTS
 from ._origins import Origins
 from ._request import compose
 from ._response import Response
+from ._streams import Streams
 from ._token import Token
 from .errors import InvalidArgument, TokenManagerError
 from .stores import TokenStore, store_callbacks
@@ -149,7 +162,7 @@ class TokenManager:
     # ---- the main job ----
 
     def request(self, method: str, url: str, **arguments: Unpack[RequestArguments]) -> Response:
-        """Sends an API call with a valid token and reads the whole answer, whatever its status.
+        """Sends an API call with a valid token and receives the whole answer, whatever its status.
 
         On a 401 it renews the token and sends again. `url` is a path that starts with one `/`, or absolute on the host's
         origin or one of `allowed_origins`. Raises a TokenManagerError only where there is no answer to give: Timeout,
@@ -182,14 +195,16 @@ class TokenManager:
         return self._send(b"HEAD", url, arguments)
 
     def _send(self, method: bytes | None, url: str, arguments: RequestArguments) -> Response:
-        if arguments:
-            body, size, options = compose(**arguments)
-        else:
-            body, size, options = None, _NO_BYTES, None
         try:
             encoded = _urls[url]
         except KeyError:
             encoded = _encode(url)
+        if arguments:
+            body, size, options = compose(**arguments)
+            if isinstance(body, Streams):
+                return self._send_streams(method, encoded, body, options)
+        else:
+            body, size, options = None, _NO_BYTES, None
         try:
             outcome = _outcomes.pop()
         except IndexError:
@@ -202,6 +217,18 @@ class TokenManager:
         if len(response.content) <= _KEPT_BYTES:
             _outcomes.append(outcome)
         return response
+
+    def _send_streams(self, method: bytes | None, url: bytes, streams: Streams, options: bytes | None) -> Response:
+        if ending:
+            due(None)  # a daemon thread goes no further: the callbacks are Python's
+        with streams as (read, rewind, size, write):
+            error = place()
+            lines = self._lines.own
+            handle = native.request_stream(self._handle, method, url, read, rewind, size, write, None, options, error)
+            if not handle or kept or lines:
+                self._settle(take_error(error))
+            places.append(error)
+            return streams.response(native.Answer(handle))
 
     # ---- tokens ----
 

@@ -76,11 +76,35 @@ def new_outcome() -> Outcome:
     return outcome
 
 
+ResponseHandle = _owned(_declared(_holding, "tm_response_free", bare=True))
+
+
+class Answer:
+    """What a streamed request came to, with the members of an `Outcome`. `error` is the response's, and lives as long."""
+
+    __slots__ = ("_handle", "body", "body_len", "error", "head", "status")
+
+    def __init__(self, handle: ctypes.c_void_p) -> None:
+        self._handle = handle
+        self.status: int = _response_status(handle)
+        self.body_len: int = _response_body_len(handle)
+        self.body = ctypes.string_at(_response_body(handle), self.body_len) if self.body_len else b""
+        lines = [_response_url(handle)]
+        for index in range(_response_header_count(handle)):
+            lines += [_response_header_name(handle, index), _response_header_value(handle, index)]
+        self.head = b"\n".join([*lines, b""])
+        self.error: int | None = _response_error(handle)
+
+    def whole_body(self) -> bytes:
+        return self.body
+
+
 # ---- calls that can wait --------------------------------------------------------------------------------------------
 
 new = _declared(_releasing, "tm_new")
 free = _declared(_releasing, "tm_free")
 request_into = _declared(_releasing, "tm_request_into", bare=True)
+request_stream = _declared(_releasing, "tm_request_stream", result=ResponseHandle)
 get_token = _declared(_releasing, "tm_get_token", result=TokenHandle, bare=True)
 login = _declared(_releasing, "tm_login", bare=True)
 refresh = _declared(_releasing, "tm_refresh", bare=True)
@@ -99,6 +123,15 @@ set_interrupt_callback = _declared(_holding, "tm_set_interrupt_callback")
 set_store = _declared(_holding, "tm_set_store")
 sink_put = _declared(_holding, "tm_sink_put")
 stats_json = _declared(_holding, "tm_stats_json", bare=True)
+
+_response_status = _declared(_holding, "tm_response_status")
+_response_body = _declared(_holding, "tm_response_body")
+_response_body_len = _declared(_holding, "tm_response_body_len")
+_response_header_count = _declared(_holding, "tm_response_header_count")
+_response_header_name = _declared(_holding, "tm_response_header_name")
+_response_header_value = _declared(_holding, "tm_response_header_value")
+_response_url = _declared(_holding, "tm_response_url")
+_response_error = _declared(_holding, "tm_response_error")
 
 token_access = _declared(_holding, "tm_token_access")
 token_refresh = _declared(_holding, "tm_token_refresh")

@@ -28,6 +28,10 @@ class StoreOptions(TypedDict, total=False):
     path: str | os.PathLike[str]
     #: Of file.
     plaintext: bool
+    #: Of file.
+    share_with_group: bool
+    #: Of redis.
+    allow_insecure: bool
     #: Of redis, vault.
     ca_file: str
     #: Of redis, vault.
@@ -77,6 +81,7 @@ class StoreOptions(TypedDict, total=False):
 #: What the numbers among the options are unless given.
 DEFAULTS: Final[dict[str, int]] = {
     "connect_timeout_ms": 10000,
+    "kept_timeout_ms": 5000,
     "max_idle_connections": 16,
     "max_response_bytes": 67108864,
     "refresh_before_seconds": 300,
@@ -104,10 +109,15 @@ class ManagerOptions(TypedDict, total=False):
     client_id: str | None
     #: A PEM file with that certificate's private key; `client_cert_file` unless given.
     client_key_file: str | os.PathLike[str] | None
-    #: How long connecting may take: the name look-up, TCP and TLS. (milliseconds; 1 to 86400000; default 10000)
+    #: How long connecting may take: the name look-up, TCP, the proxy and TLS. (milliseconds; 1 to 86400000; default
+    #: 10000)
     connect_timeout_ms: int | None
     #: Headers sent with every call; a value may be an array (repeated). (default {})
     headers: Mapping[str, str | float | bool | Sequence[str | float | bool]] | None
+    #: How long a connection that was kept open may be silent before an idempotent call is also sent over a new one,
+    #: and takes the answer that comes first. Firewalls forget idle connections without a word. (milliseconds; 1 to
+    #: 86400000; default 5000)
+    kept_timeout_ms: int | None
     #: How many idle connections are kept. (count; 0 to 1024; default 16)
     max_idle_connections: int | None
     #: The largest answer taken, after decompression. (bytes; 1 to 1099511627776; default 67108864)
@@ -117,8 +127,9 @@ class ManagerOptions(TypedDict, total=False):
     #: Managers with equal host, username, password and options share one instance that outlives `tm_free`, so that a
     #: worker's next request neither logs in nor connects again. (default false)
     persistent: bool | None
-    #: A proxy URL (`http://[user:password@]host:port`), or `"none"`. Unless given, the environment's (`HTTPS_PROXY`,
-    #: `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`). `NO_PROXY` holds for both.
+    #: A proxy URL (`http`, `https`, `socks5` or `socks5h` `://[user:password@]host:port`), or `"none"`. Unless given,
+    #: the environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`), which never holds for this machine's own
+    #: addresses. `NO_PROXY` holds for both. With `socks5h` the proxy looks names up.
     proxy: str | None
     #: How long before its expiry an access token is refreshed; never more than a quarter of its lifetime. (seconds; 0
     #: to 604800; default 300)

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ._calls import make_error, read_error
-from ._native import Outcome
 from .errors import TokenManagerError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ._native import Answer, Outcome
 
 
 class Response:
-    """An HTTP response, read whole. It never changes, and any thread may use it."""
+    """An HTTP response, received whole. It never changes, and any thread may use it; but `raw` is a file, and so are
+    `read` and `iter_bytes`, which read it: for one thread at a time."""
 
-    __slots__ = ("_error", "_head", "_headers", "content", "status_code")
+    __slots__ = ("_content", "_error", "_file", "_head", "_headers", "status_code")
 
     #: The HTTP status, such as 200.
     status_code: int
 
-    #: The body, decompressed.
-    content: bytes
-
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: Outcome | Answer, file: BinaryIO | None = None) -> None:
         self.status_code = status = outcome.status
-        self.content = body = outcome.body
+        self._file = file
+        body = outcome.body
         if len(body) != outcome.body_len:
-            self.content = outcome.whole_body()
+            body = outcome.whole_body()
+        self._content: bytes | None = body if file is None else None
         self._head: bytes = outcome.head
         self._headers: Headers | None = None
         self._error = None if status < 400 else read_error(outcome.error)
@@ -36,6 +42,48 @@ class Response:
     def ok(self) -> bool:
         """Whether the status is below 400."""
         return self.status_code < 400
+
+    @property
+    def content(self) -> bytes:
+        """The body, decompressed. With `stream=True` this takes all of it into memory; with `sink` it is empty."""
+        body = self._content
+        if body is None:
+            assert self._file is not None
+            position = self._file.tell()
+            self._file.seek(0)
+            self._content = body = self._file.read()
+            self._file.seek(position)
+        return body
+
+    @property
+    def raw(self) -> BinaryIO:
+        """The body as a binary file, decompressed. With `stream=True` a temporary one, at its beginning at first."""
+        if self._file is None:
+            self._file = io.BytesIO(self._content or b"")
+        return self._file
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes of `raw`, at most so many; all that are left unless a size is given."""
+        return self.raw.read(size)
+
+    def iter_bytes(self, chunk_size: int = 65536) -> Iterator[bytes]:
+        """What is left of `raw`, in chunks of that size; the last may be smaller."""
+        if chunk_size < 1:
+            raise ValueError(f"the chunk size is {chunk_size!r}; pass 1 or more")
+        return iter(partial(self.raw.read, chunk_size), b"")
+
+    def close(self) -> None:
+        """Closes `raw`, which frees the temporary file. Needed, or `with`, only after `stream=True`."""
+        if self._file is not None:
+            self._file.close()
+
+    def __enter__(self) -> Response:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     @property
     def text(self) -> str:
