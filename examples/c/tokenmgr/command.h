@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/types.h>
 #include <tokenmgr.h>
 
 /* Scripts branch on these: a number is never given a new meaning. `tokenmgr --help` and the man page explain them. */
@@ -80,9 +81,42 @@ void buffer_add_json_string(struct buffer *buffer, const char *text, size_t len)
 
 /* files.c: name "-" is standard input or output. Each says on stderr what went wrong. */
 bool read_whole(const char *name, struct buffer *into);
-FILE *open_output(const char *name);
 /* The disk may be full or the reader gone, and only the flush tells. */
 int close_output(FILE *file, const char *name);
+/* Says why the file could not be written, and returns the exit code. */
+int complain_of_writing(const char *name, int reason);
 int print_line(const char *text);
+
+/* upload.c: a body to send, which need not fit in memory. The functions with userdata are the library's callbacks. */
+struct upload {
+    const char *name;     /* "-": standard input; NULL: the body is no file */
+    int file;             /* -1: all of the body is in `head` */
+    struct buffer head;   /* what comes before the rest of the file */
+    size_t sent;          /* of `head` */
+    off_t start;          /* where in the file the body begins, if it can be rewound */
+    bool can_rewind;
+    int64_t length;       /* -1: unknown */
+    int error;            /* the errno of what ended the call, or 0 */
+};
+/* data: as for --data, or NULL. Says on stderr what went wrong. */
+bool upload_open(struct upload *upload, const char *data);
+void upload_close(struct upload *upload);
+int64_t upload_read(void *upload, void *into, size_t len);
+int32_t upload_rewind(void *upload);
+int upload_complain(const struct upload *upload);
+
+/* output.c: where an answer goes. A file gets its name when it is complete. */
+struct output {
+    const char *name; /* "-": standard output */
+    FILE *file;       /* NULL: not open yet, or no more */
+    char *path, *part; /* the file to be, and what it is called until then; NULL where it is written to directly */
+    int error;        /* the errno of what went wrong, or 0 */
+};
+bool output_open(struct output *output);
+bool output_write(struct output *output, const void *data, size_t len);
+/* Returns the exit code. */
+int output_finish(struct output *output);
+/* Leaves nothing of what was not finished. */
+void output_close(struct output *output);
 
 #endif

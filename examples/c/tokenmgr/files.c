@@ -19,13 +19,6 @@ bool read_whole(const char *name, struct buffer *into) {
     return good;
 }
 
-FILE *open_output(const char *name) {
-    if (strcmp(name, "-") == 0) return stdout;
-    FILE *file = fopen(name, "wb");
-    if (!file) complain(EXIT_FILE, "cannot write %s: %s", name, strerror(errno));
-    return file;
-}
-
 int close_output(FILE *file, const char *name) {
     bool failed = ferror(file) || fflush(file) != 0;
     int reason = errno;
@@ -34,6 +27,10 @@ int close_output(FILE *file, const char *name) {
         reason = errno;
     }
     if (!failed) return EXIT_DONE;
+    return complain_of_writing(name, reason);
+}
+
+int complain_of_writing(const char *name, int reason) {
     if (reason == EPIPE) return EXIT_FILE; /* whoever reads has had enough, as `head` has: nothing to complain about */
     return complain(EXIT_FILE, "cannot write %s: %s", strcmp(name, "-") == 0 ? "standard output" : name, strerror(reason));
 }

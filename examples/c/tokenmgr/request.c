@@ -59,12 +59,6 @@ static struct buffer request_options(const struct options *options) {
     return json;
 }
 
-static bool read_body(const char *data, struct buffer *body) {
-    if (data[0] == '@') return read_whole(data + 1, body);
-    buffer_add_text(body, data);
-    return true;
-}
-
 /* The answer's HTTP version and reason phrase are not known here, and a script needs neither. */
 static void write_head(FILE *out, const tm_response *response) {
     fprintf(out, "HTTP %d\n", (int)tm_response_status(response));
@@ -74,35 +68,71 @@ static void write_head(FILE *out, const tm_response *response) {
     fputc('\n', out);
 }
 
-static int deliver(const tm_response *response, const struct options *options) {
+/* What the callbacks of one request work on. */
+struct transfer {
+    struct upload upload;
+    struct output output;
+};
+
+static int64_t read_body(void *transfer, void *into, size_t len) {
+    return upload_read(&((struct transfer *)transfer)->upload, into, len);
+}
+
+static int32_t rewind_body(void *transfer) {
+    return upload_rewind(&((struct transfer *)transfer)->upload);
+}
+
+static int32_t write_body(void *transfer, const void *data, size_t len) {
+    struct output *output = &((struct transfer *)transfer)->output;
+    return output_open(output) && output_write(output, data, len);
+}
+
+/* Writes the answer, or what is left of it where the body has been written as it arrived. */
+static int deliver(const tm_response *response, struct output *output, const struct options *options) {
     const tm_error *refused = tm_response_error(response);
     if (refused && options->fail) return report(refused);
 
-    const char *name = options->output ? options->output : "-";
-    FILE *out = open_output(name);
-    if (!out) return EXIT_FILE;
-    if (options->include) write_head(out, response);
-    fwrite(tm_response_body(response), 1, tm_response_body_len(response), out);
-    return close_output(out, name);
+    if (!output_open(output)) return complain_of_writing(output->name, output->error);
+    if (options->include) write_head(output->file, response);
+    output_write(output, tm_response_body(response), tm_response_body_len(response));
+    return output_finish(output);
+}
+
+static int send_request(tm_manager *tm, struct transfer *transfer, const struct options *options, char **args) {
+    struct upload *upload = &transfer->upload;
+    /* The head comes before the body, and is known after it. */
+    bool is_streamed = options->output && !options->include;
+    struct buffer json = request_options(options);
+    tm_error *err = NULL;
+    tm_response *response = tm_request_stream(tm, args[0], args[1],
+                                              upload->length == 0 ? NULL : read_body,
+                                              upload->can_rewind ? rewind_body : NULL, upload->length,
+                                              is_streamed ? write_body : NULL, transfer, json.data, &err);
+    buffer_free(&json);
+
+    int code;
+    if (response) code = deliver(response, &transfer->output, options);
+    else if (upload->error) code = upload_complain(upload);
+    else if (transfer->output.error) code = complain_of_writing(transfer->output.name, transfer->output.error);
+    else code = report(err);
+    tm_error_free(err);
+    tm_response_free(response);
+    return code;
 }
 
 int run_request(const struct options *options, char **args) {
-    struct buffer body = buffer_new();
-    struct buffer json = request_options(options);
-    int code = EXIT_FILE;
+    struct transfer transfer;
+    memset(&transfer, 0, sizeof transfer);
+    transfer.output.name = options->output ? options->output : "-";
+    if (!upload_open(&transfer.upload, options->data)) return EXIT_FILE;
 
-    if (!options->data || read_body(options->data, &body)) {
-        tm_manager *tm = open_manager(options, &code);
-        if (tm) {
-            tm_error *err = NULL;
-            tm_response *response =
-                tm_request(tm, args[0], args[1], options->data ? body.data : NULL, body.len, json.data, &err);
-            code = response ? deliver(response, options) : report_and_free(err);
-            tm_response_free(response);
-            tm_free(tm);
-        }
+    int code;
+    tm_manager *tm = open_manager(options, &code);
+    if (tm) {
+        code = send_request(tm, &transfer, options, args);
+        tm_free(tm);
     }
-    buffer_free(&json);
-    buffer_free(&body);
+    output_close(&transfer.output);
+    upload_close(&transfer.upload);
     return code;
 }
