@@ -102,7 +102,7 @@ struct Reader {
 
 impl Source for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        // SAFETY: whoever passed the callback vouches for it and its userdata; the buffer is writable for its length.
+        // SAFETY: the caller that passed the callback vouches for it and its userdata; the buffer is writable for its length.
         let read = unsafe { (self.read)(self.userdata.pointer(), buffer.as_mut_ptr().cast(), buffer.len()) };
         match usize::try_from(read) {
             Ok(read) if read <= buffer.len() => Ok(read),
@@ -126,7 +126,7 @@ struct Writer {
 
 impl Sink for Writer {
     fn take(&mut self, piece: &[u8]) -> Result<()> {
-        // SAFETY: whoever passed the callback vouches for it and its userdata; the piece lives until it returns.
+        // SAFETY: the caller that passed the callback vouches for it and its userdata; the piece lives until it returns.
         match unsafe { (self.write)(self.userdata.pointer(), piece.as_ptr().cast(), piece.len()) } {
             1 => Ok(()),
             _ => Err(Error::new(Status::TM_CANCELLED, "the write callback ended the call")),

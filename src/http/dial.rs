@@ -91,14 +91,18 @@ impl Dialing<'_, '_> {
         Connection::open(Arc::clone(origin), socket, stream, forwarding, self.alarm, &mut self.pace)
     }
 
-    /// A TCP connection to the first of a host's addresses that takes one (RFC 8305).
-    fn reach(&mut self, host: &Host, port: u16, origin: &Origin) -> Result<Arc<Socket>, Fault> {
+    fn addresses(&mut self, host: &Host) -> Result<Vec<IpAddr>, Fault> {
         let host = match host {
             Host::Domain(name) => Host::Domain(name.as_str()),
             Host::Ipv4(address) => Host::Ipv4(*address),
             Host::Ipv6(address) => Host::Ipv6(*address),
         };
-        let addresses = resolve::addresses(&host, &mut self.pace)?;
+        Ok(resolve::addresses(&host, &mut self.pace)?)
+    }
+
+    /// A TCP connection to the first of a host's addresses that takes one (RFC 8305).
+    fn reach(&mut self, host: &Host, port: u16, origin: &Origin) -> Result<Arc<Socket>, Fault> {
+        let addresses = self.addresses(host)?;
         // The password and the token would travel readable. Judged by where they would go, not by what the URL says.
         if !origin.is_https && !self.dialer.allow_insecure && !addresses.iter().all(is_loopback) {
             return Err(Fault::Readable { host: host.to_string() });
@@ -121,12 +125,7 @@ impl Dialing<'_, '_> {
         let target = match (&origin.host, proxy.scheme) {
             (Host::Domain(name), Scheme::Socks5h) => socks::Target::Name(name, origin.port),
             (host, _) => {
-                let host = match host {
-                    Host::Domain(name) => Host::Domain(name.as_str()),
-                    Host::Ipv4(address) => Host::Ipv4(*address),
-                    Host::Ipv6(address) => Host::Ipv6(*address),
-                };
-                let addresses = resolve::addresses(&host, &mut self.pace)?;
+                let addresses = self.addresses(host)?;
                 // The proxy tries one address only, and most proxies have no way out by IPv6.
                 let address = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
                 let address = address.ok_or(Unreached::NoAddress)?;

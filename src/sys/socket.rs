@@ -1,7 +1,7 @@
 //! A TCP or Unix-domain socket that the caller's own thread drives: it waits by poll(2) or in recv(2), and no runtime is needed.
 //!
 //! A future that reads from or writes to a [`Socket`] never gets a wake-up from it, but where it has read so much that its
-//! driver is due a turn. Whoever polls that future waits with [`Socket::wait`], or allows the next read to wait
+//! driver is due a turn. The thread that polls that future waits with [`Socket::wait`], or allows the next read to wait
 //! ([`Socket::let_read_wait`]), and then polls it again.
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
