@@ -7,7 +7,7 @@ use super::{
     token::{fingerprint, rfc3339},
 };
 use serde_json::{Map, Value, json};
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Instant};
 
 /// What became of a request: the answer's data, and a few words for the log.
 pub struct Done {
@@ -61,6 +61,9 @@ impl State {
 
     pub fn refresh(&mut self, body: &[u8], peer: IpAddr) -> Outcome {
         let outcome = self.try_refresh(body, peer);
+        if outcome.is_ok() {
+            self.refreshed_at.push(Instant::now());
+        }
         self.counters.add(match &outcome {
             Ok(_) => "refreshes",
             Err(r) if r.status == 400 => "refreshes_bad",

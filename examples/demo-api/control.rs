@@ -9,7 +9,10 @@ use super::{
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,9 +43,17 @@ pub async fn answer(shared: &Arc<Shared>, ask: Ask) -> Answer {
         }),
         (Method::POST, "/control/reset") => applied(apply(shared, json!({"reset": true}))),
         (Method::GET, "/control/counters") => reply(StatusCode::OK, shared.state().counters.to_json()),
+        (Method::GET, "/control/lifetimes") => {
+            reply(StatusCode::OK, json!({"ms": lifetimes(&shared.state().refreshed_at)}))
+        }
         (Method::GET, "/control/wait") => wait(shared.clone(), &ask).await,
         _ => reply(StatusCode::NOT_FOUND, json!({"ok": false, "wrong": "no such control"})),
     }
+}
+
+/// The milliseconds from each refresh that was granted to the next.
+fn lifetimes(refreshed_at: &[Instant]) -> Vec<f64> {
+    refreshed_at.windows(2).map(|two| (two[1] - two[0]).as_secs_f64() * 1000.0).collect()
 }
 
 async fn wait(shared: Arc<Shared>, ask: &Ask) -> Answer {

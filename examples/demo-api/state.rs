@@ -10,7 +10,7 @@ use super::{
 };
 use std::{
     collections::HashMap,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 pub struct State {
@@ -22,6 +22,8 @@ pub struct State {
     pub mint: Mint,
     /// The logins of the rate limit's window.
     pub login_times: Vec<i64>,
+    /// When each refresh was granted.
+    pub refreshed_at: Vec<Instant>,
     at_start: (Settings, Vec<Account>),
     arrivals: HashMap<String, u64>,
     orders: HashMap<(u64, String), u64>,
@@ -39,6 +41,7 @@ impl State {
             ledger: Ledger::default(),
             mint: Mint::new(),
             login_times: Vec::new(),
+            refreshed_at: Vec::new(),
             arrivals: HashMap::new(),
             orders: HashMap::new(),
             order_count: 0,

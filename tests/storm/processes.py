@@ -99,6 +99,10 @@ class Api:
         counters: Json = answer.get("counters", answer)
         return counters
 
+    def lifetimes(self) -> list[float]:
+        """How long the pairs lived in seconds, each from one granted refresh to the next, by the server's clock."""
+        return [ms / 1000 for ms in self._ask("GET", "/control/lifetimes")["ms"]]
+
     def wait(self, counter: str, at_least: int, timeout_s: float = 10.0) -> bool:
         query = f"counter={counter}&at_least={at_least}&timeout_ms={int(timeout_s * 1000)}"
         self._ask("GET", f"/control/wait?{query}")

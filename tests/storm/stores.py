@@ -29,6 +29,7 @@ class Store:
 
     name = ""
     has_own_clock = False
+    clock_step_s = 0.0  # of its own clock
     is_sealed = False  # without a key, refused credentials are named by a slow hash
     own_steps: tuple[str, ...] = ()  # of a change, besides those of the transaction
     in_lock: tuple[str, ...] = ()  # those at which it holds a lock that everyone needs
@@ -166,6 +167,7 @@ class VaultStore(Store):
 
     name = "vault"
     has_own_clock = True
+    clock_step_s = 1.0
 
     def __init__(self) -> None:
         super().__init__()

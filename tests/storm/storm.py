@@ -25,7 +25,7 @@ Row = list[str]
 
 def storms(checks: Checks, stores: list[Store], long: bool) -> None:
     rows = [crowds.HEADINGS]
-    rows += [crowds.storm(checks, store, 60 if long else 8) for store in stores]
+    rows += [crowds.storm(checks, store, 60 if long else 6) for store in stores]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     print("8 processes of 8 threads, tokens of 2 s; the waits are those for another process, in ms")
     for first, *rest in rows:
