@@ -61,6 +61,13 @@ impl Renewal<'_> {
         self.ask(store, claim, Endpoint::Login, dialect::login_body(username, password), &[password])
     }
 
+    /// Whether nothing else could serve the caller. A server that hangs must not cost a caller the time for what comes
+    /// next: its own request, while it has a token (F4), or the login where a refresh was tried first (R1).
+    fn is_last_resort(&self, endpoint: Endpoint) -> bool {
+        let may_log_in = endpoint == Endpoint::Refresh && self.budget.login.get();
+        !matches!(self.want, Want::Ahead) && !(may_log_in && self.call.credentials.password.is_some())
+    }
+
     fn ask(
         &self,
         store: &dyn TokenStore,
@@ -80,10 +87,9 @@ impl Renewal<'_> {
             }
         };
         let mut exchange = Exchange {
-            deadline: match self.want {
-                // F4: a server that hangs must not cost the caller the time for its own request.
-                Want::Ahead => Instant::now() + self.call.left() / 2,
-                _ => self.call.deadline(),
+            deadline: match self.is_last_resort(endpoint) {
+                true => self.call.deadline(),
+                false => Instant::now() + self.call.left() / 2,
             },
             limit: LARGEST,
             on_tick: Some(&mut renew),

@@ -1,5 +1,6 @@
 //! R1 to R3 and R6: what follows from a 401, and from a connection that died.
 
+use crate::shelf::Shelf;
 use crate::support::*;
 use serde_json::json;
 use std::thread;
@@ -12,6 +13,36 @@ const ORDERS: &str = "/api/v1/orders";
 
 fn order(manager: &Manager, options: &str) -> tokenmgr::error::Result<Response> {
     manager.request("POST", ORDERS, r#"{"product":1}"#.into(), Some(options))
+}
+
+#[test]
+fn r1_a_refresh_that_hangs_leaves_the_time_for_a_login() {
+    let (api, shelf) = (start(two_minutes()), Shelf::new());
+    let first = finds(&api, &shelf, DEAD, json!({"timeout_ms": 4000}));
+    let second = manager_on(&api, &shelf, json!({"timeout_ms": 8000}));
+    api.control(json!({"faults": {"route": "POST /auth/refresh", "do": "hang", "times": null}}));
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| {
+            assert!(api.wait_until("refresh_arrivals", 1, PATIENCE));
+            status(&second)
+        });
+        assert_eq!(status(&first), 200);
+        assert_eq!(waiter.join().expect("no panic"), 200);
+    });
+    assert_counters(&api, [("refresh_arrivals", 1), ("logins", 2)]);
+    assert_no_reuse(&api);
+}
+
+#[test]
+fn r1_without_a_password_a_refresh_has_all_of_the_time() {
+    // It answers after more than half of it.
+    let (api, shelf) = (start(two_minutes()), Shelf::new());
+    finds(&api, &shelf, DEAD, json!({}));
+    let options = json!({"timeout_ms": 6000, "proxy": "none"}).to_string();
+    let manager = on(&shelf, Manager::new(Some(&api.url()), Some(USER), None, Some(&options)).expect("a manager"));
+    api.control(json!({"faults": {"route": "POST /auth/refresh", "delay_before_ms": 3500}}));
+    assert_eq!(status(&manager), 200);
+    assert_counters(&api, [("refreshes", 1), ("logins", 1)]);
 }
 
 #[test]
