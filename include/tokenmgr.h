@@ -951,6 +951,20 @@ enum tm_status tm_set_interrupt_callback(struct tm_manager *tm,
 void tm_sink_put(struct tm_sink *sink, const void *data, size_t len);
 
 /**
+ * Whether the store can be used: reads it once, changes nothing and asks no API. For health checks, and for programs that
+ * live for one call, to which a store that is away costs a login each time.
+ *
+ * @param tm the manager
+ * @param err NULL, or where an error goes: #TM_STORE where it cannot be reached, refuses, or holds what cannot be used,
+ *     such as a record that was sealed with another key; #TM_LOCK_TIMEOUT, #TM_TIMEOUT, #TM_CANCELLED
+ * @return #TM_OK, also for tokens that are kept in memory; or the error's status
+ * @par Threads and forks any thread; waits for the store, up to `store.timeout_ms` and `timeout_ms`
+ * @since 0.1, interface 3
+ */
+enum tm_status tm_check_store(struct tm_manager *tm,
+                              struct tm_error **err);
+
+/**
  * Keeps the tokens of this handle in a store of the caller's own: any database.
  *
  * Callbacks answer exactly 1: done; 0: no; anything else: failed (so that a forgotten return does not read as

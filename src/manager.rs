@@ -7,7 +7,7 @@
 use crate::call::{Call, Hooks};
 use crate::clock::{Tick, unix_seconds};
 use crate::credentials::{Credentials, from_environment};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Status};
 use crate::fork;
 use crate::freshness::{Freshness, Lifetime};
 use crate::http::message::Streams;
@@ -181,6 +181,16 @@ impl Manager {
             pair.accept();
         }
         Ok(())
+    }
+
+    /// Reads the store once and changes nothing.
+    pub fn check_store(&self) -> Result<()> {
+        let (instance, call) = self.begin(None)?;
+        let loaded = instance.store(&call)?.load(&call, &instance.client).map_err(|fault| fault.error)?;
+        match loaded.discarded {
+            None => Ok(()),
+            Some(why) => Err(Error::new(Status::TM_STORE, format!("{why}; the next login replaces it"))),
+        }
     }
 
     /// S1: whether the token may be sent to a URL.

@@ -72,6 +72,21 @@ pub unsafe extern "C" fn tm_sink_put(sink: *mut tm_sink, data: *const c_void, le
     });
 }
 
+/// Whether the store can be used: reads it once, changes nothing and asks no API. For health checks, and for programs that
+/// live for one call, to which a store that is away costs a login each time.
+///
+/// @param tm the manager
+/// @param err NULL, or where an error goes: #TM_STORE where it cannot be reached, refuses, or holds what cannot be used,
+///     such as a record that was sealed with another key; #TM_LOCK_TIMEOUT, #TM_TIMEOUT, #TM_CANCELLED
+/// @return #TM_OK, also for tokens that are kept in memory; or the error's status
+/// @par Threads and forks any thread; waits for the store, up to `store.timeout_ms` and `timeout_ms`
+/// @since 0.1, interface 3
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tm_check_store(tm: *mut tm_manager, err: *mut *mut tm_error) -> Status {
+    // SAFETY: the header asks for NULL or a live manager, and for a NULL or writable `err`.
+    unsafe { doing(err, || handle(tm, "tm")?.manager.check_store()) }
+}
+
 /// Keeps the tokens of this handle in a store of the caller's own: any database.
 ///
 /// Callbacks answer exactly 1: done; 0: no; anything else: failed (so that a forgotten return does not read as

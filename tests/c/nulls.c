@@ -213,6 +213,8 @@ static void nulls_to_callbacks(tm_manager *tm) {
     CHECK_INT(tm_set_interrupt_callback(NULL, NULL, NULL, NULL), TM_INVALID_ARGUMENT);
 
     /* load and save are the store; lock and unlock come both or not at all. */
+    CHECK_STATUS(TM_INVALID_ARGUMENT, tm_check_store(NULL, &err), err);
+    CHECK_INT(tm_check_store(NULL, NULL), TM_INVALID_ARGUMENT);
     CHECK_STATUS(TM_INVALID_ARGUMENT, tm_set_store(NULL, load, save, lock, unlock, NULL, &err), err);
     CHECK_STATUS(TM_INVALID_ARGUMENT, tm_set_store(tm, NULL, save, lock, unlock, NULL, &err), err);
     CHECK_STATUS(TM_INVALID_ARGUMENT, tm_set_store(tm, load, NULL, lock, unlock, NULL, &err), err);

@@ -252,6 +252,33 @@ static void a_wait_for_the_lock_asks_the_interrupt(void) {
 }
 
 /* Somebody wrote nonsense there, or half of a record. */
+static void a_look_at_the_store_changes_nothing(void) {
+    struct store store;
+    struct store_user user;
+    store_init(&store);
+    demo("{'reset':true}");
+    tm_manager *tm = new_manager_with_store(&user, &store, NULL);
+    CHECK_STATUS(TM_OK, tm_check_store(tm, &err), err); /* nothing in it is nothing wrong */
+    CHECK_INT(get(tm, "/api/v1/products"), 200);
+    long saves = user.saves;
+    CHECK_STATUS(TM_OK, tm_check_store(tm, &err), err);
+    store.load_returns = -1;
+    CHECK_STATUS(TM_STORE, tm_check_store(tm, &err), err);
+    store.load_returns = 0;
+    store_replace(&store, "no record", 9);
+    CHECK_STATUS(TM_STORE, tm_check_store(tm, &err), err);
+    CHECK_INT(user.saves, saves);
+    CHECK_COUNT("logins", 1);
+    tm_free(tm);
+    store_user_drop(&user);
+    store_drop(&store);
+
+    /* What is kept in memory is there. */
+    tm = new_manager(NULL);
+    CHECK_STATUS(TM_OK, tm_check_store(tm, &err), err);
+    tm_free(tm);
+}
+
 static void nonsense_in_the_store_stops_nobody(void) {
     static const char *const records[] = {
         "x", "{}", "null", "[]", "{\"access_token\":", "{\"access_token\":7,\"refresh_token\":[],\"expires_at\":\"x\"}",
@@ -308,6 +335,7 @@ int main(int argc, char **argv) {
     a_store_that_was_the_only_source_is_an_error();
     a_no_is_not_a_failure_but_has_an_end();
     a_wait_for_the_lock_asks_the_interrupt();
+    a_look_at_the_store_changes_nothing();
     nonsense_in_the_store_stops_nobody();
     a_persistent_manager_names_its_store();
     return check_end();

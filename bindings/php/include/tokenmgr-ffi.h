@@ -170,6 +170,8 @@ enum tm_status tm_set_interrupt_callback(struct tm_manager *tm, tm_interrupt_cal
 
 void tm_sink_put(struct tm_sink *sink, const void *data, size_t len);
 
+enum tm_status tm_check_store(struct tm_manager *tm, struct tm_error **err);
+
 enum tm_status tm_set_store(struct tm_manager *tm, tm_store_load load, tm_store_save save, tm_store_lock lock, tm_store_unlock unlock, void *userdata, struct tm_error **err);
 
 const char *tm_version(void);

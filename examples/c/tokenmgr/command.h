@@ -55,6 +55,9 @@ void print_help(const char *command);
 /* session.c: a manager with the settings of the environment, that logs as -v asks and ends its calls on Ctrl-C.
  * NULL: it has already said why, and *code is the exit code. */
 tm_manager *open_manager(const struct options *options, int *code);
+/* The same for commands that need a token. Where the store that TOKENMGR_OPTIONS names cannot be used, it says so and
+ * takes the user's own, or each command would log in anew until that store is back. */
+tm_manager *open_manager_for_token(const struct options *options, int *code);
 /* Says on stderr why a call failed, and returns the exit code for it. The second one frees the error too. */
 int report(const tm_error *error);
 int report_and_free(tm_error *error);
@@ -66,6 +69,8 @@ void die_if_signalled(void);
  * finds what the one before it got. Where that can not be, it says so on stderr, and the tokens stay in memory. */
 struct buffer;
 void add_options(struct buffer *into);
+/* The same, but with the user's own store also where they name one. False: they name none, or there can be none. */
+bool add_options_with_own_store(struct buffer *into);
 
 /* buffer.c: bytes that grow. Out of memory ends the process with EXIT_INTERNAL. */
 struct buffer {

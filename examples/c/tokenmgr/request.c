@@ -127,7 +127,7 @@ int run_request(const struct options *options, char **args) {
     if (!upload_open(&transfer.upload, options->data)) return EXIT_FILE;
 
     int code;
-    tm_manager *tm = open_manager(options, &code);
+    tm_manager *tm = open_manager_for_token(options, &code);
     if (tm) {
         code = send_request(tm, &transfer, options, args);
         tm_free(tm);

@@ -33,12 +33,9 @@ static void catch_signal(int number) {
     sigaction(number, &action, NULL);
 }
 
-tm_manager *open_manager(const struct options *options, int *code) {
+static tm_manager *open_with(const char *json, const struct options *options, int *code) {
     tm_error *err = NULL;
-    struct buffer json = buffer_new();
-    add_options(&json);
-    tm_manager *tm = tm_new(NULL, NULL, NULL, json.data, &err);
-    buffer_free(&json);
+    tm_manager *tm = tm_new(NULL, NULL, NULL, json, &err);
     if (!tm) {
         *code = report_and_free(err);
         return NULL;
@@ -51,6 +48,32 @@ tm_manager *open_manager(const struct options *options, int *code) {
     if (options->verbosity > 0) {
         tm_set_log_callback(tm, print_log_line, NULL, options->verbosity > 1 ? 4 : 3, NULL);
     }
+    return tm;
+}
+
+tm_manager *open_manager(const struct options *options, int *code) {
+    struct buffer json = buffer_new();
+    add_options(&json);
+    tm_manager *tm = open_with(json.data, options, code);
+    buffer_free(&json);
+    return tm;
+}
+
+tm_manager *open_manager_for_token(const struct options *options, int *code) {
+    tm_manager *tm = open_manager(options, code);
+    tm_error *err = NULL;
+    if (!tm || tm_check_store(tm, &err) != TM_STORE) {
+        tm_error_free(err);
+        return tm;
+    }
+    struct buffer json = buffer_new();
+    if (add_options_with_own_store(&json)) {
+        complain(0, "%s; a token of this user's own is used meanwhile", tm_error_message(err));
+        tm_free(tm);
+        tm = open_with(json.data, options, code);
+    }
+    buffer_free(&json);
+    tm_error_free(err);
     return tm;
 }
 

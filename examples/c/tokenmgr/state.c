@@ -10,25 +10,52 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The value of this key at the top level of a JSON object, or NULL. Where the text is no JSON, the library will say so. */
-static const char *find_value(const char *json, const char *key) {
+/* What follows a string that begins at `at`, or its end where the text breaks off. */
+static const char *after_string(const char *at) {
+    for (at++; *at && *at != '"'; at++) {
+        if (*at == '\\' && at[1]) at++;
+    }
+    return *at ? at + 1 : at;
+}
+
+static const char *after_blanks(const char *at) {
+    return at + strspn(at, " \t\r\n");
+}
+
+/* The member of this key at the top level of a JSON object, where its name begins, or NULL. Where the text is no JSON,
+ * the library will say so. */
+static const char *find_member(const char *json, const char *key) {
     size_t length = strlen(key);
     int depth = 0;
-    for (const char *at = json; *at; at++) {
+    for (const char *at = json; *at;) {
         if (*at == '{' || *at == '[') depth++;
         if (*at == '}' || *at == ']') depth--;
-        if (*at != '"') continue;
-        const char *begin = at + 1;
-        for (at = begin; *at && *at != '"'; at++) {
-            if (*at == '\\' && at[1]) at++;
+        if (*at != '"') {
+            at++;
+            continue;
         }
-        if (!*at) return NULL;
-        const char *next = at + 1 + strspn(at + 1, " \t\r\n");
-        if (depth == 1 && *next == ':' && (size_t)(at - begin) == length && strncmp(begin, key, length) == 0) {
-            return next + 1 + strspn(next + 1, " \t\r\n");
-        }
+        const char *begin = at;
+        at = after_string(begin);
+        bool is_name = depth == 1 && *after_blanks(at) == ':';
+        if (is_name && (size_t)(at - begin) == length + 2 && strncmp(begin + 1, key, length) == 0) return begin;
     }
     return NULL;
+}
+
+static const char *value_of(const char *member) {
+    return after_blanks(after_blanks(after_string(member)) + 1);
+}
+
+/* What follows a value: a comma, or the bracket that closes what it stands in. */
+static const char *after_value(const char *at) {
+    int depth = 0;
+    while (*at) {
+        if (depth == 0 && (*at == ',' || *at == '}' || *at == ']')) return at;
+        if (*at == '{' || *at == '[') depth++;
+        if (*at == '}' || *at == ']') depth--;
+        at = *at == '"' ? after_string(at) : at + 1;
+    }
+    return at;
 }
 
 /* A setting, from its variable or from the file that NAME_FILE names, as the library reads it. Not from a pipe, which
@@ -61,7 +88,8 @@ static void add_account(struct buffer *into) {
     add_setting(&account, "TOKENMGR_HOST");
     /* What is stored is sealed for one client_id. */
     const char *options = getenv("TOKENMGR_OPTIONS");
-    const char *client = options ? find_value(options, "client_id") : NULL;
+    const char *member = options ? find_member(options, "client_id") : NULL;
+    const char *client = member ? value_of(member) : NULL;
     if (client && *client == '"') {
         buffer_add_text(&account, " ");
         buffer_add(&account, client + 1, strcspn(client + 1, "\""));
@@ -153,35 +181,52 @@ static void add_store(struct buffer *into, const struct buffer *folder) {
     buffer_free(&path);
 }
 
-void add_options(struct buffer *into) {
+static const char *given_options(void) {
     const char *given = getenv("TOKENMGR_OPTIONS");
-    if (!given || !*given || strcmp(given, "[]") == 0) given = "{}";
-    const char *inside = given + strspn(given, " \t\r\n");
-    if (*inside != '{' || find_value(given, "store")) {
-        buffer_add_text(into, given);
-        return;
-    }
-    inside++;
+    return !given || !*given || strcmp(given, "[]") == 0 ? "{}" : given;
+}
 
+/* Adds the user's own store, after what stands before it. Where there can be none it says so, unless it says it of
+ * another store already. */
+static bool add_own_store(struct buffer *into, bool is_quiet) {
     struct buffer folder = buffer_new(), key = buffer_new();
     bool kept = add_folder(&folder);
     if (!kept) {
-        complain(0, "tokens are not kept from one command to the next: set HOME, or XDG_STATE_HOME");
+        if (!is_quiet) complain(0, "tokens are not kept from one command to the next: set HOME, or XDG_STATE_HOME");
     } else {
         buffer_add_text(&key, folder.data);
         buffer_add_text(&key, "/key");
         kept = make_folder(folder.data) && make_key(key.data) && access(folder.data, W_OK) == 0;
-        if (!kept) {
+        if (!kept && !is_quiet) {
             complain(0, "tokens are not kept from one command to the next: cannot write in %s: %s; set XDG_STATE_HOME",
                      folder.data, strerror(errno));
         }
     }
-    buffer_add_text(into, "{");
-    if (kept) {
-        add_store(into, &folder);
-        if (inside[strspn(inside, " \t\r\n")] != '}') buffer_add_text(into, ",");
-    }
-    buffer_add_text(into, inside);
+    if (kept) add_store(into, &folder);
     buffer_free(&key);
     buffer_free(&folder);
+    return kept;
+}
+
+void add_options(struct buffer *into) {
+    const char *given = given_options();
+    const char *inside = after_blanks(given);
+    if (*inside != '{' || find_member(given, "store")) {
+        buffer_add_text(into, given);
+        return;
+    }
+    inside = after_blanks(inside + 1);
+    buffer_add_text(into, "{");
+    if (add_own_store(into, false) && *inside != '}') buffer_add_text(into, ",");
+    buffer_add_text(into, inside);
+}
+
+bool add_options_with_own_store(struct buffer *into) {
+    const char *given = given_options();
+    const char *store = find_member(given, "store");
+    if (!store) return false;
+    buffer_add(into, given, (size_t)(store - given));
+    bool kept = add_own_store(into, true);
+    buffer_add_text(into, after_value(value_of(store)));
+    return kept;
 }

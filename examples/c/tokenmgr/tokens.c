@@ -29,7 +29,7 @@ int run_logout(const struct options *options, char **args) {
 int run_token(const struct options *options, char **args) {
     (void)args;
     int code;
-    tm_manager *tm = open_manager(options, &code);
+    tm_manager *tm = open_manager_for_token(options, &code);
     if (!tm) return code;
     tm_error *err = NULL;
     tm_token *token = tm_get_token(tm, &err);
@@ -85,7 +85,7 @@ static void print_token_state(const tm_token *token) {
 int run_status(const struct options *options, char **args) {
     (void)args;
     int code;
-    tm_manager *tm = open_manager(options, &code);
+    tm_manager *tm = open_manager_for_token(options, &code);
     if (!tm) return code;
     tm_error *err = NULL;
     tm_token *token = tm_get_token(tm, &err);

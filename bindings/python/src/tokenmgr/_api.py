@@ -112,6 +112,7 @@ FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "tm_set_log_callback": (ctypes.c_int32, (ctypes.c_void_p, tm_log_callback, ctypes.c_void_p, ctypes.c_int32, ctypes.POINTER(ctypes.c_void_p))),
     "tm_set_interrupt_callback": (ctypes.c_int32, (ctypes.c_void_p, tm_interrupt_callback, ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p))),
     "tm_sink_put": (None, (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)),
+    "tm_check_store": (ctypes.c_int32, (ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p))),
     "tm_set_store": (ctypes.c_int32, (ctypes.c_void_p, tm_store_load, tm_store_save, tm_store_lock, tm_store_unlock, ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p))),
     "tm_version": (ctypes.c_char_p, ()),
     "tm_abi_version": (ctypes.c_uint32, ()),
