@@ -33,21 +33,22 @@ impl Access {
     /// that others write to, the kernel would follow none of theirs, and nor may we on its behalf.
     pub fn resolve(mut path: PathBuf) -> io::Result<Result<PathBuf, (PathBuf, Unusable)>> {
         for _ in 0..MOST_LINKS {
-            let metadata = match std::fs::symlink_metadata(&path) {
-                Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(Ok(path)),
-                metadata => metadata?,
+            // The link is read before anything is asked about it: mostly there is none. And std answers the first statx(2)
+            // of a process that fails with another one on a null pointer, at which libraries that wrap it have crashed.
+            let leads_to = match std::fs::read_link(&path) {
+                Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => {
+                    return Ok(Ok(path));
+                }
+                leads_to => leads_to?,
             };
-            if !metadata.is_symlink() {
-                return Ok(Ok(path));
-            }
-            let owner = metadata.uid();
+            let owner = std::fs::symlink_metadata(&path)?.uid();
             if owner != 0 && owner != user::id() {
                 let why = format!(
                     "is a link that another user (uid {owner}) made, which is not followed; remove it, or give another store.path"
                 );
                 return Ok(Err((path, why)));
             }
-            path = folder_of(&path).join(std::fs::read_link(&path)?);
+            path = folder_of(&path).join(leads_to);
         }
         Err(io::Error::from_raw_os_error(libc::ELOOP))
     }
