@@ -71,8 +71,13 @@ final class Loader
     private function named(): ?string
     {
         $path = getenv('TOKENMGR_LIBRARY') ?: null;
+        if ($path === null || @is_file($path)) {
+            return $path;
+        }
+        // Where open_basedir keeps PHP from looking, the name tells: the loader may go there all the same.
+        $isFolder = @is_dir($path) || !str_contains(basename($path), '.so');
 
-        return $path !== null && @is_dir($path) ? rtrim($path, '/') . '/' . self::SONAME : $path;
+        return $isFolder ? rtrim($path, '/') . '/' . self::SONAME : $path;
     }
 
     /** The library that `ffi.preload` loaded, if it did. */
@@ -96,7 +101,7 @@ final class Loader
     {
         $path = dirname(__DIR__) . '/lib/' . self::SONAME;
 
-        return is_file($path) ? $path : null;
+        return @is_file($path) ? $path : null;
     }
 
     private function requireVersion(FFI $library, string $name): void
@@ -123,7 +128,7 @@ final class Loader
             return "$path is not a libtokenmgr that fits this package ({$problem->getMessage()});"
                 . ' install a libtokenmgr of the package\'s version or later';
         }
-        $where = is_file($path)
+        $where = @is_file($path)
             ? 'it is there, so see with "ldd" what it lacks, and that it was built for this machine'
             : 'install it ("make install", then "ldconfig"), or name its file or folder in TOKENMGR_LIBRARY';
 

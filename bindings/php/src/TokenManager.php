@@ -267,6 +267,17 @@ final class TokenManager
     }
 
     /**
+     * Reads the store once, and changes nothing. For health checks: a store that cannot be used costs each process a
+     * login.
+     *
+     * @throws Exception\Store where it cannot be used
+     */
+    public function checkStore(): void
+    {
+        $this->do('tm_check_store');
+    }
+
+    /**
      * For another HTTP client: the server answered 401 to this access token. The next call that needs a token renews
      * it. Nothing happens if it is no longer the current one.
      */

@@ -66,6 +66,19 @@ final class LoadingTest extends TestCase
         $this->works([], ['TOKENMGR_LIBRARY' => ROOT . '/build/lib/']);
     }
 
+    public function testByAFolderWherePhpMayNotLook(): void
+    {
+        $this->works(['open_basedir' => PACKAGE], ['TOKENMGR_LIBRARY' => ROOT . '/build/lib']);
+        $this->works(['open_basedir' => PACKAGE], ['TOKENMGR_LIBRARY' => self::library()]);
+        $this->works(
+            ['open_basedir' => PACKAGE . '/src:' . PACKAGE . '/include:' . PACKAGE . '/autoload.php'],
+            ['TOKENMGR_LIBRARY' => null, 'LD_LIBRARY_PATH' => dirname(self::library())]
+        );
+        $script = Script::run(self::TELL, ['open_basedir' => PACKAGE], ['TOKENMGR_LIBRARY' => "$this->folder/no.so"]);
+        self::assertStringContainsString('could not be loaded; install it', $script->output);
+        self::assertStringNotContainsString('Warning', $script->output);
+    }
+
     public function testByThePackagesOwnFolder(): void
     {
         $package = $this->copyOfThePackage();

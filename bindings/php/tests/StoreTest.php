@@ -106,7 +106,9 @@ final class StoreTest extends StoreTestCase
     {
         $store = new ArrayStore();
         $tm = $this->manager(['store' => $store]);
+        $tm->checkStore();
         $store->before = fn () => throw new Exception\Store('the database is down');
+        self::thrownBy(fn () => $tm->checkStore(), Exception\Store::class);
         self::assertTrue($tm->get('/api/v1/products')->ok());
         self::assertTrue($tm->stats()['token_is_private']);
         self::assertGreaterThan(0, $tm->stats()['store_failures']);

@@ -273,6 +273,16 @@ def test_what_a_store_raised_is_the_reason(api: DemoApi) -> None:
     assert raised.value.__cause__ is store.broken
 
 
+def test_a_look_at_the_store(api: DemoApi) -> None:
+    store = Dictionary()
+    with TokenManager(api.url, "demo", PASSWORD, store=store) as tm:
+        tm.check_store()
+        store.broken = OSError("the disk is gone")
+        with pytest.raises(tokenmgr.StoreError):
+            tm.check_store()
+    assert api.counter("login_arrivals") == 0
+
+
 def test_leaving_a_store_leaves_the_call(api: DemoApi) -> None:
     store = Dictionary()
     store.broken = SystemExit(3)

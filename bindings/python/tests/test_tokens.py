@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Callable
@@ -281,3 +282,47 @@ def test_jwt() -> None:
 def test_generate_key() -> None:
     assert len(base64.b64decode(tokenmgr.generate_key())) == 32
     assert tokenmgr.generate_key() != tokenmgr.generate_key()
+
+
+SECRETS = {"password": "swordfish-1", "key": base64.b64encode(b"k" * 32).decode(), "token": "tok-1\0", "other": "tok-2"}
+
+
+@pytest.mark.parametrize(
+    "fails",
+    [
+        lambda _: TokenManager("no url", "demo", SECRETS["password"], store={"type": "file", "key": SECRETS["key"]}),
+        lambda _: TokenManager("http://127.0.0.1:1", "demo", SECRETS["password"], headers={"x": object()}),  # type: ignore[dict-item]
+        lambda tm: tm.set_credentials("demo\0", SECRETS["password"]),
+        lambda tm: tm.set_tokens(SECRETS["token"], SECRETS["other"]),
+        lambda tm: tm.reject(SECRETS["token"]),
+        lambda _: jwt.payload(SECRETS["other"]),
+    ],
+)
+def test_what_reports_errors_with_their_variables_shows_no_secret(
+    tm: TokenManager, fails: Callable[[TokenManager], object]
+) -> None:
+    try:
+        try:
+            raise LookupError("what the caller was handling")
+        except LookupError:
+            fails(tm)
+    except Exception as error:
+        report = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    assert "LookupError" in report
+    for secret in SECRETS.values():
+        assert secret.rstrip("\0") not in report.replace("SECRETS", "")
+
+
+def test_what_a_callback_raises_shows_where(tm: TokenManager) -> None:
+    def fails(level: int, message: str) -> None:
+        raise LookupError("of the callback")
+
+    tm.on_log(fails, logging.DEBUG)
+    with pytest.raises(LookupError) as raised:
+        tm.login()
+    assert any(entry.name == "fails" for entry in raised.traceback)
+
+
+def test_what_was_not_made_can_be_shown() -> None:
+    for kind in (TokenManager, tokenmgr.Token, tokenmgr.Response):
+        assert "not made" in repr(kind.__new__(kind))

@@ -33,6 +33,7 @@ from ._request import compose
 from ._response import Response
 from ._streams import Streams
 from ._token import Token
+from ._tracebacks import hides_arguments
 from .errors import InvalidArgument, TokenManagerError
 from .stores import TokenStore, store_callbacks
 
@@ -110,6 +111,7 @@ class TokenManager:
         "_window",
     )
 
+    @hides_arguments
     def __init__(
         self,
         host: str | None = None,
@@ -288,11 +290,13 @@ class TokenManager:
         """Revokes the tokens at the server: every token of the client, not only this one."""
         self._renew(native.logout)
 
+    @hides_arguments
     def reject(self, access_token: str) -> None:
         """Says that the server answered 401 to this access token; the next call renews it. A token that is no longer the
         current one costs nothing."""
         self._renew(native.reject, native.text(access_token, "access token"))
 
+    @hides_arguments
     def set_tokens(
         self,
         access_token: str,
@@ -310,10 +314,15 @@ class TokenManager:
             int(refresh_expires_at or 0),
         )
 
+    @hides_arguments
     def set_credentials(self, username: str | None, password: str) -> None:
         """Replaces the credentials; None keeps the username. Another username drops the tokens."""
         self._renew(native.set_credentials, native.text(username, "username"), native.text(password, "password"))
         self._username = username or self._username
+
+    def check_store(self) -> None:
+        """Reads the store once. Raises StoreError where it can not be used, which costs a login for each process."""
+        self._do(native.check_store)
 
     # ---- watching ----
 
@@ -358,7 +367,10 @@ class TokenManager:
         self.close()
 
     def __repr__(self) -> str:
-        state = "" if self._handle is not None else ", closed"
+        try:
+            state = "" if self._handle is not None else ", closed"
+        except AttributeError:
+            return "<TokenManager that was not made>"
         return f"<TokenManager of {self._username or 'nobody'} at {self._origins}{state}>"
 
     def __reduce__(self) -> Any:

@@ -127,7 +127,10 @@ class Response:
         return self
 
     def __repr__(self) -> str:
-        return f"<Response {self.status_code}>"
+        try:
+            return f"<Response {self.status_code}>"
+        except AttributeError:
+            return "<Response that was not made>"
 
     def __reduce__(self) -> Any:
         raise TypeError(

@@ -50,7 +50,10 @@ class Token:
         return due
 
     def __repr__(self) -> str:
-        return f"<Token: {self.seconds_left} s left>"
+        try:
+            return f"<Token: {self.seconds_left} s left>"
+        except AttributeError:
+            return "<Token that was not made>"
 
     def __reduce__(self) -> Any:
         raise TypeError(
