@@ -101,6 +101,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn exp_at_the_ends_of_the_range_is_counted_as_it_stands() {
+        for long_ago in ["-9223372036854775808", "-9223372036854775807", "-1", "0", "-8e15"] {
+            let token = jwt(&format!(r#"{{"exp":{long_ago}}}"#));
+            assert!(is_expired(&token, 1_700_000_000) && should_refresh(&token, 0, 1_700_000_000), "{long_ago}");
+            assert_eq!(seconds_left(&token, 1_700_000_000), 0);
+        }
+        // Beyond what 64 bits can count nobody knows what was meant.
+        for odd in ["9223372036854775808", "18446744073709551616", "-9223372036854775809", "1e300", "-1e300", "1e400"] {
+            let token = jwt(&format!(r#"{{"exp":{odd}}}"#));
+            assert!(expires_at(&token).is_none() && is_expired(&token, 0), "{odd}");
+        }
+        assert!(!is_expired(&jwt(r#"{"exp":9223372036854775807}"#), i64::MAX - 1));
+    }
+
     proptest::proptest! {
         #[test]
         fn never_panics(token in "\\PC{0,200}", now: i64, buffer: i64) {

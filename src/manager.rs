@@ -212,7 +212,7 @@ impl Manager {
         };
         let refresh = refresh.filter(|text| !text.is_empty()).map(|text| secret(text, "refresh")).transpose()?;
         let expires_at = Some(expires_at).filter(|at| *at > 0).or_else(|| jwt::expires_at(access));
-        let lifetime = match expires_at.map(|at| u64::try_from(at - unix_seconds()).unwrap_or(0)) {
+        let lifetime = match expires_at.map(|at| u64::try_from(at.saturating_sub(unix_seconds())).unwrap_or(0)) {
             Some(left) => Lifetime::new(Tick::now(), Duration::from_secs(left), instance.window()),
             None => Lifetime::UNKNOWN,
         };

@@ -159,6 +159,13 @@ generate_key = _declared(_holding, "tm_generate_key")
 _string_free = _declared(_holding, "tm_string_free")
 
 
+def int64(value: float, what: str) -> int:
+    """A whole number as C takes it; ctypes would keep the lowest 64 bits of a larger one."""
+    if not -(2**63) <= value < 2**63:
+        raise InvalidArgument(f"the {what} is beyond 64 bits; pass a smaller number")
+    return int(value)
+
+
 def text(value: str | None, what: str) -> bytes | None:
     """A string as C takes it. C would end it at the first NUL."""
     if value is None:
