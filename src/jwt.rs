@@ -33,7 +33,7 @@ pub fn payload_json(token: &str) -> Result<String> {
 
 /// The `exp` claim in Unix seconds, if the token is a JWT that carries one. Fractions are cut off.
 pub fn expires_at(token: &str) -> Option<i64> {
-    let payload: Value = serde_json::from_str(&payload_json(token).ok()?).ok()?;
+    let payload: Value = serde_json::from_slice(payload_json(token).ok()?.as_bytes()).ok()?;
     number(payload.get("exp")?)
 }
 

@@ -16,6 +16,7 @@ use crate::clock::Tick;
 use crate::secret::Secret;
 use crate::stats::Stats;
 use crate::sys::socket::Socket;
+use crate::sys::wiping::SecretWork;
 use http::{HeaderMap, Method, Response, header};
 use hyper::body::{Body, Incoming};
 use std::fmt;
@@ -58,6 +59,8 @@ struct Asked {
     connection: Box<Connection>,
     head: Head,
     feed: Option<Feed>,
+    /// Where the connection's buffers hold secrets.
+    _secret: Option<SecretWork>,
 }
 
 /// Which of two connections brought something first.
@@ -104,7 +107,10 @@ impl Transport {
             None => sending.over_new(),
         };
         let outcome = answered.and_then(|(asked, response)| sending.read(asked, response, &mut collector));
-        let (answer, kept) = outcome.map_err(|fault| self.name_missing_certificate(fault))?;
+        let (answer, mut kept) = outcome.map_err(|fault| self.name_missing_certificate(fault))?;
+        if reuse == Reuse::Never {
+            kept = kept.and_then(|connection| connection.renewed(&mut sending.pace)).map(Box::new);
+        }
         // Read first: every thread shares it.
         if self.certificate_wanted.load(Ordering::Relaxed) {
             self.certificate_wanted.store(false, Ordering::Relaxed);
@@ -230,12 +236,13 @@ impl Sending<'_, '_> {
             None => RequestBody::Whole(self.outgoing.body.clone()),
         };
         let head = connection.begin(self.outgoing, body)?;
-        Ok(Asked { connection, head, feed })
+        let secret = connection.carried_secrets().then(SecretWork::begin);
+        Ok(Asked { connection, head, feed, _secret: secret })
     }
 
     /// Sends, and waits for the answer's head. `None`: nothing has come by then.
     fn head(&mut self, asked: &mut Asked, until: Instant) -> Result<Option<hyper::Result<Response<Incoming>>>> {
-        let Asked { connection, head, feed } = asked;
+        let Asked { connection, head, feed, .. } = asked;
         loop {
             let (socket, alarm, engine) = connection.parts();
             let event = drive_until(&mut self.pace, until, alarm, &[socket], |cx| {

@@ -27,7 +27,7 @@ const TOO_LARGE: &str = "number out of range";
 
 pub fn read(text: &str) -> Result<Value, Untaken> {
     let path = RefCell::new(Vec::new());
-    let mut json = serde_json::Deserializer::from_str(text);
+    let mut json = serde_json::Deserializer::from_slice(text.as_bytes());
     let value = Below(&path).deserialize(&mut json).and_then(|value| json.end().map(|()| value));
     value.map_err(|cause| {
         let said = cause.to_string();
