@@ -4,7 +4,8 @@
 
 use crate::error::{Error, Status};
 use crate::jwt;
-use crate::secret::{Secret, scrub};
+use crate::scrub::{repeats, scrub, scrub_echo};
+use crate::secret::Secret;
 use serde_json::Value;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -274,9 +275,11 @@ impl ServerWords {
         let Ok(json) = serde_json::from_slice::<Value>(body) else {
             return ServerWords::default();
         };
+        let is_echo = repeats(&String::from_utf8_lossy(body), known);
+        let scrub = if is_echo { scrub_echo } else { scrub };
         let text = |value: Option<&Value>| match value? {
             Value::String(text) if !text.is_empty() => Some(scrub(text, known)),
-            Value::Number(number) => Some(number.to_string()),
+            Value::Number(number) => Some(scrub(&number.to_string(), known)),
             _ => None,
         };
         match json.get("error") {

@@ -3,7 +3,7 @@
 use crate::dialect::{self, AuthAnswer, Endpoint, ServerWords};
 use crate::http::origin::Origins;
 use crate::options::{Options, RequestOptions};
-use crate::secret::scrub;
+use crate::scrub::scrub;
 use crate::store::record::{Claim, Holding, Record, Spending};
 use crate::{jwt, secret::Secret, store};
 use std::time::Duration;

@@ -222,7 +222,7 @@ impl Instance {
 
     fn respond(&self, answer: Answer, outgoing: &Outgoing, pair: &Pair) -> Response {
         let error = (answer.status >= 400).then(|| {
-            let others = self.secrets();
+            let others: Vec<Secret> = self.secrets().into_iter().chain(outgoing.secrets()).collect();
             let known: Vec<&Secret> = std::iter::once(&pair.access).chain(&pair.refresh).chain(&others).collect();
             response::explain(&outgoing.shown(), answer.status, &answer.headers, &answer.body, &known)
         });

@@ -111,7 +111,7 @@ impl schemars::JsonSchema for OneOrMany {
 
 /// Quotes no value, only the place.
 fn untaken_sentence(Untaken { path, why }: &Untaken, what: &str) -> String {
-    let path = crate::secret::scrub(&path.join("."), &[]);
+    let path = crate::scrub::scrub(&path.join("."), &[]);
     let at = match path.is_empty() {
         true => format!("the {what}"),
         false => format!("the option {path}"),
@@ -184,7 +184,7 @@ impl Wrong {
             }
             What::Other(message) => format!("{at} is wrong: {message}"),
             What::UnknownKey { key, known } => {
-                let key = crate::secret::scrub(key, &[]);
+                let key = crate::scrub::scrub(key, &[]);
                 let near = known
                     .iter()
                     .map(|name| (strsim::damerau_levenshtein(name, &key), name))

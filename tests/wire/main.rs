@@ -45,3 +45,4 @@ mod streams;
 mod tls;
 mod tolerance;
 mod torn;
+mod words;

@@ -4,7 +4,8 @@
 use super::address::Server;
 use super::resp::{Refusal, Unusable};
 use crate::error::{Error, Status};
-use crate::secret::{Secret, scrub};
+use crate::scrub::scrub;
+use crate::secret::Secret;
 use crate::store::StoreFault;
 use std::time::Duration;
 
