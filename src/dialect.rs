@@ -21,6 +21,14 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    pub fn name(self) -> &'static str {
+        match self {
+            Endpoint::Login => "the login",
+            Endpoint::Refresh => "the refresh",
+            Endpoint::Logout => "the logout",
+        }
+    }
+
     pub fn path(self) -> &'static str {
         match self {
             Endpoint::Login => "/auth/login",
@@ -67,6 +75,8 @@ pub struct AuthAnswer<'a> {
     /// The `Date` header, in Unix seconds.
     pub date: Option<i64>,
     pub retry_after: Option<Duration>,
+    /// Where somebody else than the API refused: who, and what to do.
+    pub stranger: Option<&'a str>,
 }
 
 /// A token pair as the server granted it.
@@ -103,6 +113,9 @@ pub fn read(
 ) -> Result<Grant, (Refusal, Error)> {
     if (200..300).contains(&answer.status) {
         return grant(answer, now).map_err(|why| (Refusal::Unusable, unusable(endpoint, answer, why)));
+    }
+    if let Some(why) = answer.stranger {
+        return Err((Refusal::Unusable, refused_by_stranger(endpoint, answer, why)));
     }
     let words = ServerWords::read(answer.body, known);
     let (refusal, error) = match answer.status {
@@ -164,6 +177,12 @@ fn unusable(endpoint: Endpoint, answer: &AuthAnswer<'_>, why: &str) -> Error {
         ),
     )
     .with_http_status(answer.status)
+}
+
+fn refused_by_stranger(endpoint: Endpoint, answer: &AuthAnswer<'_>, why: &str) -> Error {
+    Error::new(Status::TM_BAD_RESPONSE, format!("POST {} was answered {}: {why}", endpoint.path(), answer.status))
+        .with_http_status(answer.status)
+        .with_retry_after(answer.retry_after)
 }
 
 fn grant(answer: &AuthAnswer<'_>, now: i64) -> Result<Grant, &'static str> {

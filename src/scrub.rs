@@ -5,7 +5,6 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 /// So much is shown at the most, and so much looked at for it.
 const LONGEST: usize = 500;
@@ -96,7 +95,7 @@ pub fn repeats(text: &str, secrets: &[&Secret]) -> bool {
     if sought.is_empty() {
         return false;
     }
-    let mut seen = HashSet::new();
+    let mut seen: Vec<String> = Vec::new();
     let mut readings = vec![cut(text, LOOKED_AT).to_owned()];
     for _ in 0..=DEEPEST {
         let mut next = Vec::new();
@@ -106,7 +105,8 @@ pub fn repeats(text: &str, secrets: &[&Secret]) -> bool {
                 return true;
             }
             for decoded in DECODERS.iter().filter_map(|decode| decode(&reading)) {
-                if seen.len() < MOST_READINGS && seen.insert(decoded.clone()) {
+                if seen.len() < MOST_READINGS && !seen.contains(&decoded) {
+                    seen.push(decoded.clone());
                     next.push(decoded);
                 }
             }
@@ -254,7 +254,7 @@ fn hexadecimal(text: &str) -> Option<String> {
 }
 
 /// Decodes every run of such characters that is long enough to hold a secret.
-fn runs(text: &str, is_part: impl Fn(char) -> bool, decode: impl Fn(&str) -> String) -> Option<String> {
+fn runs(text: &str, is_part: fn(char) -> bool, decode: fn(&str) -> String) -> Option<String> {
     const SHORTEST_RUN: usize = 6;
     let mut decoded = String::new();
     for piece in text.split(|c| !is_part(c)).filter(|run| run.len() >= SHORTEST_RUN) {

@@ -80,7 +80,11 @@ impl Connection {
         let engine = self.engine.into_inner();
         let protocol = engine.protocol.renewed(&self.socket, &self.alarm, pace)?;
         let carried_secrets = protocol.is_http2();
-        Some(Connection { engine: Wiped::new(Engine { protocol, ..engine }), carried_secrets, ..self })
+        let mut engine = Engine { protocol, ..engine };
+        // It takes a request once it has been driven.
+        engine.advance(&mut self.alarm.context());
+        let engine = Wiped::new(engine);
+        Some(Connection { engine, carried_secrets, ..self }).filter(Connection::is_open)
     }
 
     pub fn carried_secrets(&self) -> bool {

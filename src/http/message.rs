@@ -95,6 +95,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     pub url: Url,
     pub body: Vec<u8>,
+    /// Where somebody else than the server itself refused: who, and what to do.
+    pub stranger: Option<String>,
     /// When its head arrived.
     pub arrived: Tick,
 }

@@ -10,6 +10,7 @@ use super::message::{Answer, Exchange, Outgoing, Reuse, Streams, Upload};
 use super::origin::{Origin, Origins};
 use super::pool::Pool;
 use super::protocol::Head;
+use super::stranger::{self, Way};
 use super::tls::Side;
 use crate::call::Call;
 use crate::clock::Tick;
@@ -107,9 +108,13 @@ impl Transport {
             None => sending.over_new(),
         };
         let outcome = answered.and_then(|(asked, response)| sending.read(asked, response, &mut collector));
-        let (answer, mut kept) = outcome.map_err(|fault| self.name_missing_certificate(fault))?;
+        let (mut answer, mut kept) = outcome.map_err(|fault| self.name_missing_certificate(fault))?;
         if reuse == Reuse::Never {
             kept = kept.and_then(|connection| connection.renewed(&mut sending.pace)).map(Box::new);
+        }
+        if answer.status >= 400 {
+            let way = sending.way();
+            answer.stranger = stranger::explain(answer.status, &answer.headers, &answer.body, &way);
         }
         // Read first: every thread shares it.
         if self.certificate_wanted.load(Ordering::Relaxed) {
@@ -152,6 +157,16 @@ impl fmt::Debug for Transport {
 impl Sending<'_, '_> {
     fn side(&self) -> Side {
         self.transport.dialer.side
+    }
+
+    /// How the answer was got.
+    fn way(&self) -> Way {
+        Way {
+            is_https: self.origin.is_https,
+            is_forwarded: !self.origin.is_https && self.transport.dialer.proxies.of(&self.origin.url).is_some(),
+            certificate_wanted: self.transport.certificate_wanted.load(Ordering::Relaxed),
+            certificate_option: self.side().option("client_cert_file"),
+        }
     }
 
     fn stopped(&self, stopped: Stopped) -> Fault {
@@ -368,7 +383,14 @@ impl Sending<'_, '_> {
             headers.remove(header::CONTENT_ENCODING);
             headers.remove(header::CONTENT_LENGTH);
         }
-        let answer = Answer { status, headers, url: self.outgoing.url.clone(), body: collector.whole(), arrived };
+        let answer = Answer {
+            status,
+            headers,
+            url: self.outgoing.url.clone(),
+            body: collector.whole(),
+            stranger: None,
+            arrived,
+        };
         // What HTTP/2 still had to send of this request would stand in the way of the next.
         Ok((answer, Some(connection).filter(|connection| is_sent && connection.is_open())))
     }

@@ -41,6 +41,7 @@ mod secrets;
 mod silence;
 mod socks;
 mod stale;
+mod strangers;
 mod streams;
 mod tls;
 mod tolerance;
