@@ -163,6 +163,14 @@ impl Call {
         )
     }
 
+    /// The error that ended a wait; where the time ran out, with what was waited for.
+    pub fn hung(&self, error: Error, what: &str) -> Error {
+        match error.status() {
+            Status::TM_TIMEOUT => self.timed_out(what),
+            _ => error,
+        }
+    }
+
     /// Sleeps, or less if the caller's time runs out, in slices.
     pub fn sleep(&self, wait: Duration) -> Result<()> {
         let until = Instant::now() + wait;

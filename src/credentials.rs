@@ -35,6 +35,9 @@ impl Credentials {
                 Some(Secret::new(text).ok_or_else(|| Error::invalid_argument("the password holds a NUL character"))?)
             }
         };
+        if username.contains('\0') {
+            return Err(Error::invalid_argument("the username holds a NUL character; pass it without"));
+        }
         if username.is_empty() && password.is_some() {
             return Err(Error::invalid_argument(
                 "there is a password but no username; pass one, or set TOKENMGR_USERNAME",
@@ -170,6 +173,7 @@ mod tests {
     fn an_empty_password_is_none_and_a_password_needs_a_name() {
         assert!(Credentials::new("shop", Some("")).unwrap().password.is_none());
         assert!(Credentials::new("", None).unwrap().password.is_none());
+        assert!(Credentials::new("sh\0op", Some("x")).unwrap_err().message().contains("NUL"));
         assert!(Credentials::new("", Some("x")).unwrap_err().message().contains("TOKENMGR_USERNAME"));
     }
 }

@@ -4,7 +4,8 @@
 
 use crate::error::{Error, Status};
 use crate::jwt;
-use crate::secret::{Secret, scrub};
+use crate::scrub::{repeats, scrub, scrub_echo};
+use crate::secret::Secret;
 use serde_json::Value;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -20,6 +21,14 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    pub fn name(self) -> &'static str {
+        match self {
+            Endpoint::Login => "the login",
+            Endpoint::Refresh => "the refresh",
+            Endpoint::Logout => "the logout",
+        }
+    }
+
     pub fn path(self) -> &'static str {
         match self {
             Endpoint::Login => "/auth/login",
@@ -66,6 +75,8 @@ pub struct AuthAnswer<'a> {
     /// The `Date` header, in Unix seconds.
     pub date: Option<i64>,
     pub retry_after: Option<Duration>,
+    /// Where somebody else than the API refused: who, and what to do.
+    pub stranger: Option<&'a str>,
 }
 
 /// A token pair as the server granted it.
@@ -102,6 +113,9 @@ pub fn read(
 ) -> Result<Grant, (Refusal, Error)> {
     if (200..300).contains(&answer.status) {
         return grant(answer, now).map_err(|why| (Refusal::Unusable, unusable(endpoint, answer, why)));
+    }
+    if let Some(why) = answer.stranger {
+        return Err((Refusal::Unusable, refused_by_stranger(endpoint, answer, why)));
     }
     let words = ServerWords::read(answer.body, known);
     let (refusal, error) = match answer.status {
@@ -163,6 +177,12 @@ fn unusable(endpoint: Endpoint, answer: &AuthAnswer<'_>, why: &str) -> Error {
         ),
     )
     .with_http_status(answer.status)
+}
+
+fn refused_by_stranger(endpoint: Endpoint, answer: &AuthAnswer<'_>, why: &str) -> Error {
+    Error::new(Status::TM_BAD_RESPONSE, format!("POST {} was answered {}: {why}", endpoint.path(), answer.status))
+        .with_http_status(answer.status)
+        .with_retry_after(answer.retry_after)
 }
 
 fn grant(answer: &AuthAnswer<'_>, now: i64) -> Result<Grant, &'static str> {
@@ -274,9 +294,11 @@ impl ServerWords {
         let Ok(json) = serde_json::from_slice::<Value>(body) else {
             return ServerWords::default();
         };
+        let is_echo = repeats(&String::from_utf8_lossy(body), known);
+        let scrub = if is_echo { scrub_echo } else { scrub };
         let text = |value: Option<&Value>| match value? {
             Value::String(text) if !text.is_empty() => Some(scrub(text, known)),
-            Value::Number(number) => Some(number.to_string()),
+            Value::Number(number) => Some(scrub(&number.to_string(), known)),
             _ => None,
         };
         match json.get("error") {

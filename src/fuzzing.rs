@@ -3,7 +3,7 @@
 use crate::dialect::{self, AuthAnswer, Endpoint, ServerWords};
 use crate::http::origin::Origins;
 use crate::options::{Options, RequestOptions};
-use crate::secret::scrub;
+use crate::scrub::scrub;
 use crate::store::record::{Claim, Holding, Record, Spending};
 use crate::{jwt, secret::Secret, store};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Hands the bytes to one of the parsers. None of them may panic, whatever they are.
 pub fn feed(which: u8, data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    match which % 11 {
+    match which % 12 {
         0 => {
             let _ = jwt::payload_json(&text);
             jwt::should_refresh(&text, 300, 1_700_000_000);
@@ -29,7 +29,7 @@ pub fn feed(which: u8, data: &[u8]) {
         4 => {
             let status = data.first().map_or(200, |byte| 100 + u16::from(*byte) * 2);
             for (status, body) in [(200, data), (status, data.get(1..).unwrap_or_default())] {
-                let answer = AuthAnswer { status, body, date: Some(1_700_000_000), retry_after: None };
+                let answer = AuthAnswer { status, body, date: Some(1_700_000_000), retry_after: None, stranger: None };
                 let _ = dialect::read(Endpoint::Refresh, &answer, &[], 1_700_000_000_000);
             }
         }
@@ -46,6 +46,15 @@ pub fn feed(which: u8, data: &[u8]) {
         7 => store::redis::feed(data),
         8 => crate::http::fuzzing::decode(data),
         9 => crate::http::fuzzing::choose_proxy(&text),
+        11 => {
+            // A hostile Location: followed to an allowed origin, or not at all.
+            let origins = Origins::new("https://api.example.com/base", &[], false).expect("a host");
+            let from = origins.resolve("/x").expect("a URL");
+            let mut headers = http::HeaderMap::new();
+            headers.extend(http::HeaderValue::from_bytes(data).ok().map(|value| (http::header::LOCATION, value)));
+            let to = crate::http::redirect::next(&http::Method::GET, 302, &headers, &from, &origins);
+            assert!(to.is_none_or(|to| origins.allows(&to)));
+        }
         _ => {
             let secret = Secret::new("hunter2hunter2");
             let shown = scrub(&text, &secret.iter().collect::<Vec<_>>());

@@ -112,7 +112,7 @@ impl Gate {
                 Obstacle::Other(ticket) => {
                     waited_for.get_or_insert(ticket);
                     drop(self.wait(state, call));
-                    call.go_on()?;
+                    call.go_on().map_err(|error| call.hung(error, "waiting for another call on this manager"))?;
                 }
             }
         }

@@ -9,6 +9,7 @@ use crate::error::{Error, Result, Status};
 use crate::fork;
 use crate::freshness::{Lifetime, RefreshWindow};
 use crate::gate::Gate;
+use crate::http::message::secret_values;
 use crate::http::origin::Origins;
 use crate::http::tls::Side;
 use crate::http::transport::Transport;
@@ -228,6 +229,7 @@ impl Instance {
     pub fn secrets(&self) -> Vec<Secret> {
         let mut secrets = self.transport.proxy_secrets.clone();
         secrets.extend(self.credentials.load().password.clone());
+        secrets.extend(secret_values(&self.transport.headers));
         if let Some(pair) = self.current.load_full() {
             secrets.push(pair.access.clone());
             secrets.extend(pair.refresh.clone());

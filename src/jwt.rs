@@ -33,7 +33,7 @@ pub fn payload_json(token: &str) -> Result<String> {
 
 /// The `exp` claim in Unix seconds, if the token is a JWT that carries one. Fractions are cut off.
 pub fn expires_at(token: &str) -> Option<i64> {
-    let payload: Value = serde_json::from_str(&payload_json(token).ok()?).ok()?;
+    let payload: Value = serde_json::from_slice(payload_json(token).ok()?.as_bytes()).ok()?;
     number(payload.get("exp")?)
 }
 
@@ -99,6 +99,21 @@ mod tests {
             assert!(should_refresh(bad, 0, 0));
             assert_eq!(payload_json(bad).unwrap_err().status(), Status::TM_BAD_TOKEN);
         }
+    }
+
+    #[test]
+    fn exp_at_the_ends_of_the_range_is_counted_as_it_stands() {
+        for long_ago in ["-9223372036854775808", "-9223372036854775807", "-1", "0", "-8e15"] {
+            let token = jwt(&format!(r#"{{"exp":{long_ago}}}"#));
+            assert!(is_expired(&token, 1_700_000_000) && should_refresh(&token, 0, 1_700_000_000), "{long_ago}");
+            assert_eq!(seconds_left(&token, 1_700_000_000), 0);
+        }
+        // Beyond what 64 bits can count nobody knows what was meant.
+        for odd in ["9223372036854775808", "18446744073709551616", "-9223372036854775809", "1e300", "-1e300", "1e400"] {
+            let token = jwt(&format!(r#"{{"exp":{odd}}}"#));
+            assert!(expires_at(&token).is_none() && is_expired(&token, 0), "{odd}");
+        }
+        assert!(!is_expired(&jwt(r#"{"exp":9223372036854775807}"#), i64::MAX - 1));
     }
 
     proptest::proptest! {

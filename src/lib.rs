@@ -35,6 +35,7 @@ mod persistent;
 mod refresh;
 mod request;
 mod response;
+mod scrub;
 mod secret;
 mod stats;
 mod steps;

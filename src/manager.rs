@@ -21,6 +21,7 @@ use crate::refresh::{self, Budget, Want};
 use crate::response::Response;
 use crate::secret::{Secret, random};
 use crate::store::TokenStore;
+use crate::sys::wiping::SecretWork;
 use crate::token::{Lineage, Pair, PairParts, Rung};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -44,6 +45,7 @@ impl Manager {
         options: Option<&str>,
     ) -> Result<Manager> {
         fork::watch();
+        let _work = SecretWork::begin();
         let given = |given: Option<&str>, name: &str| match given {
             Some(text) => Ok(Some(zeroize::Zeroizing::new(text.to_owned()))),
             None => from_environment(name),
@@ -134,6 +136,7 @@ impl Manager {
 
     /// Revokes the tokens at the server. The local and the stored ones go whatever it answers.
     pub fn logout(&self) -> Result<()> {
+        let _work = SecretWork::begin();
         let (instance, call) = self.begin(None)?;
         let pass = instance.gate.enter_alone(&call)?;
         instance.logouts.fetch_add(1, Ordering::Relaxed);
@@ -159,6 +162,7 @@ impl Manager {
             None => Ok(()),
         };
         drop(pass);
+        instance.transport.pool.clear();
         call.log(Level::Info, || "logged out".to_owned());
         revoked.and(forgotten.map_err(|fault| fault.error))
     }
@@ -206,13 +210,14 @@ impl Manager {
         expires_at: i64,
         refresh_expires_at: i64,
     ) -> Result<()> {
+        let _work = SecretWork::begin();
         let (instance, call) = self.begin(None)?;
         let secret = |text: &str, what: &str| {
             Secret::new(text).ok_or_else(|| Error::invalid_argument(format!("the {what} token holds a NUL character")))
         };
         let refresh = refresh.filter(|text| !text.is_empty()).map(|text| secret(text, "refresh")).transpose()?;
         let expires_at = Some(expires_at).filter(|at| *at > 0).or_else(|| jwt::expires_at(access));
-        let lifetime = match expires_at.map(|at| u64::try_from(at - unix_seconds()).unwrap_or(0)) {
+        let lifetime = match expires_at.map(|at| u64::try_from(at.saturating_sub(unix_seconds())).unwrap_or(0)) {
             Some(left) => Lifetime::new(Tick::now(), Duration::from_secs(left), instance.window()),
             None => Lifetime::UNKNOWN,
         };
@@ -237,6 +242,7 @@ impl Manager {
     /// Replaces the credentials. Calls under way end with those that they began with; another username drops
     /// the tokens; a suspended login is lifted.
     pub fn set_credentials(&self, username: Option<&str>, password: &str) -> Result<()> {
+        let _work = SecretWork::begin();
         let instance = self.instance()?;
         let before = instance.credentials.load_full();
         let username = username.unwrap_or(&before.username);

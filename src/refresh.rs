@@ -13,6 +13,7 @@ use crate::secret::{random, random_place};
 use crate::steps::reach;
 use crate::store::record::{Claim, Claimed, Fingerprint, Holding, Record, Spending};
 use crate::store::{Loaded, StoreFault, TokenStore};
+use crate::sys::wiping::SecretWork;
 use crate::token::{Lineage, Pair};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -74,6 +75,7 @@ impl Budget {
 
 /// Gets a new pair and serves it from then on. The caller has the gate's pass.
 pub fn renew(instance: &Instance, call: &Call, want: &Want, budget: &Budget) -> Result<Arc<Pair>> {
+    let _work = SecretWork::begin();
     let renewal = Renewal {
         instance,
         call,

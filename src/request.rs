@@ -40,7 +40,8 @@ impl Instance {
             outgoing.authorization = Some(pair.bearer.clone());
             let answer = self.follow(call, &outgoing, idempotent, streams).map_err(|fault| {
                 self.stats.calls_failed.add_one();
-                fault.into_error(&outgoing.shown())
+                let shown = outgoing.shown();
+                fault.hung(call, &format!("the call {shown}")).into_error(&shown)
             })?;
             self.stats.count_call(answer.status);
             call.log(Level::Debug, || format!("{} was answered {}", outgoing.shown(), answer.status));
@@ -222,9 +223,9 @@ impl Instance {
 
     fn respond(&self, answer: Answer, outgoing: &Outgoing, pair: &Pair) -> Response {
         let error = (answer.status >= 400).then(|| {
-            let others = self.secrets();
+            let others: Vec<Secret> = self.secrets().into_iter().chain(outgoing.secrets()).collect();
             let known: Vec<&Secret> = std::iter::once(&pair.access).chain(&pair.refresh).chain(&others).collect();
-            response::explain(&outgoing.shown(), answer.status, &answer.headers, &answer.body, &known)
+            response::explain(&outgoing.shown(), &answer, &known)
         });
         let Answer { status, headers, url, body, .. } = answer;
         Response { status, headers, url, body, error }

@@ -73,59 +73,6 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The server's own words, fit to be shown: at most 500 bytes, one line, and without anything that looks
-/// like a secret (a JWT, a bearer token, a long run of token characters) or is one of `known`.
-pub fn scrub(text: &str, known: &[&Secret]) -> String {
-    const LONGEST: usize = 500;
-    // Before the white space is evened out, because a secret may hold some, and after it, because that may
-    // put one together.
-    let hidden = hide(text, known).replace(char::is_control, " ");
-    let words: Vec<&str> = hidden.split_whitespace().collect();
-    let evened = hide(&words.join(" "), known);
-    let mut shown = String::new();
-    for (at, word) in evened.split(' ').enumerate() {
-        if at > 0 {
-            shown.push(' ');
-        }
-        scrub_word(word, &mut shown);
-        if shown.len() > LONGEST {
-            break;
-        }
-    }
-    let mut end = shown.len().min(LONGEST);
-    while !shown.is_char_boundary(end) {
-        end -= 1;
-    }
-    shown.truncate(end);
-    shown
-}
-
-fn hide(text: &str, secrets: &[&Secret]) -> String {
-    // Shorter ones would take ordinary words apart, and say more by that than they hide.
-    let long_enough = secrets.iter().filter(|secret| secret.as_bytes().len() >= 4);
-    long_enough.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "[secret]"))
-}
-
-/// Appends a word, with every run of token characters that is long, or begins like a JWT, left out.
-fn scrub_word(word: &str, shown: &mut String) {
-    const LONG: usize = 24;
-    let is_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+' | '/' | '=' | '~');
-    let mut rest = word;
-    while !rest.is_empty() {
-        let run = rest.find(|c| !is_token(c)).unwrap_or(rest.len());
-        let (token, after) = rest.split_at(run);
-        let has_digit = token.bytes().any(|b| b.is_ascii_digit());
-        if token.starts_with("eyJ") || (token.len() >= LONG && has_digit) || token.len() >= 2 * LONG {
-            shown.push_str("[secret]");
-        } else {
-            shown.push_str(token);
-        }
-        let next = after.chars().next().map_or(0, char::len_utf8);
-        shown.push_str(&after[..next]);
-        rest = &after[next..];
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,36 +88,5 @@ mod tests {
     #[test]
     fn a_secret_with_a_nul_is_refused() {
         assert!(Secret::new("a\0b").is_none());
-    }
-
-    #[test]
-    fn s2_scrub_takes_out_tokens_and_keeps_words() {
-        let password = Secret::new("s3cr3t!").unwrap();
-        assert_eq!(scrub("bad password s3cr3t! for you", &[&password]), "bad password [secret] for you");
-        assert_eq!(scrub("token eyJhbGciOi.J9 is expired", &[]), "token [secret] is expired");
-        assert_eq!(scrub("Bearer 0123456789abcdef0123456789abcdef", &[]), "Bearer [secret]");
-        assert_eq!(
-            scrub("{\"refresh_token\":\"0123456789abcdef0123456789\"}", &[]),
-            "{\"refresh_token\":\"[secret]\"}"
-        );
-        assert_eq!(scrub("IP 203.0.113.7 is not whitelisted", &[]), "IP 203.0.113.7 is not whitelisted");
-        assert_eq!(scrub("two\nlines\u{7}", &[]), "two lines");
-    }
-
-    #[test]
-    fn s2_scrub_puts_no_secret_together_from_its_pieces() {
-        let secret = Secret::new("hunter2hunter2").unwrap();
-        assert!(!scrub("hunter2hu\u{1}nter2", &[&secret]).contains("hunter2hunter2"));
-        let spaced = Secret::new("two words").unwrap();
-        assert_eq!(scrub("it is two  words", &[&spaced]), "it is [secret]");
-        let tabbed = Secret::new("two \t words").unwrap();
-        assert_eq!(scrub("it is two \t words", &[&tabbed]), "it is [secret]");
-    }
-
-    #[test]
-    fn s2_scrub_cuts_at_500_bytes_on_a_character() {
-        let long = "é ".repeat(400);
-        let shown = scrub(&long, &[]);
-        assert!(shown.len() <= 500 && shown.len() > 490);
     }
 }

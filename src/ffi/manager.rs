@@ -9,6 +9,7 @@ use crate::http::message::{Source, Streams, Upload};
 use crate::manager::Manager;
 use crate::response::Response;
 use crate::sys::cancel::NoCancel;
+use crate::sys::wiping::SecretWork;
 use crate::token::Pair;
 use bytes::Bytes;
 use std::ffi::{c_char, c_void};
@@ -67,6 +68,7 @@ pub unsafe extern "C" fn tm_free(tm: *mut tm_manager) {
     guard((), || {
         if !tm.is_null() {
             let _no_cancel = NoCancel::begin();
+            let _work = SecretWork::begin();
             // SAFETY: a manager comes from `tm_new`, and the caller gives it back once.
             drop(unsafe { Box::from_raw(tm) });
         }

@@ -159,22 +159,23 @@ fn reply(answer: i32) -> Reply {
     }
 }
 
-/// The key as a C string. A key with a NUL in it could not have come in through the C ABI.
-fn c_key(key: &str) -> CString {
-    CString::new(key).unwrap_or_default()
+/// The key as a C string. Neither a username nor the option client_id is taken with a NUL; a key that had one all the same
+/// must not become another client's.
+fn c_key(key: &str) -> Option<CString> {
+    CString::new(key).ok()
 }
 
 impl Callbacks for CCallbacks {
     fn load(&self, key: &str) -> Option<Zeroizing<Vec<u8>>> {
         let mut sink = tm_sink { data: Zeroizing::new(Vec::new()) };
-        let key = c_key(key);
+        let key = c_key(key)?;
         // SAFETY: see `CCallbacks`; key and sink are locals that outlive the call.
         let answer = unsafe { (self.load)(self.userdata.pointer(), key.as_ptr(), &mut sink) };
         (reply(answer) == Reply::Done).then_some(sink.data)
     }
 
     fn save(&self, key: &str, data: &[u8], expected: Option<&[u8]>, ttl_seconds: i64) -> Reply {
-        let key = c_key(key);
+        let Some(key) = c_key(key) else { return Reply::Failed };
         let pointer = |bytes: &[u8]| match bytes.is_empty() {
             true => std::ptr::null(),
             false => bytes.as_ptr().cast(),
@@ -202,7 +203,7 @@ impl Callbacks for CCallbacks {
         let Some((lock, _)) = self.lock else {
             return Reply::Done;
         };
-        let key = c_key(key);
+        let Some(key) = c_key(key) else { return Reply::Failed };
         let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         // SAFETY: see `CCallbacks`; the key outlives the call.
         reply(unsafe { lock(self.userdata.pointer(), key.as_ptr(), wait) })
@@ -212,7 +213,7 @@ impl Callbacks for CCallbacks {
         let Some((_, unlock)) = self.lock else {
             return Reply::Done;
         };
-        let key = c_key(key);
+        let Some(key) = c_key(key) else { return Reply::Failed };
         // SAFETY: see `CCallbacks`; the key outlives the call.
         reply(unsafe { unlock(self.userdata.pointer(), key.as_ptr()) })
     }

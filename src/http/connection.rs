@@ -10,6 +10,7 @@ use super::pool::Idle;
 use super::protocol::{Head, Protocol};
 use super::stream::Stream;
 use crate::sys::socket::Socket;
+use crate::sys::wiping::Wiped;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Uri, header};
 use hyper::body::Body;
@@ -25,7 +26,8 @@ pub struct Connection {
     origin: Arc<Origin>,
     socket: Arc<Socket>,
     alarm: Alarm,
-    engine: Engine,
+    /// Its buffers hold the last request's `Authorization`.
+    engine: Wiped<Engine>,
     /// Bytes of the peer's words so far.
     heard: Arc<AtomicU64>,
     /// What was heard and sent when the present exchange began.
@@ -33,6 +35,8 @@ pub struct Connection {
     sent_before: u64,
     /// A plain request over an HTTP proxy names the whole URL, and carries this for the proxy.
     forwarding: Option<Option<HeaderValue>>,
+    /// Whether its buffers may still hold what a login or a refresh was answered.
+    carried_secrets: bool,
     /// Since when it has been idle; `None`: no call has used it yet.
     pub idle: Option<Idle>,
 }
@@ -60,13 +64,31 @@ impl Connection {
             origin,
             socket,
             alarm,
-            engine: Engine { protocol, has_ended: false },
+            engine: Wiped::new(Engine { protocol, has_ended: false }),
+            carried_secrets: false,
             heard,
             heard_before: 0,
             sent_before: 0,
             forwarding,
             idle: None,
         })
+    }
+
+    /// The same connection after a login, a refresh or a logout, for calls whose buffers nobody zeroes: HTTP/1.1 is begun
+    /// anew over it, with new buffers. HTTP/2 cannot be. `None`: more has come than the answer.
+    pub fn renewed(self, pace: &mut Pace<'_>) -> Option<Connection> {
+        let engine = self.engine.into_inner();
+        let protocol = engine.protocol.renewed(&self.socket, &self.alarm, pace)?;
+        let carried_secrets = protocol.is_http2();
+        let mut engine = Engine { protocol, ..engine };
+        // It takes a request once it has been driven.
+        engine.advance(&mut self.alarm.context());
+        let engine = Wiped::new(engine);
+        Some(Connection { engine, carried_secrets, ..self }).filter(Connection::is_open)
+    }
+
+    pub fn carried_secrets(&self) -> bool {
+        self.carried_secrets
     }
 
     pub fn origin(&self) -> &Origin {

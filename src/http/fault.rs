@@ -53,6 +53,15 @@ impl Fault {
         )
     }
 
+    /// Says what hung where the call's time ran out: `what`, the login at an address or a call.
+    pub fn hung(self, call: &Call, what: &str) -> Fault {
+        match self {
+            Fault::Ended(error) => Fault::Ended(call.hung(error, &format!("waiting for {what}"))),
+            Fault::Unbegun(error) => Fault::Unbegun(call.hung(error, &format!("connecting for {what}"))),
+            other => other,
+        }
+    }
+
     /// The error that the caller gets; `what` is what was being asked, `POST https://…`.
     pub fn into_error(self, what: &str) -> Error {
         match self {

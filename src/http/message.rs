@@ -2,8 +2,10 @@
 
 use crate::clock::Tick;
 use crate::error::{Error, Result};
+use crate::secret::Secret;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
 use url::Url;
@@ -27,6 +29,65 @@ impl Outgoing {
     }
 }
 
+impl Outgoing {
+    /// What the server could repeat of this request: the values of its headers, and those in its body.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let mut secrets = secret_values(&self.headers);
+        secrets.extend(body_values(&self.body).iter().filter_map(|value| Secret::new(value)));
+        secrets
+    }
+}
+
+/// The values of headers that may be secrets, and the words in them: `Basic …`.
+pub fn secret_values(headers: &HeaderMap) -> Vec<Secret> {
+    const PUBLIC: [HeaderName; 7] = [
+        header::ACCEPT,
+        header::ACCEPT_CHARSET,
+        header::ACCEPT_ENCODING,
+        header::ACCEPT_LANGUAGE,
+        header::CACHE_CONTROL,
+        header::CONTENT_TYPE,
+        header::USER_AGENT,
+    ];
+    let secret = headers.iter().filter(|(name, _)| !PUBLIC.contains(name));
+    let values = secret.filter_map(|(_, value)| std::str::from_utf8(value.as_bytes()).ok());
+    let parts = values.flat_map(|value| std::iter::once(value).chain(value.split_whitespace().skip(1)));
+    parts.filter_map(Secret::new).collect()
+}
+
+/// The values in a body of JSON or of a form, without those so short that ordinary words would be among them; any other
+/// body as a whole.
+fn body_values(body: &[u8]) -> Vec<String> {
+    const LARGEST: usize = 64 << 10;
+    const SHORTEST: usize = 6;
+    const SHORTEST_NUMBER: usize = 4;
+    if body.is_empty() || body.len() > LARGEST {
+        return Vec::new();
+    }
+    let mut values = Vec::new();
+    match serde_json::from_slice::<Value>(body) {
+        Ok(json) => {
+            let mut below = vec![&json];
+            while let Some(value) = below.pop() {
+                match value {
+                    Value::String(text) if text.len() >= SHORTEST => values.push(text.clone()),
+                    Value::Number(number) if number.to_string().len() >= SHORTEST_NUMBER => {
+                        values.push(number.to_string());
+                    }
+                    Value::Array(items) => below.extend(items),
+                    Value::Object(map) => below.extend(map.values()),
+                    _ => {}
+                }
+            }
+        }
+        Err(_) => {
+            let form = url::form_urlencoded::parse(body).map(|(_, value)| value.into_owned());
+            values.extend(form.chain([String::from_utf8_lossy(body).into_owned()]).filter(|v| v.len() >= SHORTEST));
+        }
+    }
+    values
+}
+
 /// An answer, read whole, but for a body that went to a [`Sink`].
 #[derive(Debug)]
 pub struct Answer {
@@ -34,6 +95,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     pub url: Url,
     pub body: Vec<u8>,
+    /// Where somebody else than the server itself refused: who, and what to do.
+    pub stranger: Option<String>,
     /// When its head arrived.
     pub arrived: Tick,
 }

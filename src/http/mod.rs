@@ -19,6 +19,7 @@ mod proxy;
 pub mod redirect;
 pub mod settings;
 mod socks;
+pub mod stranger;
 #[cfg(feature = "http2")]
 mod tasks;
 pub mod tls;

@@ -73,6 +73,15 @@ impl Pool {
         self.losses.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Closes what is idle: their buffers still hold the tokens that they carried.
+    pub fn clear(&self) {
+        for slot in &self.slots {
+            if let Some(mut slot) = slot.try_lock() {
+                drop(slot.take());
+            }
+        }
+    }
+
     /// Whether an idle connection is not to be used any more.
     fn is_over(&self, connection: &Connection, now: Tick) -> bool {
         connection.idle.is_some_and(|idle| {

@@ -76,6 +76,19 @@ impl Protocol {
         Ok(Protocol::Http2 { sender, driver: tasks })
     }
 
+    /// HTTP/1.1 begun anew between two exchanges; HTTP/2 as it is. `None`: bytes have come that belong to no answer.
+    pub fn renewed(self, socket: &Socket, alarm: &Alarm, pace: &mut Pace<'_>) -> Option<Protocol> {
+        match self {
+            Protocol::Http1 { driver, .. } => {
+                let parts = driver.into_parts();
+                let is_between = parts.read_buf.is_empty();
+                is_between.then(|| Protocol::open(parts.io.into_inner(), socket, alarm, pace).ok()).flatten()
+            }
+            #[cfg(feature = "http2")]
+            Protocol::Http2 { .. } => Some(self),
+        }
+    }
+
     pub fn is_http2(&self) -> bool {
         !matches!(self, Protocol::Http1 { .. })
     }

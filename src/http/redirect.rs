@@ -1,6 +1,6 @@
 //! S1: which redirects are followed. Pure.
 
-use super::origin::Origins;
+use super::origin::{Origins, parse_url};
 use http::{HeaderMap, Method, header};
 use url::Url;
 
@@ -15,7 +15,7 @@ pub fn next(method: &Method, status: u16, headers: &HeaderMap, from: &Url, origi
         return None;
     }
     let location = headers.get(header::LOCATION)?.to_str().ok()?;
-    from.join(location).ok().filter(|to| origins.allows(to))
+    parse_url(Url::options().base_url(Some(from)), location).ok().filter(|to| origins.allows(to))
 }
 
 #[cfg(test)]
@@ -47,6 +47,10 @@ mod tests {
             "http://a.example/",
             "https://u:p@a.example/",
             "file:///etc/passwd",
+            "https://A%C3%A9.example/",
+            "//%C3%A9A.example/",
+            "\\\\%C3%A9A.example/",
+            "https:%C3%A9A.example/",
         ] {
             assert_eq!(go(Method::GET, 302, elsewhere), None, "{elsewhere}");
         }

@@ -10,12 +10,14 @@ use super::message::{Answer, Exchange, Outgoing, Reuse, Streams, Upload};
 use super::origin::{Origin, Origins};
 use super::pool::Pool;
 use super::protocol::Head;
+use super::stranger::{self, Way};
 use super::tls::Side;
 use crate::call::Call;
 use crate::clock::Tick;
 use crate::secret::Secret;
 use crate::stats::Stats;
 use crate::sys::socket::Socket;
+use crate::sys::wiping::SecretWork;
 use http::{HeaderMap, Method, Response, header};
 use hyper::body::{Body, Incoming};
 use std::fmt;
@@ -58,6 +60,8 @@ struct Asked {
     connection: Box<Connection>,
     head: Head,
     feed: Option<Feed>,
+    /// Where the connection's buffers hold secrets.
+    _secret: Option<SecretWork>,
 }
 
 /// Which of two connections brought something first.
@@ -104,7 +108,14 @@ impl Transport {
             None => sending.over_new(),
         };
         let outcome = answered.and_then(|(asked, response)| sending.read(asked, response, &mut collector));
-        let (answer, kept) = outcome.map_err(|fault| self.name_missing_certificate(fault))?;
+        let (mut answer, mut kept) = outcome.map_err(|fault| self.name_missing_certificate(fault))?;
+        if reuse == Reuse::Never {
+            kept = kept.and_then(|connection| connection.renewed(&mut sending.pace)).map(Box::new);
+        }
+        if answer.status >= 400 {
+            let way = sending.way();
+            answer.stranger = stranger::explain(answer.status, &answer.headers, &answer.body, &way);
+        }
         // Read first: every thread shares it.
         if self.certificate_wanted.load(Ordering::Relaxed) {
             self.certificate_wanted.store(false, Ordering::Relaxed);
@@ -146,6 +157,16 @@ impl fmt::Debug for Transport {
 impl Sending<'_, '_> {
     fn side(&self) -> Side {
         self.transport.dialer.side
+    }
+
+    /// How the answer was got.
+    fn way(&self) -> Way {
+        Way {
+            is_https: self.origin.is_https,
+            is_forwarded: !self.origin.is_https && self.transport.dialer.proxies.of(&self.origin.url).is_some(),
+            certificate_wanted: self.transport.certificate_wanted.load(Ordering::Relaxed),
+            certificate_option: self.side().option("client_cert_file"),
+        }
     }
 
     fn stopped(&self, stopped: Stopped) -> Fault {
@@ -230,12 +251,13 @@ impl Sending<'_, '_> {
             None => RequestBody::Whole(self.outgoing.body.clone()),
         };
         let head = connection.begin(self.outgoing, body)?;
-        Ok(Asked { connection, head, feed })
+        let secret = connection.carried_secrets().then(SecretWork::begin);
+        Ok(Asked { connection, head, feed, _secret: secret })
     }
 
     /// Sends, and waits for the answer's head. `None`: nothing has come by then.
     fn head(&mut self, asked: &mut Asked, until: Instant) -> Result<Option<hyper::Result<Response<Incoming>>>> {
-        let Asked { connection, head, feed } = asked;
+        let Asked { connection, head, feed, .. } = asked;
         loop {
             let (socket, alarm, engine) = connection.parts();
             let event = drive_until(&mut self.pace, until, alarm, &[socket], |cx| {
@@ -361,7 +383,14 @@ impl Sending<'_, '_> {
             headers.remove(header::CONTENT_ENCODING);
             headers.remove(header::CONTENT_LENGTH);
         }
-        let answer = Answer { status, headers, url: self.outgoing.url.clone(), body: collector.whole(), arrived };
+        let answer = Answer {
+            status,
+            headers,
+            url: self.outgoing.url.clone(),
+            body: collector.whole(),
+            stranger: None,
+            arrived,
+        };
         // What HTTP/2 still had to send of this request would stand in the way of the next.
         Ok((answer, Some(connection).filter(|connection| is_sent && connection.is_open())))
     }

@@ -8,6 +8,7 @@ mod reader;
 mod redis;
 mod source;
 mod stores;
+mod tree;
 mod units;
 mod vault;
 

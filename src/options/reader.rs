@@ -2,6 +2,7 @@
 //! the value: it may be a secret) and what the key takes; a near miss in a key is suggested.
 
 use super::OneOrMany;
+use super::tree::{self, Untaken, Why};
 use crate::error::{Error, Result, Status};
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{
@@ -16,16 +17,9 @@ use std::fmt;
 /// Reads one JSON object; `what` names it in messages.
 pub fn parse<T: DeserializeOwned>(json: Option<&str>, what: &str) -> Result<T> {
     let refuse = |message: String| Error::new(Status::TM_INVALID_OPTIONS, message);
-    let value: Value = match json {
+    let value = match json {
         None => Value::Object(serde_json::Map::new()),
-        // serde_json's own message quotes no value, only the place.
-        Some(text) => serde_json::from_str(text).map_err(|e| {
-            refuse(format!(
-                "the {what} are not valid JSON (line {}, column {}); pass one JSON object",
-                e.line(),
-                e.column()
-            ))
-        })?,
+        Some(text) => tree::read(text).map_err(|untaken| refuse(untaken_sentence(&untaken, what)))?,
     };
     let value = match value {
         Value::Array(items) if items.is_empty() => Value::Object(serde_json::Map::new()),
@@ -115,6 +109,25 @@ impl schemars::JsonSchema for OneOrMany {
     }
 }
 
+/// Quotes no value, only the place.
+fn untaken_sentence(Untaken { path, why }: &Untaken, what: &str) -> String {
+    let path = crate::scrub::scrub(&path.join("."), &[]);
+    let at = match path.is_empty() {
+        true => format!("the {what}"),
+        false => format!("the option {path}"),
+    };
+    match why {
+        Why::Nul => format!("{at} got a text with a NUL character; it takes text without one"),
+        Why::NumberTooLarge => {
+            format!("{at} got a number beyond 64 bits; pass a smaller one, or a text where that is taken")
+        }
+        Why::Syntax(line, column) => {
+            let place = if path.is_empty() { String::new() } else { format!(" at or behind {path}") };
+            format!("the {what} are not valid JSON{place} (line {line}, column {column}); pass one JSON object")
+        }
+    }
+}
+
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -171,7 +184,7 @@ impl Wrong {
             }
             What::Other(message) => format!("{at} is wrong: {message}"),
             What::UnknownKey { key, known } => {
-                let key = crate::secret::scrub(key, &[]);
+                let key = crate::scrub::scrub(key, &[]);
                 let near = known
                     .iter()
                     .map(|name| (strsim::damerau_levenshtein(name, &key), name))

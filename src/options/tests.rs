@@ -80,7 +80,64 @@ fn what_is_not_one_object_is_refused() {
     assert!(message("7").contains("are a number; pass one JSON object"));
     assert!(message("[1]").contains("are an array; pass one JSON object"));
     assert!(message("{").contains("not valid JSON (line 1"));
+    assert!(message(r#"{"timeout_ms":NaN}"#).contains("at or behind timeout_ms (line 1"));
+    assert!(message(r#"{"headers":{"a":1}} x"#).contains("not valid JSON (line 1"));
     assert!(message(&"[".repeat(100_000)).contains("not valid JSON"));
+}
+
+#[test]
+fn no_text_with_a_nul_comes_in_by_json() {
+    for (json, option) in [
+        (r#"{"client_id":"a\u0000b"}"#, "the option client_id "),
+        (r#"{"client_id":"\u0000"}"#, "the option client_id "),
+        (r#"{"store":{"type":"callback","id":"a\u0000"}}"#, "the option store.id "),
+        (r#"{"store":{"type":"redis","url":["redis://a","redis://\u0000"]}}"#, "the option store.url "),
+        (r#"{"headers":{"a":["b","c\u0000"]}}"#, "the option headers.a "),
+        (r#"{"headers":{"a\u0000":"b"}}"#, "the option headers "),
+        (r#"{"ca_file":"/a\u0000b"}"#, "the option ca_file "),
+        (r#"{"a\u0000":1}"#, "the options "),
+    ] {
+        assert!(message(json).starts_with(&format!("{option}got a text with a NUL")), "{json}: {}", message(json));
+    }
+    for json in [r#"{"query":{"a":"\u0000"}}"#, r#"{"content_type":"a\u0000"}"#, r#"{"query":{"\u0000":"a"}}"#] {
+        let refused = RequestOptions::parse(Some(json)).unwrap_err();
+        assert!(refused.message().contains("got a text with a NUL"), "{json}: {}", refused.message());
+    }
+}
+
+#[test]
+fn a_number_that_would_arrive_as_another_is_refused_by_name() {
+    for number in
+        ["18446744073709551616", "-9223372036854775809", "1e400", "-1e400", "1e20", "18446744073709551621", "1e19999"]
+    {
+        for (json, option) in [
+            (format!(r#"{{"timeout_ms":{number}}}"#), "timeout_ms"),
+            (format!(r#"{{"headers":{{"a":["1",{number}]}}}}"#), "headers.a"),
+            (format!(r#"{{"store":{{"type":"redis","url":"redis://a","timeout_ms":{number}}}}}"#), "store.timeout_ms"),
+        ] {
+            let message = message(&json);
+            assert!(message.starts_with(&format!("the option {option} got a number beyond 64 bits")), "{message}");
+        }
+        let refused = RequestOptions::parse(Some(&format!(r#"{{"query":{{"id":{number}}}}}"#))).unwrap_err();
+        assert!(refused.message().contains("the option query.id got a number beyond 64 bits"), "{}", refused.message());
+    }
+    for (number, arrives) in [
+        ("18446744073709551615", "18446744073709551615"),
+        ("-9223372036854775808", "-9223372036854775808"),
+        ("1e3", "1000"),
+        ("-0", "-0"),
+        ("1.5", "1.5"),
+        ("1e19", "10000000000000000000"),
+    ] {
+        let options = RequestOptions::parse(Some(&format!(r#"{{"query":{{"id":{number}}}}}"#))).unwrap();
+        assert_eq!(options.query["id"].0, [arrives], "{number}");
+    }
+    let timeout = |number: &str| Options::parse(Some(&format!(r#"{{"refresh_before_seconds":{number}}}"#)));
+    assert_eq!(timeout("1e3").unwrap().refresh_before_seconds.0, 1000);
+    assert_eq!(timeout("-0").unwrap().refresh_before_seconds.0, 0);
+    for wrong in ["1.5", "-1", "-0.5", "1e9"] {
+        assert!(timeout(wrong).unwrap_err().message().contains("refresh_before_seconds got "), "{wrong}");
+    }
 }
 
 #[test]

@@ -104,7 +104,7 @@ impl Renewal<'_> {
             &mut exchange,
         );
         reach("answered");
-        match sent {
+        match sent.map_err(|fault| fault.hung(self.call, &format!("{} at {}", endpoint.name(), outgoing.url))) {
             Err(Fault::Ended(error)) if error.status() == Status::TM_TIMEOUT && !self.call.left().is_zero() => {
                 Err(Asked::Lost(error))
             }
@@ -129,7 +129,8 @@ fn read(endpoint: Endpoint, answer: Answer, known: &[&Secret]) -> std::result::R
         answer.header(header::RETRY_AFTER).and_then(|text| dialect::retry_after(text, date, unix_seconds()));
     let arrived = answer.arrived;
     let body = Zeroizing::new(answer.body);
-    let answer = AuthAnswer { status: answer.status, body: &body, date, retry_after };
+    let answer =
+        AuthAnswer { status: answer.status, body: &body, date, retry_after, stranger: answer.stranger.as_deref() };
     match dialect::read(endpoint, &answer, known, unix_millis()) {
         Ok(grant) => Ok(Granted { grant, arrived }),
         Err((refusal, error)) => Err(match refusal {
@@ -166,7 +167,7 @@ pub fn logout(instance: &Instance, call: &Call, pair: &Pair) -> Result<()> {
     let answer = instance
         .transport
         .send(call, &instance.stats, &outgoing, Reuse::Never, &mut Streams::default(), &mut exchange)
-        .map_err(|fault| fault.into_error(&shown))?;
+        .map_err(|fault| fault.hung(call, &format!("the logout at {}", outgoing.url)).into_error(&shown))?;
     instance.stats.logouts.add_one();
     let others = instance.secrets();
     let known: Vec<&Secret> = std::iter::once(&pair.access).chain(&pair.refresh).chain(&others).collect();
@@ -179,6 +180,6 @@ pub fn logout(instance: &Instance, call: &Call, pair: &Pair) -> Result<()> {
             ),
         )
         .with_http_status(401)),
-        status => Err(crate::response::explain(&shown, status, &answer.headers, &answer.body, &known)),
+        _ => Err(crate::response::explain(&shown, &answer, &known)),
     }
 }

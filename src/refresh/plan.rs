@@ -168,7 +168,7 @@ impl Renewal<'_> {
             // Counted back from now: what was stored before this machine's last start lies before its clock began.
             return Lifetime::new(Tick::now(), Duration::from_millis(lifetime), window).aged(age);
         }
-        match record.pair.expires_at.filter(|at| *at > 0) {
+        match record.pair.expires_at.filter(|at| *at != 0) {
             None => Lifetime::UNKNOWN,
             Some(at) => match u64::try_from(at.saturating_sub(unix_seconds())) {
                 Ok(left) if left > 0 => Lifetime::new(Tick::now(), Duration::from_secs(left), window),

@@ -231,7 +231,10 @@ impl Target<'_> {
                 );
                 return Err(StoreFault { error, maybe_written: false });
             }
-            call.go_on().map_err(|error| StoreFault { error, maybe_written: false })?;
+            call.go_on().map_err(|error| StoreFault {
+                error: call.hung(error, "waiting for the token store's file"),
+                maybe_written: false,
+            })?;
             std::thread::sleep(nap.mul_f64(0.5 + random_place()).min(call.left()));
             nap = (nap * 2).min(Duration::from_millis(20));
         }

@@ -359,7 +359,7 @@ impl Record {
 
     /// Logout: the tokens go, and nothing that is in flight may bring any back.
     pub fn bury(&mut self, now: i64) {
-        let tombstone = Claim { until: now + TOMBSTONE.as_millis() as i64, ..Claim::new() };
+        let tombstone = Claim { until: now.saturating_add_unsigned(millis(TOMBSTONE)), ..Claim::new() };
         self.pair = StoredPair::default();
         (self.described, self.spent, self.claim, self.replays) = (None, None, None, 0);
         self.tombstone = Some(tombstone);
@@ -372,7 +372,7 @@ impl Record {
         let most = REFUSED.most.as_millis() as i64;
         let fails = before.filter(|s| now < s.until.saturating_add(most)).map_or(0, |s| s.fails).saturating_add(1);
         let wait = REFUSED.wait(fails);
-        let until = now + wait.as_millis() as i64;
+        let until = now.saturating_add_unsigned(millis(wait));
         self.suspensions.insert(mark.to_owned(), Suspension { fails, until });
         while self.suspensions.len() > MOST_SUSPENSIONS {
             let others = self.suspensions.iter().filter(|(other, _)| *other != mark);

@@ -6,3 +6,4 @@ pub mod cancel;
 pub mod signals;
 pub mod socket;
 pub mod user;
+pub mod wiping;

@@ -155,7 +155,7 @@ fn headers_that_are_the_librarys_own_are_refused() {
         let made = crate::client::try_manager(&api.url(), options);
         fails(made, Status::TM_INVALID_OPTIONS, &says);
     }
-    for (name, value) in [("a b", "x"), ("", "x"), ("x\r\ny", "x"), ("X-A", "a\r\nb"), ("X-A", "a\0b")] {
+    for (name, value) in [("a b", "x"), ("", "x"), ("x\r\ny", "x"), ("X-A", "a\r\nb")] {
         let outcome = send(&client, "GET", ECHO, "", json!({"headers": {name: value}}));
         fails(outcome, Status::TM_INVALID_OPTIONS, &["headers", "no header can"]);
     }

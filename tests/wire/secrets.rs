@@ -199,3 +199,25 @@ fn s1_a_host_with_user_info_is_refused_without_repeating_it() {
         assert!(!error.message().contains("hunter2"), "{}", error.message());
     }
 }
+
+#[test]
+fn f1_a_given_jwt_whose_exp_lies_at_the_ends_of_the_range_is_counted_as_it_stands() {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    let jwt = |exp: &str| {
+        let part = |json: &str| URL_SAFE_NO_PAD.encode(json);
+        format!("{}.{}.c2ln", part(r#"{"alg":"HS256"}"#), part(&format!(r#"{{"exp":{exp}}}"#)))
+    };
+    for (exp, token) in [
+        ("-9223372036854775808", "dead"),
+        ("-9223372036854775807", "dead"),
+        ("-1", "dead"),
+        ("0", "dead"),
+        ("1000", "dead"),
+        ("9223372036854775807", "good"),
+    ] {
+        let manager = manager("http://127.0.0.1:1", json!({}));
+        manager.set_tokens(&jwt(exp), None, 0, 0).unwrap();
+        let stats: serde_json::Value = serde_json::from_str(&manager.stats_json().unwrap()).unwrap();
+        assert_eq!(stats["token"], token, "{exp}");
+    }
+}

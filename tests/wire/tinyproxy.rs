@@ -15,11 +15,22 @@ pub struct Tinyproxy {
 
 impl Tinyproxy {
     pub fn start() -> Tinyproxy {
+        Tinyproxy::start_with("")
+    }
+
+    /// One whose rules allow no host at all.
+    pub fn that_refuses() -> Tinyproxy {
+        Tinyproxy::start_with("FilterDefaultDeny Yes")
+    }
+
+    fn start_with(rules: &str) -> Tinyproxy {
         let folder = Folder::new();
+        let filter = folder.file("filter", "^nothing$\n");
+        let rules = if rules.is_empty() { String::new() } else { format!("Filter \"{filter}\"\n{rules}\n") };
         let program = Program::start("tinyproxy", "tinyproxy-bin", &folder, |port| {
             let config = format!(
                 "Port {port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 50\nLogLevel Connect\n\
-                 LogFile \"{log}\"\nBasicAuth {USERNAME} {PASSWORD}\n",
+                 LogFile \"{log}\"\nBasicAuth {USERNAME} {PASSWORD}\n{rules}",
                 log = folder.path("log"),
             );
             ["-d", "-c", &folder.file("tinyproxy.conf", config)].map(str::to_owned).to_vec()

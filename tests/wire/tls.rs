@@ -116,7 +116,7 @@ fn r5_nginxs_answer_to_http_on_its_tls_port_is_no_refusal_of_the_password() {
     let nginx = Nginx::with_tls(&Authority::new().server(), "", "");
     let manager = manager(&format!("http://127.0.0.1:{}", nginx.port()), json!({}));
     // A 400 in HTML, which says nothing about the credentials, and must not suspend the login.
-    fails(manager.login(), Status::TM_BAD_RESPONSE, &["400", "check that the host is the API's address"]);
+    fails(manager.login(), Status::TM_BAD_RESPONSE, &["400", "speaks TLS; use https://"]);
     assert_eq!(stat(&manager, "logins_refused"), 0);
     fails(manager.login(), Status::TM_BAD_RESPONSE, &[]);
 }

@@ -46,8 +46,10 @@ final class Arguments
         try {
             return $options ? json_encode($options, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES) : null;
         } catch (JsonException $problem) {
+            $name = self::unwritable($options);
             throw new InvalidOptions(
-                "the options can not be written as JSON: {$problem->getMessage()}; text in them has to be UTF-8",
+                "the option $name can not be written as JSON: {$problem->getMessage()}; text has to be UTF-8, and"
+                . ' numbers finite',
                 Library::$ffi->TM_INVALID_OPTIONS
             );
         }
@@ -88,14 +90,34 @@ final class Arguments
         }
     }
 
+    /** Minutes in seconds: where 64 bits can not count them, as many as they can. */
+    public static function minutes(int $minutes): int
+    {
+        $most = intdiv(PHP_INT_MAX, 60);
+
+        return max(-$most, min($minutes, $most)) * 60;
+    }
+
     public static function invalid(string $message): InvalidArgument
     {
         return new InvalidArgument($message, Library::$ffi->TM_INVALID_ARGUMENT);
     }
 
+    /** Which of these options no JSON can carry. */
+    private static function unwritable(#[\SensitiveParameter] array $options): int|string
+    {
+        foreach ($options as $name => $value) {
+            if (json_encode($value) === false) {
+                return is_array($value) ? "$name." . self::unwritable($value) : $name;
+            }
+        }
+
+        return '(its name)';
+    }
+
     private static function milliseconds(float $seconds): int
     {
-        if (!is_finite($seconds) || abs($seconds) > PHP_INT_MAX / 1000) {
+        if (!is_finite($seconds) || abs($seconds) >= PHP_INT_MAX / 1000) {
             throw self::invalid("the argument timeout is $seconds; it is a number of seconds");
         }
 

@@ -33,7 +33,7 @@ final class Jwt
     {
         Library::load();
 
-        return str_contains($token, "\0") || Library::$ffi->tm_jwt_should_refresh($token, $minutes * 60);
+        return str_contains($token, "\0") || Library::$ffi->tm_jwt_should_refresh($token, Arguments::minutes($minutes));
     }
 
     /**

@@ -50,7 +50,7 @@ final class Token
     /** Whether the access token has no more than so many minutes left; false if its lifetime is unknown. */
     public function shouldRefresh(int $minutes = 5): bool
     {
-        return Library::$ffi->tm_token_should_refresh($this->token, $minutes * 60);
+        return Library::$ffi->tm_token_should_refresh($this->token, Arguments::minutes($minutes));
     }
 
     public function __debugInfo(): array

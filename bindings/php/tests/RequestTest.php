@@ -282,4 +282,21 @@ final class RequestTest extends ApiTestCase
         self::assertTrue(Jwt::shouldRefresh($token));
         self::thrownBy(fn () => Jwt::payload($token), Exception\BadToken::class);
     }
+
+    public function testNumbersBeyond64BitsAreRefusedByName(): void
+    {
+        $options = Exception\InvalidOptions::class;
+        $tooLarge = self::thrownBy(fn () => $this->manager(['timeout_ms' => 2 ** 64]), $options);
+        self::assertStringContainsString('timeout_ms got a number beyond 64 bits', $tooLarge->getMessage());
+        $ask = fn () => $this->manager()->get('/api/v1/echo', query: ['id' => [1, 1e300]]);
+        self::assertStringContainsString('query.id got a number beyond', self::thrownBy($ask, $options)->getMessage());
+        $infinite = self::thrownBy(fn () => $this->manager(['headers' => ['X-A' => INF]]), $options);
+        self::assertStringContainsString('the option headers.X-A', $infinite->getMessage());
+        $long = fn () => $this->manager()->get('/api/v1/echo', timeout: PHP_INT_MAX / 1000);
+        self::thrownBy($long, Exception\InvalidArgument::class);
+        self::assertTrue(Jwt::shouldRefresh($this->manager()->accessToken(), PHP_INT_MAX));
+        self::assertFalse(Jwt::shouldRefresh($this->manager()->accessToken(), PHP_INT_MIN));
+        $nul = self::thrownBy(fn () => $this->manager(['client_id' => "alice\0x"]), $options);
+        self::assertStringContainsString('client_id got a text with a NUL', $nul->getMessage());
+    }
 }

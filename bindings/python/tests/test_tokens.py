@@ -326,3 +326,21 @@ def test_what_a_callback_raises_shows_where(tm: TokenManager) -> None:
 def test_what_was_not_made_can_be_shown() -> None:
     for kind in (TokenManager, tokenmgr.Token, tokenmgr.Response):
         assert "not made" in repr(kind.__new__(kind))
+
+
+def test_numbers_beyond_64_bits_are_refused_by_name(tm: TokenManager, api: DemoApi) -> None:
+    for number in (2**64, -(2**63) - 1, 10**400):
+        with pytest.raises(tokenmgr.InvalidOptions, match="the option timeout_ms got a number beyond 64 bits"):
+            TokenManager(api.url, USER, PASSWORD, timeout_ms=number)
+        with pytest.raises(tokenmgr.InvalidOptions, match=r"the option query\.id got a number beyond 64 bits"):
+            tm.get("/api/v1/echo", params={"id": number})
+        with pytest.raises(tokenmgr.InvalidArgument, match="expires_at is beyond 64 bits"):
+            tm.set_tokens("a", expires_at=number)
+        with pytest.raises(tokenmgr.InvalidArgument, match="minutes is beyond 64 bits"):
+            jwt.should_refresh("a.b.c", minutes=number)
+    with pytest.raises(tokenmgr.InvalidArgument, match="expires_at is beyond 64 bits"):
+        tm.set_tokens("a", expires_at=float("nan"))
+    with pytest.raises(tokenmgr.InvalidOptions, match="at or behind timeout_ms"):
+        TokenManager(api.url, USER, PASSWORD, timeout_ms=float("nan"))  # type: ignore[arg-type]
+    with pytest.raises(tokenmgr.InvalidOptions, match="the option client_id got a text with a NUL"):
+        TokenManager(api.url, USER, PASSWORD, client_id="alice\0x")

@@ -53,8 +53,10 @@ fn advice(error: &rustls::Error, side: Side) -> String {
     match error {
         Tls::InvalidCertificate(wrong) => of_certificate(wrong, side),
         Tls::InvalidMessage(_) => {
-            "the server does not speak TLS on this port; check the port, or use http:// if it is on this machine"
-                .to_owned()
+            let plain = if side == Side::Api { "http://" } else { "a URL without TLS" };
+            format!(
+                "the server does not speak TLS on this port; check the port, or use {plain} if it is on this machine"
+            )
         }
         Tls::AlertReceived(alert) => {
             // What speaks to a store takes any version from 1.2 on.

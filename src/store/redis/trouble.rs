@@ -4,7 +4,8 @@
 use super::address::Server;
 use super::resp::{Refusal, Unusable};
 use crate::error::{Error, Status};
-use crate::secret::{Secret, scrub};
+use crate::scrub::scrub;
+use crate::secret::Secret;
 use crate::store::StoreFault;
 use std::time::Duration;
 
@@ -116,6 +117,9 @@ impl Trouble {
     pub fn into_fault(self, operation: &str, writing: bool, known: &[&Secret]) -> StoreFault {
         let maybe_written = writing && self.may_have_written();
         let error = match self {
+            Trouble::Ended(error) if error.status() == Status::TM_TIMEOUT => {
+                Error::new(Status::TM_TIMEOUT, format!("{operation} took too long: {error}"))
+            }
             Trouble::Ended(error) => error,
             other => Error::new(Status::TM_STORE, format!("{operation} failed: {}", other.sentence(known))),
         };

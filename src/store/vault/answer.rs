@@ -1,7 +1,8 @@
 //! What a Vault answers, and what its refusals mean to whoever runs it. Pure.
 
 use crate::error::{Error, Status};
-use crate::secret::{Secret, scrub};
+use crate::scrub::scrub;
+use crate::secret::Secret;
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 

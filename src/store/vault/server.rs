@@ -172,7 +172,7 @@ impl Server {
             Fault::Ended(error) | Fault::Unbegun(error)
                 if error.status() != Status::TM_TIMEOUT || call.left().is_zero() =>
             {
-                error
+                call.hung(error, &format!("waiting for {shown}"))
             }
             Fault::Ended(_) | Fault::Unbegun(_) | Fault::Connect { timeout: true, .. } => Error::new(
                 Status::TM_STORE,

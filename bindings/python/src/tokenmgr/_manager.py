@@ -310,8 +310,8 @@ class TokenManager:
             native.set_tokens,
             native.text(access_token, "access token"),
             native.text(refresh_token, "refresh token"),
-            int(expires_at or 0),
-            int(refresh_expires_at or 0),
+            native.int64(expires_at or 0, "expires_at"),
+            native.int64(refresh_expires_at or 0, "refresh_expires_at"),
         )
 
     @hides_arguments

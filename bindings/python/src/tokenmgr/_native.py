@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+from collections.abc import Callable
 from typing import Any
 
 from ._api import FUNCTIONS, tm_outcome
@@ -157,6 +158,15 @@ error_free = _declared(_holding, "tm_error_free")
 version = _declared(_holding, "tm_version")
 generate_key = _declared(_holding, "tm_generate_key")
 _string_free = _declared(_holding, "tm_string_free")
+
+
+def int64(value: float, what: str, whole: Callable[[float], int] = int) -> int:
+    """A whole number as C takes it; ctypes would keep the lowest 64 bits of a larger one."""
+    if not -(2**63) <= value < 2**63:
+        from .errors import InvalidArgument
+
+        raise InvalidArgument(f"the {what} is beyond 64 bits; pass a smaller number")
+    return whole(value)
 
 
 def text(value: str | None, what: str) -> bytes | None:

@@ -46,7 +46,7 @@ class Token:
 
     def should_refresh(self, minutes: float = 5) -> bool:
         """Whether the access token has no more than so many minutes left; False if its lifetime is unknown."""
-        due: bool = native.token_should_refresh(self._handle, round(minutes * 60))
+        due: bool = native.token_should_refresh(self._handle, native.int64(minutes * 60, "number of minutes", round))
         return due
 
     def __repr__(self) -> str:

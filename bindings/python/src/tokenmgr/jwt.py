@@ -26,7 +26,7 @@ def seconds_left(token: str) -> int:
 @hides_arguments
 def should_refresh(token: str, minutes: float = 5) -> bool:
     """Whether it has no more than so many minutes left; True also for what is no JWT or has no `exp`."""
-    due: bool = native.jwt_should_refresh(_encoded(token), round(minutes * 60))
+    due: bool = native.jwt_should_refresh(_encoded(token), native.int64(minutes * 60, "number of minutes", round))
     return due
 
 

@@ -1,0 +1,112 @@
+//! JSON as a tree, for the options: what cannot be taken over as it was written is refused with the path to it, that is
+//! a NUL, which no C string can carry, and a number that 64 bits cannot hold, which would arrive as another.
+
+use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use std::cell::RefCell;
+use std::fmt;
+
+/// Why a text is no tree of options.
+pub struct Untaken {
+    /// The keys down to where it is, from the outside in.
+    pub path: Vec<String>,
+    pub why: Why,
+}
+
+pub enum Why {
+    Nul,
+    NumberTooLarge,
+    /// Not JSON, at this line and column.
+    Syntax(usize, usize),
+}
+
+/// What the visitor's own errors say, to be told from serde_json's.
+const NUL: &str = "a NUL";
+/// serde_json's own words for a float that is too large; ours for all that is.
+const TOO_LARGE: &str = "number out of range";
+
+pub fn read(text: &str) -> Result<Value, Untaken> {
+    let path = RefCell::new(Vec::new());
+    let mut json = serde_json::Deserializer::from_slice(text.as_bytes());
+    let value = Below(&path).deserialize(&mut json).and_then(|value| json.end().map(|()| value));
+    value.map_err(|cause| {
+        let said = cause.to_string();
+        let why = match () {
+            () if said.starts_with(NUL) => Why::Nul,
+            () if said.starts_with(TOO_LARGE) => Why::NumberTooLarge,
+            () => Why::Syntax(cause.line(), cause.column()),
+        };
+        Untaken { path: path.take(), why }
+    })
+}
+
+/// What stands below a path. After an error the path leads to it.
+struct Below<'p>(&'p RefCell<Vec<String>>);
+
+impl<'de> DeserializeSeed<'de> for Below<'_> {
+    type Value = Value;
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+fn text<E: de::Error>(text: &str) -> Result<String, E> {
+    match text.contains('\0') {
+        true => Err(E::custom(NUL)),
+        false => Ok(text.to_owned()),
+    }
+}
+
+impl<'de> Visitor<'de> for Below<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
+        text(value).map(Value::String)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    /// A whole number beyond 64 bits comes as a float, and has lost digits by then.
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Value, E> {
+        let fits = number > i64::MIN as f64 && number < u64::MAX as f64;
+        Number::from_f64(number).filter(|_| fits).map(Value::Number).ok_or_else(|| E::custom(TOO_LARGE))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut all = Vec::new();
+        while let Some(one) = seq.next_element_seed(Below(self.0))? {
+            all.push(one);
+        }
+        Ok(Value::Array(all))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut all = Map::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let key = text(&key)?;
+            self.0.borrow_mut().push(key.clone());
+            let value = map.next_value_seed(Below(self.0))?;
+            self.0.borrow_mut().pop();
+            all.insert(key, value);
+        }
+        Ok(Value::Object(all))
+    }
+}
