@@ -90,6 +90,9 @@ impl Manager {
     ) -> Result<Response> {
         let options = RequestOptions::parse(options)?;
         let (instance, call) = self.begin(options.timeout_ms.map(|timeout| timeout.duration()))?;
+        if streams.sink.is_some() || streams.upload.is_some() {
+            call.expect_callbacks();
+        }
         let outgoing = instance.prepare(method, url, body, streams.upload.is_some(), &options)?;
         instance.request(&call, outgoing, options.idempotent, streams)
     }

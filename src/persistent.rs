@@ -8,15 +8,7 @@ use crate::credentials::Credentials;
 use crate::error::Result;
 use crate::fork;
 use crate::instance::{Instance, Spec};
-use arc_swap::ArcSwapOption;
 use std::sync::{Arc, Mutex, MutexGuard};
-
-/// The persistent instances of this process, as of one count of forks.
-struct Registry {
-    generation: u32,
-    // std's lock: see `gate`.
-    entries: Mutex<Vec<Entry>>,
-}
 
 /// An instance in the list, which is in the order of use: the last to be used stands last.
 struct Entry {
@@ -25,34 +17,18 @@ struct Entry {
     handles: usize,
 }
 
-static REGISTRY: ArcSwapOption<Registry> = ArcSwapOption::const_empty();
+/// std's lock: see `gate`.
+static REGISTRY: fork::PerProcess<Mutex<Vec<Entry>>> = fork::PerProcess::new();
 
-impl Registry {
-    fn of_this_process() -> Arc<Registry> {
-        loop {
-            let known = REGISTRY.load_full();
-            if let Some(registry) = &known
-                && registry.generation == fork::generation()
-            {
-                return Arc::clone(registry);
-            }
-            // P1: the parent's list, and every instance in it, is leaked: a lock in it may be held by nobody.
-            std::mem::forget(known.clone());
-            let fresh = Arc::new(Registry { generation: fork::generation(), entries: Mutex::default() });
-            REGISTRY.compare_and_swap(&known, Some(fresh));
-        }
-    }
-
-    fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
-        self.entries.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
+fn lock(registry: &Mutex<Vec<Entry>>) -> MutexGuard<'_, Vec<Entry>> {
+    registry.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// The instance with these settings and credentials, for one more handle; `make` makes it if there is none yet.
 /// [`release`] gives it back.
 pub fn share(spec: &Spec, credentials: &Credentials, make: impl FnOnce() -> Result<Instance>) -> Result<Arc<Instance>> {
-    let registry = Registry::of_this_process();
-    let mut entries = registry.entries();
+    let registry = REGISTRY.get();
+    let mut entries = lock(&registry);
     let same = |entry: &Entry| *entry.instance.spec == *spec && **entry.instance.credentials.load() == *credentials;
     let mut entry = match entries.iter().rposition(same) {
         Some(at) => entries.remove(at),
@@ -69,8 +45,8 @@ pub fn share(spec: &Spec, credentials: &Credentials, make: impl FnOnce() -> Resu
 
 /// A handle is done with an instance that it shared in this process.
 pub fn release(instance: &Arc<Instance>) {
-    let registry = Registry::of_this_process();
-    let mut entries = registry.entries();
+    let registry = REGISTRY.get();
+    let mut entries = lock(&registry);
     let Some(at) = entries.iter().rposition(|entry| Arc::ptr_eq(&entry.instance, instance)) else {
         return;
     };

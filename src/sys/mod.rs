@@ -5,4 +5,6 @@
 pub mod cancel;
 pub mod signals;
 pub mod socket;
+pub mod stack;
+pub mod thread;
 pub mod user;
