@@ -15,6 +15,7 @@ CARGO      ?= cargo
 RUSTC      ?= rustc
 CARGOFLAGS ?= --locked
 INSTALL    ?= install
+OBJCOPY    ?= objcopy
 CFLAGS     ?= -O2 -g
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
@@ -22,6 +23,7 @@ SONAME  := libtokenmgr.so.$(firstword $(subst ., ,$(VERSION)))
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 LIBRARY := build/lib/libtokenmgr.so
 
+COMMA := ,
 C_WARNINGS = -Wall -Wextra -Wpedantic
 C_COMPILE  = $(CC) -std=c11 $(C_WARNINGS) $(CPPFLAGS) $(CFLAGS) -Iinclude
 RUNPATH    = -Wl,-rpath,'$(RPATH)'
@@ -51,9 +53,17 @@ $(LIBRARY): $(TARGET)/release/libtokenmgr.so
 	ln -sf libtokenmgr.so.$(VERSION) build/lib/$(SONAME)
 	ln -sf $(SONAME) $@
 
-build/lib/libtokenmgr.a: $(TARGET)/release/libtokenmgr.a
+# One object in which only the interface is global: two Rust libraries have symbols of the runtime in common. Groups are
+# dissolved, or the linker would drop one library's part of a group for the other's. Sections stay apart, so that a
+# program's `--gc-sections` works. What is left over of bitcode is for nobody, and joined together no tool can read it.
+build/lib/libtokenmgr.a: $(TARGET)/release/libtokenmgr.a include/symbols.txt
 	$(INSTALL) -d build/lib
-	$(INSTALL) -m 644 $< $@
+	$(CC) -r -nostdlib -Wl,--force-group-allocation $(patsubst %,-Wl$(COMMA)-u$(COMMA)%,$(shell cat include/symbols.txt)) $< -o build/lib/tokenmgr.o
+	$(OBJCOPY) --keep-global-symbols=include/symbols.txt --strip-unneeded -R .llvmbc -R .llvmcmd build/lib/tokenmgr.o
+	rm -f $@
+	$(AR) rcs $@ build/lib/tokenmgr.o
+	rm -f build/lib/tokenmgr.o
+	chmod 644 $@
 
 build/bin/tokenmgr: $(COMMAND) examples/c/tokenmgr/command.h include/tokenmgr.h $(LIBRARY)
 	$(INSTALL) -d build/bin

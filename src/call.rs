@@ -1,14 +1,16 @@
 //! One call of one caller: its time limit, its callbacks, its log lines. Every wait in the library goes
 //! through here, so that each obeys its own caller.
 
+use crate::callback::{self, Record};
 use crate::credentials::Credentials;
 use crate::error::{Error, Result, Status};
-use crate::log::{self, Level};
+use crate::log::Level;
 use crate::store::TokenStore;
 use crate::sys::cancel::NoCancel;
-use std::cell::{Cell, RefCell};
+use crate::sys::socket::Socket;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// How long a wait may go on before the callbacks are served.
@@ -53,20 +55,30 @@ pub struct Call {
     is_steadfast: Cell<bool>,
     /// Lines wait here until no lock is held and no runtime is entered.
     lines: RefCell<Vec<(Level, String)>>,
-    /// Roughly where the caller's stack was: tells a call made inside a callback from a later one (see `gate`).
-    frame: usize,
-    /// Whether it has lines for the log callback: not if that made the call.
+    /// Whether it has lines for the log callback: not if that made the call, or one line would lead to the next for ever.
     is_heard: bool,
+    /// Whether any callback may run in it.
+    may_call_back: Cell<bool>,
+    /// What others can know of it, once they need to.
+    record: OnceCell<Arc<Record>>,
+    /// Whether a callback has run in it.
+    is_listed: Cell<bool>,
+    /// The sockets that it uses, where a callback may leave it for good. Those that were closed may still stand here.
+    sockets: RefCell<Vec<Weak<Socket>>>,
     /// The last to go.
     _no_cancel: NoCancel,
 }
 
 impl Call {
     pub fn begin(hooks: Arc<Hooks>, timeout: Duration, logouts: u64, credentials: Arc<Credentials>) -> Call {
-        let marker = 0u8;
-        let frame = std::ptr::from_ref(&marker).addr();
+        // First, as it may change whether the thread can be cancelled.
+        let enclosing = callback::enclosing();
         Call {
-            is_heard: hooks.log.as_ref().is_some_and(|(_, hook)| !log::is_inside(hook, frame)),
+            is_heard: hooks.log.as_ref().is_some_and(|(_, hook)| !enclosing.has(hook)),
+            may_call_back: Cell::new(hooks.log.is_some() || hooks.interrupt.is_some() || hooks.store.is_some()),
+            record: OnceCell::new(),
+            is_listed: Cell::new(false),
+            sockets: RefCell::default(),
             hooks,
             logouts,
             credentials,
@@ -75,7 +87,6 @@ impl Call {
             is_cancelled: Cell::new(false),
             is_steadfast: Cell::new(false),
             lines: RefCell::new(Vec::new()),
-            frame,
             _no_cancel: NoCancel::begin(),
         }
     }
@@ -84,8 +95,45 @@ impl Call {
         self.deadline
     }
 
-    pub fn frame(&self) -> usize {
-        self.frame
+    /// The caller has passed callbacks for this call only.
+    pub fn expect_callbacks(&self) {
+        self.may_call_back.set(true);
+    }
+
+    pub fn record(&self) -> &Arc<Record> {
+        self.record.get_or_init(|| Record::new(self.deadline, self._no_cancel.before()))
+    }
+
+    /// Runs one of the caller's callbacks. It may never return: everything that this call uses by then is known to others.
+    /// Only where no lock is held.
+    pub fn run_callback<T>(&self, callback: impl FnOnce() -> T) -> T {
+        let mut callback = Some(callback);
+        let mut output = None;
+        self.run(None, &mut || output = callback.take().map(|callback| callback()));
+        output.expect("the callback was run")
+    }
+
+    fn run(&self, hook: Option<&LogHook>, callback: &mut dyn FnMut()) {
+        if !self.is_listed.replace(true) {
+            callback::list(self.record());
+        }
+        let mut sockets = self.sockets.take();
+        self.record().run(hook, &mut sockets, callback);
+        self.sockets.replace(sockets);
+    }
+
+    /// The call uses a socket from now on.
+    pub fn takes(&self, socket: &Arc<Socket>) {
+        if self.may_call_back.get() {
+            self.sockets.borrow_mut().push(Arc::downgrade(socket));
+        }
+    }
+
+    /// It goes on without the call.
+    pub fn gives_back(&self, socket: &Arc<Socket>) {
+        if self.may_call_back.get() {
+            self.sockets.borrow_mut().retain(|one| one.as_ptr() != Arc::as_ptr(socket));
+        }
     }
 
     /// How much of the call's time is left.
@@ -120,7 +168,7 @@ impl Call {
                 if lines.is_empty() { None } else { Some(lines.remove(0)) }
             };
             match next {
-                Some((level, line)) => log::hand_over(hook, self.frame, self.timeout, level, &line),
+                Some((level, line)) => self.run(Some(hook), &mut || hook(level, &line)),
                 None => return,
             }
         }
@@ -131,7 +179,7 @@ impl Call {
         self.flush();
         if let Some(interrupted) = &self.hooks.interrupt
             && !self.is_cancelled.get()
-            && interrupted()
+            && self.run_callback(|| interrupted())
         {
             self.is_cancelled.set(true);
         }
@@ -190,6 +238,9 @@ impl Drop for Call {
         // A call that panicked tells nobody anything more.
         if !std::thread::panicking() {
             self.flush();
+        }
+        if self.is_listed.get() {
+            callback::unlist(self.record());
         }
     }
 }

@@ -27,14 +27,17 @@
 
 #![allow(unsafe_code)]
 
+use arc_swap::ArcSwapOption;
 use once_cell::sync::OnceCell;
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -97,6 +100,51 @@ impl Forks {
         let ended = self.ended.load(Ordering::SeqCst);
         let begun = self.begun.load(Ordering::SeqCst);
         (ended >= begun).then_some(begun)
+    }
+}
+
+/// Something that a process has one of, and that a forked child makes anew: its parent's is leaked, as a lock in it may
+/// be held by nobody.
+pub struct PerProcess<T>(ArcSwapOption<Made<T>>);
+
+/// It, and the count of forks that it was made in.
+pub struct Made<T> {
+    generation: u32,
+    it: T,
+}
+
+impl<T> PerProcess<T> {
+    pub const fn new() -> PerProcess<T> {
+        PerProcess(ArcSwapOption::const_empty())
+    }
+
+    /// Does something with this process's, if it has been made. It is only lent: counting references to what threads
+    /// share costs.
+    pub fn if_made<R>(&self, work: impl FnOnce(&T) -> R) -> Option<R> {
+        let made = self.0.load();
+        made.as_ref().filter(|made| made.generation == generation()).map(|made| work(&made.it))
+    }
+}
+
+impl<T: Default> PerProcess<T> {
+    pub fn get(&self) -> Arc<Made<T>> {
+        loop {
+            let current = self.0.load_full();
+            if let Some(made) = current.as_ref().filter(|made| made.generation == generation()) {
+                return Arc::clone(made);
+            }
+            let fresh = Made { generation: generation(), it: T::default() };
+            self.0.compare_and_swap(&current, Some(Arc::new(fresh)));
+            std::mem::forget(current); // P1: the parent's
+        }
+    }
+}
+
+impl<T> Deref for Made<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.it
     }
 }
 

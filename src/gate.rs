@@ -8,41 +8,14 @@
 //! table of the whole process, whose locks a fork could catch half-way.
 
 use crate::call::{Call, SLICE};
+use crate::callback::Record;
 use crate::error::{Error, Result, Status};
-use std::time::Instant;
-use sync::{Condvar, Mutex, MutexGuard, ThreadId, this_thread};
+#[cfg(feature = "shuttle")]
+use shuttle::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
 
 #[cfg(not(feature = "shuttle"))]
-mod sync {
-    use std::cell::Cell;
-    use std::sync::atomic::{AtomicU64, Ordering};
-    pub use std::sync::{Condvar, Mutex, MutexGuard};
-
-    pub type ThreadId = u64;
-
-    /// A number that no other thread has or had. Ours, because std's is gone in the destructors of a thread's data.
-    pub fn this_thread() -> ThreadId {
-        static LAST: AtomicU64 = AtomicU64::new(0);
-        thread_local! {
-            static NUMBER: Cell<u64> = const { Cell::new(0) };
-        }
-        NUMBER.with(|number| {
-            if number.get() == 0 {
-                number.set(LAST.fetch_add(1, Ordering::Relaxed) + 1);
-            }
-            number.get()
-        })
-    }
-}
-#[cfg(feature = "shuttle")]
-mod sync {
-    pub use shuttle::sync::{Condvar, Mutex, MutexGuard};
-    pub use shuttle::thread::ThreadId;
-
-    pub fn this_thread() -> ThreadId {
-        shuttle::thread::current().id()
-    }
-}
+use std::sync::{Condvar, Mutex, MutexGuard};
 
 /// The gate. Whoever holds its [`Pass`] does the work.
 #[derive(Debug, Default)]
@@ -63,9 +36,7 @@ struct State {
 #[derive(Debug)]
 struct Holder {
     ticket: u64,
-    thread: ThreadId,
-    frame: usize,
-    deadline: Instant,
+    call: Arc<Record>,
 }
 
 /// The right to do the work. Dropped without [`Pass::finish`], it tells those who wait nothing.
@@ -89,7 +60,7 @@ impl Gate {
     /// Enters if nobody is inside; never waits.
     pub fn try_enter(&self, call: &Call) -> Option<Pass<'_>> {
         let mut state = self.lock();
-        match state.obstacle(call) {
+        match state.obstacle() {
             Obstacle::None => Some(self.admit(&mut state, call)),
             Obstacle::Other(_) | Obstacle::OwnCaller => None,
         }
@@ -106,7 +77,7 @@ impl Gate {
             {
                 return Ok(Entry::Finished(outcome.clone()));
             }
-            match state.obstacle(call) {
+            match state.obstacle() {
                 Obstacle::None => return Ok(Entry::Pass(self.admit(&mut state, call))),
                 Obstacle::OwnCaller => return Err(reentrant()),
                 Obstacle::Other(ticket) => {
@@ -129,12 +100,7 @@ impl Gate {
 
     fn admit(&self, state: &mut State, call: &Call) -> Pass<'_> {
         state.ticket += 1;
-        state.holder = Some(Holder {
-            ticket: state.ticket,
-            thread: this_thread(),
-            frame: call.frame(),
-            deadline: call.deadline(),
-        });
+        state.holder = Some(Holder { ticket: state.ticket, call: Arc::clone(call.record()) });
         Pass { gate: self, ticket: state.ticket, outcome: None }
     }
 
@@ -161,19 +127,15 @@ enum Obstacle {
 }
 
 impl State {
-    fn obstacle(&self, call: &Call) -> Obstacle {
-        let Some(holder) = &self.holder else {
-            return Obstacle::None;
-        };
-        if Instant::now() >= holder.deadline {
-            return Obstacle::None;
+    fn obstacle(&self) -> Obstacle {
+        match &self.holder {
+            Some(holder) if !holder.call.is_over() => match holder.call.is_this_threads() {
+                // It has not ended, so this call was made inside one of its callbacks.
+                true => Obstacle::OwnCaller,
+                false => Obstacle::Other(holder.ticket),
+            },
+            _ => Obstacle::None,
         }
-        if holder.thread != this_thread() {
-            return Obstacle::Other(holder.ticket);
-        }
-        // A call made inside the holder's callback stands deeper on the stack (which grows downwards).
-        // One that does not was made after the holder was jumped over.
-        if call.frame() < holder.frame { Obstacle::OwnCaller } else { Obstacle::None }
     }
 }
 

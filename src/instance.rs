@@ -58,7 +58,7 @@ pub struct Instance {
     pub recovery: Pause,
     /// Where this process stands in every jitter.
     pub place: f64,
-    /// The claims that this instance may have left in the store, newest last: none is under way outside the gate.
+    /// The claims that this instance may have left in its stores, newest last: none is under way outside the gate.
     claims: Mutex<Vec<Claim>>,
     /// A pair in the store that belongs to credentials which were replaced.
     pub disowned: ArcSwapOption<Pair>,
@@ -259,11 +259,12 @@ impl Instance {
         is_ours && !is_disowned
     }
 
-    /// Notes a claim that stands in the shared store from now on, or may stand there if its write is `uncertain`.
-    pub fn has_claimed(&self, claim: &Claim, uncertain: bool) {
+    /// Notes a claim that stands in a store from now on, or may stand there. `alone`: it does, and in the shared store, so
+    /// that no other does.
+    pub fn has_claimed(&self, claim: &Claim, alone: bool) {
         // std's lock, held for this only; a forked child has an instance of its own.
         let mut claims = self.claims.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if !uncertain {
+        if alone {
             claims.clear(); // it was written over whatever stood there
         } else if claims.len() == MOST_CLAIMS {
             claims.remove(0);

@@ -13,6 +13,7 @@
 
 mod backoff;
 mod call;
+mod callback;
 mod clock;
 mod credentials;
 mod dialect;

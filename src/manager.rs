@@ -92,6 +92,9 @@ impl Manager {
     ) -> Result<Response> {
         let options = RequestOptions::parse(options)?;
         let (instance, call) = self.begin(options.timeout_ms.map(|timeout| timeout.duration()))?;
+        if streams.sink.is_some() || streams.upload.is_some() {
+            call.expect_callbacks();
+        }
         let outgoing = instance.prepare(method, url, body, streams.upload.is_some(), &options)?;
         instance.request(&call, outgoing, options.idempotent, streams)
     }
@@ -265,7 +268,8 @@ impl Manager {
         if instance.spec.options.persistent {
             let shared = persistent::share(&instance.spec, &credentials, successor)?;
             shared.credentials.store(credentials);
-            self.instance.store(shared);
+            // Whichever instance this takes the place of, the handle had: another thread may have moved it meanwhile.
+            persistent::release(&self.instance.swap(shared));
         } else if is_same_user {
             instance.credentials.store(credentials);
         } else {
@@ -353,7 +357,10 @@ impl Manager {
             true => persistent::share(&instance.spec, &credentials, make)?,
             false => Arc::new(make()?),
         };
-        self.instance.compare_and_swap(&instance, heir);
+        let before = self.instance.compare_and_swap(&instance, Arc::clone(&heir));
+        if !Arc::ptr_eq(&before, &instance) && heir.spec.options.persistent {
+            persistent::release(&heir); // another thread was first
+        }
         Ok(self.instance.load_full())
     }
 }
@@ -364,6 +371,8 @@ impl Drop for Manager {
         if instance.generation != fork::generation() {
             std::mem::forget(instance);
             std::mem::forget(self.hooks.load_full());
+        } else if instance.spec.options.persistent {
+            persistent::release(&instance);
         }
     }
 }

@@ -335,8 +335,8 @@ impl Renewal<'_> {
             claimed == Claimed::Yes
         });
         let is_uncertain = matches!(&written, Err(Setback::Store(fault)) if fault.maybe_written);
-        if store.is_shared() && claimed == Claimed::Yes && (written.is_ok() || is_uncertain) {
-            self.instance.has_claimed(claim, is_uncertain);
+        if claimed == Claimed::Yes && (written.is_ok() || is_uncertain) {
+            self.instance.has_claimed(claim, store.is_shared() && !is_uncertain);
         }
         if is_uncertain {
             // T2: nothing is sent under it. If it is there, it is given back with the mark on the token.

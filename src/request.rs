@@ -60,7 +60,7 @@ impl Instance {
                 false => Ok(self.give_up(&pair)),
             };
             // The token was renewed all the same: the next call is spared it.
-            let next = next.map(|next| next.filter(|_| streams.rewind()));
+            let next = next.map(|next| next.filter(|_| streams.rewind(call)));
             pair = match next {
                 Ok(Some(next)) => next,
                 Ok(None) => return Ok(self.respond(answer, &outgoing, &pair)),
@@ -206,7 +206,7 @@ impl Instance {
         for _ in 0..redirect::MOST {
             let next =
                 redirect::next(&outgoing.method, answer.status, &answer.headers, &answer.url, &self.transport.origins);
-            let Some(url) = next.filter(|_| streams.rewind()) else {
+            let Some(url) = next.filter(|_| streams.rewind(call)) else {
                 return Ok(answer);
             };
             let outgoing = Outgoing {

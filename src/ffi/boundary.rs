@@ -3,15 +3,10 @@
 
 use super::error::tm_error;
 use crate::error::{Error, Result, Status};
-use std::cell::Cell;
+use crate::sys::thread::{is_in_library, set_in_library};
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
-
-thread_local! {
-    /// How many exported functions this thread is in.
-    static DEPTH: Cell<u32> = const { Cell::new(0) };
-}
 
 /// Runs the body of an exported function that can not fail; a panic becomes `fallback`.
 pub fn guard<T>(fallback: T, body: impl FnOnce() -> T) -> T {
@@ -59,13 +54,11 @@ pub fn attempt<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
 
 fn contain<T>(body: impl FnOnce() -> T) -> Option<T> {
     silence_panics();
-    DEPTH.with(|depth| {
-        depth.set(depth.get() + 1);
-        // Nothing that a panic leaves behind is used again: locks are taken as they are, connections are closed.
-        let outcome = catch_unwind(AssertUnwindSafe(body)).ok();
-        depth.set(depth.get().saturating_sub(1));
-        outcome
-    })
+    let before = set_in_library(true);
+    // Nothing that a panic leaves behind is used again: locks are taken as they are, connections are closed.
+    let outcome = catch_unwind(AssertUnwindSafe(body)).ok();
+    set_in_library(before);
+    outcome
 }
 
 /// P4: a panic inside an exported function prints nothing; any other is the business of whose it is.
@@ -74,7 +67,7 @@ fn silence_panics() {
     ONCE.call_once(|| {
         let others = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            if DEPTH.with(Cell::get) == 0 {
+            if !is_in_library() {
                 others(panic);
             }
         }));

@@ -95,6 +95,10 @@ impl Connection {
         &self.origin
     }
 
+    pub fn socket(&self) -> &Arc<Socket> {
+        &self.socket
+    }
+
     /// What [`drive`] needs, beside what it drives.
     pub fn parts(&mut self) -> (&Socket, &Alarm, &mut Engine) {
         (&self.socket, &self.alarm, &mut self.engine)

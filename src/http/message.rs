@@ -1,5 +1,6 @@
 //! Requests and answers, as the rest of the library sees them.
 
+use crate::call::Call;
 use crate::clock::Tick;
 use crate::error::{Error, Result};
 use crate::secret::Secret;
@@ -197,8 +198,8 @@ pub struct Streams<'a> {
 
 impl Streams<'_> {
     /// Makes the request's body ready to be sent again; false: it cannot be.
-    pub fn rewind(&mut self) -> bool {
-        self.upload.as_mut().is_none_or(Upload::rewind)
+    pub fn rewind(&mut self, call: &Call) -> bool {
+        self.upload.as_mut().is_none_or(|upload| call.run_callback(|| upload.rewind()))
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::connection::Connection;
 use super::origin::Origin;
+use crate::callback;
 use crate::clock::Tick;
 use crate::fork;
-use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -65,7 +65,7 @@ impl Pool {
         if !self.is_registered.load(Ordering::Relaxed) {
             Registry::add(self);
         }
-        Registry::prune(now);
+        REGISTRY.if_made(|registry| registry.prune(now));
     }
 
     /// No connection that is idle now is used again: one of its age has died without a word.
@@ -112,32 +112,17 @@ impl Pool {
 
 /// The pools of this process that have idle connections: whichever manager is called next closes those of all that
 /// idled for too long.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Registry {
-    /// The count of forks that it was made in: an older one is its parent's, and leaked.
-    generation: u32,
     pools: Mutex<Vec<Weak<Pool>>>,
     pruned: AtomicU64,
 }
 
-static REGISTRY: ArcSwapOption<Registry> = ArcSwapOption::const_empty();
+static REGISTRY: fork::PerProcess<Registry> = fork::PerProcess::new();
 
 impl Registry {
-    fn of_this_process() -> Arc<Registry> {
-        let generation = fork::generation();
-        loop {
-            let current = REGISTRY.load_full();
-            if let Some(registry) = current.as_ref().filter(|registry| registry.generation == generation) {
-                return Arc::clone(registry);
-            }
-            let fresh = Registry { generation, pools: Mutex::default(), pruned: AtomicU64::new(0) };
-            REGISTRY.compare_and_swap(&current, Some(Arc::new(fresh)));
-            std::mem::forget(current); // P1: the parent's is leaked
-        }
-    }
-
     fn add(pool: &Arc<Pool>) {
-        let registry = Registry::of_this_process();
+        let registry = REGISTRY.get();
         if let Some(mut pools) = registry.pools.try_lock() {
             pool.is_registered.store(true, Ordering::Relaxed);
             pools.push(Arc::downgrade(pool));
@@ -145,18 +130,15 @@ impl Registry {
     }
 
     /// Looks through all pools, once a second at the most.
-    fn prune(now: Tick) {
-        let registry = REGISTRY.load();
-        let Some(registry) = registry.as_ref().filter(|registry| registry.generation == fork::generation()) else {
-            return;
-        };
-        let last = registry.pruned.load(Ordering::Relaxed);
+    fn prune(&self, now: Tick) {
+        let last = self.pruned.load(Ordering::Relaxed);
         let is_ours = now.0 >= last + PRUNE_EVERY
-            && registry.pruned.compare_exchange(last, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+            && self.pruned.compare_exchange(last, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if !is_ours {
             return;
         }
-        if let Some(mut pools) = registry.pools.try_lock() {
+        callback::give_up_overdue();
+        if let Some(mut pools) = self.pools.try_lock() {
             pools.retain(|pool| {
                 let Some(pool) = pool.upgrade() else { return false };
                 let any = pool.prune(now);

@@ -6,7 +6,7 @@ use super::connection::Connection;
 use super::dial::Dialer;
 use super::drive::{Alarm, Pace, Stopped, drive, drive_until};
 use super::fault::Fault;
-use super::message::{Answer, Exchange, Outgoing, Reuse, Streams, Upload};
+use super::message::{Answer, Exchange, Outgoing, Reuse, Sink, Streams, Upload};
 use super::origin::{Origin, Origins};
 use super::pool::Pool;
 use super::protocol::Head;
@@ -64,6 +64,18 @@ struct Asked {
     _secret: Option<SecretWork>,
 }
 
+/// A sink of the caller's own: taking a piece is a callback.
+struct CallersSink<'a> {
+    call: &'a Call,
+    sink: &'a mut dyn Sink,
+}
+
+impl Sink for CallersSink<'_> {
+    fn take(&mut self, piece: &[u8]) -> crate::error::Result<()> {
+        self.call.run_callback(|| self.sink.take(piece))
+    }
+}
+
 /// Which of two connections brought something first.
 enum First {
     Silent(hyper::Result<Response<Incoming>>),
@@ -89,7 +101,8 @@ impl Transport {
     ) -> Result<Answer> {
         let origin =
             self.origins.find(&outgoing.url).ok_or_else(|| Fault::Unsendable("it has no origin".to_owned()))?;
-        let mut collector = Collector::new(exchange.limit, streams.sink.as_mut().map(|sink| &mut **sink as _));
+        let mut sink = streams.sink.as_mut().map(|sink| CallersSink { call, sink: &mut **sink });
+        let mut collector = Collector::new(exchange.limit, sink.as_mut().map(|sink| sink as _));
         let mut sending = Sending {
             transport: self,
             call,
@@ -125,6 +138,7 @@ impl Transport {
         if let Some(connection) = kept
             && (reuse != Reuse::Never || self.pool.idle() == 0)
         {
+            call.gives_back(connection.socket());
             self.pool.put(connection);
         }
         Ok(answer)
@@ -208,7 +222,8 @@ impl Sending<'_, '_> {
             return Err(fault);
         };
         self.transport.pool.distrust();
-        let may_repeat = (repeatable || !sent) && self.upload.as_mut().is_none_or(|upload| upload.rewind());
+        let may_repeat = (repeatable || !sent)
+            && self.upload.as_mut().is_none_or(|upload| self.call.run_callback(|| upload.rewind()));
         if !may_repeat {
             return Err(fault);
         }
@@ -220,6 +235,7 @@ impl Sending<'_, '_> {
         while let Some(mut connection) = self.transport.pool.take(self.origin) {
             // Where one cannot be looked at, a new one is made, which tells why.
             if connection.look().unwrap_or(false) {
+                self.call.takes(connection.socket());
                 return Some(connection);
             }
         }
@@ -405,7 +421,7 @@ impl Sending<'_, '_> {
 
     fn hand_in_piece(&mut self, feed: Option<&Feed>) -> Result<()> {
         if let (Some(feed), Some(upload)) = (feed, self.upload.as_mut()) {
-            feed.put(upload.next_piece().map_err(Fault::Ended)?);
+            feed.put(self.call.run_callback(|| upload.next_piece()).map_err(Fault::Ended)?);
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! Connecting to the first of a host's addresses that takes a connection, and the TLS handshake.
 
 use super::drive::{Alarm, Pace, Stopped, drive, drive_until};
+use crate::call::Call;
+use crate::callback;
 use crate::sys::socket::{MOST_AT_ONCE, Socket};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -36,6 +38,7 @@ pub fn first_to_connect(
     alarm: &Alarm,
     pace: &mut Pace<'_>,
 ) -> Result<Arc<Socket>, Unreached> {
+    callback::give_up_overdue(); // there may be few descriptors left
     let mut untried: VecDeque<IpAddr> = alternating(addresses);
     let mut attempts: Vec<Arc<Socket>> = Vec::new();
     let mut refused = Unreached::NoAddress;
@@ -47,7 +50,7 @@ pub fn first_to_connect(
             && let Some(address) = untried.pop_front()
         {
             match Socket::connect(SocketAddr::new(address, port)) {
-                Ok(socket) => attempts.push(Arc::new(socket)),
+                Ok(socket) => attempts.push(taken(socket, pace.call)),
                 Err(cause) => refused = Unreached::Refused(cause),
             }
             next_begins = Instant::now() + NEXT_ADDRESS_AFTER;
@@ -74,7 +77,7 @@ pub fn first_to_connect(
 pub fn to_unix(path: &Path, pace: &mut Pace<'_>) -> Result<Arc<Socket>, Unreached> {
     loop {
         match Socket::connect_unix(path) {
-            Ok(socket) => return Ok(Arc::new(socket)),
+            Ok(socket) => return Ok(taken(socket, pace.call)),
             // Its queue is full, so that it may yet be served.
             Err(cause) if matches!(cause.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
                 pace.checkpoint(Instant::now()).map_err(Unreached::Stopped)?;
@@ -82,6 +85,12 @@ pub fn to_unix(path: &Path, pace: &mut Pace<'_>) -> Result<Arc<Socket>, Unreache
             Err(cause) => return Err(Unreached::Refused(cause)),
         }
     }
+}
+
+fn taken(socket: Socket, call: &Call) -> Arc<Socket> {
+    let socket = Arc::new(socket);
+    call.takes(&socket);
+    socket
 }
 
 /// The first socket that is connected, or failed to be.
@@ -128,7 +137,7 @@ pub fn tls_handshake<S: AsyncRead + AsyncWrite + Unpin>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::{Call, Hooks};
+    use crate::call::Hooks;
     use crate::credentials::Credentials;
 
     #[test]

@@ -53,6 +53,9 @@ pub struct Options {
     /// Managers with equal host, username, password and options share one instance that outlives
     /// `tm_free`, so that a worker's next request neither logs in nor connects again.
     pub persistent: bool,
+    /// How many persistent instances the process keeps. Beyond that those end that no manager has, the least recently
+    /// used first; their next manager logs in again, or takes its tokens from the store. Those in use never end.
+    pub max_persistent: Count<0, 65536>,
     /// Further origins (`https://host[:port]`) that the token may be sent to, beside the host's own.
     pub allowed_origins: Vec<String>,
     /// Allows `http://` to hosts that are not loopback. Passwords and tokens then travel readable.
@@ -94,6 +97,7 @@ impl Default for Options {
             store: StoreOptions::Memory {},
             auth: Dialect::Popup,
             persistent: false,
+            max_persistent: Count(64),
             allowed_origins: Vec::new(),
             allow_insecure_http: false,
             headers: BTreeMap::new(),

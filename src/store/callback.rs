@@ -57,9 +57,10 @@ impl CallbackStore {
         self.turn.enter_alone(call).map_err(|error| StoreFault { error, maybe_written: false })
     }
 
-    fn read(&self, key: &str) -> Result<(Zeroizing<Vec<u8>>, Option<Record>), StoreFault> {
-        let bytes =
-            self.callbacks.load(key).ok_or_else(|| fault("the load callback of the token store failed", false))?;
+    fn read(&self, call: &Call, key: &str) -> Result<(Zeroizing<Vec<u8>>, Option<Record>), StoreFault> {
+        let bytes = call
+            .run_callback(|| self.callbacks.load(key))
+            .ok_or_else(|| fault("the load callback of the token store failed", false))?;
         if bytes.is_empty() {
             return Ok((bytes, Some(Record::default())));
         }
@@ -67,15 +68,16 @@ impl CallbackStore {
         Ok((bytes, record))
     }
 
-    fn lock<'a>(&'a self, call: &Call, key: &'a str) -> Result<Lock<'a>, StoreFault> {
+    fn lock<'a>(&'a self, call: &'a Call, key: &'a str) -> Result<Lock<'a>, StoreFault> {
         let until = std::time::Instant::now() + LONGEST_LOCK_WAIT.min(call.left() / 2);
         loop {
             let left = until.saturating_duration_since(std::time::Instant::now());
             // No longer at a stretch: the interrupt callback is asked in between.
-            match self.callbacks.can_lock().then(|| self.callbacks.lock(key, left.min(SLICE))) {
+            let lock = || call.run_callback(|| self.callbacks.lock(key, left.min(SLICE)));
+            match self.callbacks.can_lock().then(lock) {
                 None | Some(Reply::Done) => {
                     reach("callback-locked");
-                    return Ok(Lock(self, key));
+                    return Ok(Lock { store: self, call, key });
                 }
                 Some(Reply::Failed) => {
                     return Err(fault("the lock callback of the token store failed", false));
@@ -98,13 +100,17 @@ impl CallbackStore {
 }
 
 /// The caller's lock, held for one load, compare and save.
-struct Lock<'a>(&'a CallbackStore, &'a str);
+struct Lock<'a> {
+    store: &'a CallbackStore,
+    call: &'a Call,
+    key: &'a str,
+}
 
 impl Drop for Lock<'_> {
     fn drop(&mut self) {
-        if self.0.callbacks.can_lock() {
+        if self.store.callbacks.can_lock() {
             // Whatever it answers, there is nothing to be done: the save stands.
-            let _ = self.0.callbacks.unlock(self.1);
+            let _ = self.call.run_callback(|| self.store.callbacks.unlock(self.key));
         }
     }
 }
@@ -112,7 +118,7 @@ impl Drop for Lock<'_> {
 impl TokenStore for CallbackStore {
     fn load(&self, call: &Call, client: &str) -> Result<Loaded, StoreFault> {
         let _turn = self.turn(call)?;
-        let (_, record) = self.read(client)?;
+        let (_, record) = self.read(call, client)?;
         let discarded = record.is_none().then(|| "the token store gave something that is no record".to_owned());
         Ok(Loaded { record: record.unwrap_or_default(), now: unix_millis(), discarded })
     }
@@ -121,7 +127,7 @@ impl TokenStore for CallbackStore {
         let _turn = self.turn(call)?;
         let _lock = self.lock(call, client)?;
         for _ in 0..MOST_SAVES {
-            let (bytes, record) = self.read(client)?;
+            let (bytes, record) = self.read(call, client)?;
             let mut record = record.unwrap_or_default();
             let now = unix_millis();
             if !change(&mut record, now) {
@@ -132,7 +138,8 @@ impl TokenStore for CallbackStore {
                 false => to_json(&record),
             };
             let expected = (!bytes.is_empty()).then_some(&bytes[..]);
-            match self.callbacks.save(client, &data, expected, record.ttl_seconds(now)) {
+            let ttl_seconds = record.ttl_seconds(now);
+            match call.run_callback(|| self.callbacks.save(client, &data, expected, ttl_seconds)) {
                 Reply::Done => {
                     reach("callback-saved");
                     return Ok(());

@@ -1,6 +1,6 @@
 //! pthread_cancel(3): a thread that is cancelled in the middle of a call would unwind through Rust, which ends the
 //! process. So no call can be cancelled, nor the callbacks within it: the request waits until the call has returned. A
-//! callback that never returns (`longjmp`) leaves its thread so.
+//! callback that never returns (`longjmp`) leaves its thread so, until that makes its next call.
 
 use std::ffi::c_int;
 
@@ -11,7 +11,11 @@ unsafe extern "C" {
     fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
 }
 
-fn set(state: c_int) -> c_int {
+/// Whether a thread can be cancelled.
+pub type State = c_int;
+
+/// Says what it was before.
+pub fn set(state: State) -> State {
     let mut before = state;
     // SAFETY: `before` is valid for the call, which fails for unknown states only: these come from itself.
     unsafe { pthread_setcancelstate(state, &mut before) };
@@ -21,12 +25,16 @@ fn set(state: c_int) -> c_int {
 /// While it lives, this thread cannot be cancelled.
 #[derive(Debug)]
 pub struct NoCancel {
-    before: c_int,
+    before: State,
 }
 
 impl NoCancel {
     pub fn begin() -> NoCancel {
         NoCancel { before: set(DISABLED) }
+    }
+
+    pub fn before(&self) -> State {
+        self.before
     }
 }
 

@@ -5,5 +5,7 @@
 pub mod cancel;
 pub mod signals;
 pub mod socket;
+pub mod stack;
+pub mod thread;
 pub mod user;
 pub mod wiping;

@@ -7,11 +7,11 @@
 use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -37,7 +37,8 @@ const IGNORED: u8 = 3;
 /// A socket, and what its driver knows of it. One thread at a time uses it; the atomics only make it movable.
 #[derive(Debug)]
 pub struct Socket {
-    fd: OwnedFd,
+    /// [`CLOSED`] once it is closed.
+    fd: AtomicI32,
     /// Bytes, or the end, are known to be there.
     is_readable: AtomicBool,
     /// The next read may wait for bytes, for [`LONGEST_READ`] at the most.
@@ -78,7 +79,7 @@ impl Socket {
 
     fn over(fd: OwnedFd) -> Socket {
         Socket {
-            fd,
+            fd: AtomicI32::new(fd.into_raw_fd()),
             is_readable: AtomicBool::new(false),
             read_may_wait: AtomicBool::new(false),
             is_write_blocked: AtomicBool::new(false),
@@ -88,12 +89,33 @@ impl Socket {
         }
     }
 
+    /// The descriptor. What is asked of one that is closed fails, or has nothing to say.
+    fn fd(&self) -> RawFd {
+        self.fd.load(Relaxed)
+    }
+
+    /// Closes it, though its user may still refer to it: a call that never returns, or comes too late. Only while that
+    /// does nothing with it.
+    pub fn close(&self) {
+        let fd = self.fd.swap(CLOSED, Relaxed);
+        if fd != CLOSED {
+            // SAFETY: it came from an `OwnedFd` and, taken out by the swap, is nobody else's to close.
+            drop(unsafe { OwnedFd::from_raw_fd(fd) });
+        }
+    }
+
     /// Whether the connection has been made. From then on reads may wait.
     pub fn connected(&self) -> io::Result<bool> {
         if self.is_write_blocked.load(Relaxed) {
             return Ok(false);
         }
-        let socket = SockRef::from(&self.fd);
+        let fd = self.fd();
+        if fd == CLOSED {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        // SAFETY: it is open, and nobody closes it while its user is not in a callback.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        let socket = SockRef::from(&fd);
         if let Some(cause) = socket.take_error()? {
             return Err(cause);
         }
@@ -110,7 +132,7 @@ impl Socket {
         for (entry, socket) in entries.iter_mut().zip(sockets) {
             socket.read_in_turn.store(0, Relaxed);
             socket.pass_over_refusal();
-            entry.fd = socket.fd.as_raw_fd();
+            entry.fd = socket.fd();
             entry.events = match (socket.is_write_blocked.load(Relaxed), socket.is_readable.load(Relaxed)) {
                 (false, _) => libc::POLLIN,
                 (true, false) => libc::POLLIN | libc::POLLOUT,
@@ -194,8 +216,7 @@ impl Socket {
         let room = buffer.remaining();
         // SAFETY: the pointer and the length are those of the buffer's unfilled part, which may be written to; recv
         // takes memory that is not initialised.
-        let received =
-            unsafe { libc::recv(self.fd.as_raw_fd(), buffer.unfilled_mut().as_mut_ptr().cast(), room, flags) };
+        let received = unsafe { libc::recv(self.fd(), buffer.unfilled_mut().as_mut_ptr().cast(), room, flags) };
         match usize::try_from(received) {
             Ok(received) => {
                 // SAFETY: recv has written so many bytes at the beginning of the unfilled part.
@@ -230,7 +251,7 @@ impl Socket {
         message.msg_iovlen = parts.len().min(MOST_PARTS) as _;
         // SAFETY: the message points to live slices of bytes for the length of the call. MSG_NOSIGNAL keeps SIGPIPE
         // from the host.
-        let sent = unsafe { libc::sendmsg(self.fd.as_raw_fd(), &message, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) };
+        let sent = unsafe { libc::sendmsg(self.fd(), &message, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) };
         if let Ok(sent) = usize::try_from(sent) {
             self.sent.store(self.sent.load(Relaxed) + sent as u64, Relaxed);
             return Poll::Ready(Ok(sent));
@@ -252,6 +273,15 @@ impl Socket {
         }
     }
 }
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// In place of a descriptor: no system call takes it for one, and poll(2) passes over it.
+const CLOSED: RawFd = -1;
 
 /// The kernel takes no more parts at once (IOV_MAX).
 const MOST_PARTS: usize = 1024;

@@ -263,6 +263,75 @@ final class CallbackTest extends ApiTestCase
         ];
     }
 
+    /**
+     * `exit`, which PHP says is fatal here, leaves the callback and the call in it for good. What runs after that waits
+     * for neither.
+     *
+     * @dataProvider waysOut
+     */
+    public function testACallThatExitLeftHoldsUpNothing(string $program): void
+    {
+        self::$api->control(['faults' => ['route' => '/auth/login', 'do' => 'hang']]);
+        $script = Script::run(<<<'PHP'
+            function deeper(int $levels, callable $what): mixed
+            {
+                return $levels > 0 ? array_map(fn () => deeper($levels - 1, $what), [0])[0] : $what();
+            }
+            $files = fn () => count(scandir('/proc/self/fd'));
+            $tm = new TokenMgr\TokenManager(getenv('API'), 'demo', 'demo-password', ['timeout_ms' => 60000]);
+            $tm->onInterrupt(function () use (&$before, $files) {
+                $arrivals = file_get_contents(getenv('API') . '/control/counters');
+                if (json_decode($arrivals)->login_arrivals === 1) {
+                    $before ??= $files();
+                    exit('left ');
+                }
+            });
+            register_shutdown_function(function () use ($tm, $files, &$before) {
+                foreach ([0, 40] as $levels) {
+                    $answer = deeper($levels, fn () => $tm->get('/api/v1/products', ['timeout_ms' => 10000]));
+                    echo $answer->status, ' ';
+                }
+                echo $files() - $before;
+            });
+
+            PHP . $program, [], ['API' => self::$api->url]);
+        // The connection to the login has made way for the one to the API.
+        self::assertMatchesRegularExpression('/^left .*\n200 200 0$/s', $script->output);
+        self::assertSame(1, self::$api->counter('logins'));
+    }
+
+    public function waysOut(): array
+    {
+        return [
+            'a script' => ['$tm->login();'],
+            'deep in it' => ['deeper(40, fn () => $tm->login());'],
+            'a fiber' => ['(new Fiber(fn () => $tm->login()))->start();'],
+        ];
+    }
+
+    public function testACallThatAFiberSuspendedIsNotLost(): void
+    {
+        self::$api->control(['faults' => ['route' => '/api/v1/products', 'delay_before_ms' => 300]]);
+        $script = Script::run(<<<'PHP'
+            $tm = new TokenMgr\TokenManager(getenv('API'), 'demo', 'demo-password');
+            $tm->login();
+            $fiber = new Fiber(fn () => $tm->get('/api/v1/products')->status);
+            $tm->onInterrupt(function () use ($fiber) {
+                if (Fiber::getCurrent() === $fiber) {
+                    Fiber::suspend();
+                }
+            });
+            $fiber->start();
+            echo $tm->get('/api/v1/products')->status, ' ';
+            while (!$fiber->isTerminated()) {
+                $fiber->resume();
+            }
+            echo $fiber->getReturn();
+            PHP, [], ['API' => self::$api->url]);
+        self::assertSame('200 200', $script->output);
+        self::assertSame(1, self::$api->counter('logins'));
+    }
+
     public function testNothingGrowsInAWorkerThatMakesManagersForDays(): void
     {
         $make = function (int $count): void {

@@ -67,6 +67,10 @@ impl Connection {
         Ok(connection)
     }
 
+    pub fn socket(&self) -> &Arc<Socket> {
+        &self.socket
+    }
+
     /// Sends one command and waits for its answer, for `limit` at the most.
     pub fn ask(
         &mut self,

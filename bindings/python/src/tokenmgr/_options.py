@@ -83,6 +83,7 @@ DEFAULTS: Final[dict[str, int]] = {
     "connect_timeout_ms": 10000,
     "kept_timeout_ms": 5000,
     "max_idle_connections": 16,
+    "max_persistent": 64,
     "max_response_bytes": 67108864,
     "refresh_before_seconds": 300,
     "refresh_jitter_seconds": 60,
@@ -120,6 +121,10 @@ class ManagerOptions(TypedDict, total=False):
     kept_timeout_ms: int | None
     #: How many idle connections are kept. (count; 0 to 1024; default 16)
     max_idle_connections: int | None
+    #: How many persistent instances the process keeps. Beyond that those end that no manager has, the least recently
+    #: used first; their next manager logs in again, or takes its tokens from the store. Those in use never end.
+    #: (count; 0 to 65536; default 64)
+    max_persistent: int | None
     #: The largest answer taken, after decompression. (bytes; 1 to 1099511627776; default 67108864)
     max_response_bytes: int | None
     #: The lowest TLS version to speak. (default "1.2")
