@@ -23,12 +23,12 @@ use crate::error::{Error, Result};
 use crate::log::Level;
 use crate::net::drive::Pace;
 use crate::options::RedisOptions;
-use crate::secret::{Secret, hex, random};
+use crate::secret::{Secret, hex, random, random_place};
 use address::{Address, Servers};
 use parking_lot::Mutex;
 use resp::{Command, Value};
 use rustls::ClientConfig;
-use script::Snapshot;
+use script::{Expiry, Life, Snapshot};
 use session::{Idle, Met, Route, Session};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,8 +50,10 @@ pub struct RedisStore {
     met: Met,
     /// The server refused scripts: changes go by WATCH and MULTI.
     without_scripts: AtomicBool,
-    /// It was said that the user may not ask for the replication ID.
-    warned: AtomicBool,
+    /// The user may not ask for or set the exact moment at which a record expires: so writes have no numbers.
+    without_numbers: AtomicBool,
+    /// What was said once: that the user may not ask for the replication ID, and that writes have no numbers.
+    warned: [AtomicBool; 2],
 }
 
 /// What the options say; shared with forked children, as nothing in it changes.
@@ -88,7 +90,8 @@ impl RedisStore {
             idle: Mutex::new(None),
             met: Met::default(),
             without_scripts: AtomicBool::new(false),
-            warned: AtomicBool::new(false),
+            without_numbers: AtomicBool::new(false),
+            warned: Default::default(),
         }
     }
 
@@ -104,6 +107,7 @@ impl RedisStore {
                 return (Record::default(), Some(format!("the record {} in Redis {why}", self.key(client))));
             }
         };
+        self.compare_number(call, client, &mut record, read);
         match &read.incarnation {
             Some(incarnation) => record.stand_in(client, incarnation),
             // With a number of replicas that have every write, none is lost with the server.
@@ -111,7 +115,7 @@ impl RedisStore {
             // Nothing tells whether a failover has lost a claim: so what is stored counts as claimed.
             None => {
                 record.stand_in(client, &hex(&random::<16>()));
-                if !self.warned.swap(true, Ordering::Relaxed) {
+                if !self.warned[0].swap(true, Ordering::Relaxed) {
                     call.log(Level::Warning, || {
                         "Redis did not tell its replication ID (INFO replication), so every stored refresh token counts as used; \
                          grant the user +info, or set store.wait_replicas"
@@ -121,6 +125,22 @@ impl RedisStore {
             }
         }
         (record, None)
+    }
+
+    fn compare_number(&self, call: &Call, client: &str, record: &mut Record, read: &Snapshot) {
+        match self.expiry_in(read) {
+            Some(expiry) => record.compare_number(client, |number| expiry.is(number)),
+            None if !self.warned[1].swap(true, Ordering::Relaxed) => call.log(Level::Warning, || {
+                "Redis did not let the moment be set and asked for at which the record expires (PEXPIREAT, PTTL), so an old \
+                 copy of it that is put back is not noticed; grant the user +pttl +pexpireat"
+                    .to_owned()
+            }),
+            None => {}
+        }
+    }
+
+    fn expiry_in(&self, read: &Snapshot) -> Option<Expiry> {
+        read.expiry.filter(|_| !self.without_numbers.load(Ordering::Relaxed))
     }
 
     fn begin<'a>(&'a self, call: &'a Call, client: &str) -> std::result::Result<Visit<'a>, StoreFault> {
@@ -158,13 +178,8 @@ impl Visit<'_> {
     }
 
     /// Writes the record, if it is still what was read.
-    fn write(
-        &mut self,
-        read: &Snapshot,
-        edit: &fields::Edit,
-        ttl_seconds: i64,
-    ) -> std::result::Result<Written, StoreFault> {
-        self.write_replicated(read, edit, ttl_seconds).map_err(|trouble| {
+    fn write(&mut self, read: &Snapshot, edit: &fields::Edit, life: Life) -> std::result::Result<Written, StoreFault> {
+        self.write_replicated(read, edit, life).map_err(|trouble| {
             let before = read.hash.0.iter().map(|(name, value)| (&name[..], value));
             let after = edit.set.iter().map(|(name, value)| (name.as_bytes(), value));
             let tokens = fields::tokens(before.chain(after));
@@ -222,16 +237,27 @@ impl Visit<'_> {
                 other => return script::snapshot(other?).ok_or_else(|| self.senseless()),
             }
         }
-        if watch {
-            self.session.ask(&Command::new("WATCH").arg(&self.key))?;
+        match watch {
+            true => self.watch(),
+            false => self.read_by_commands(),
         }
+    }
+
+    fn watch(&mut self) -> std::result::Result<Snapshot, Trouble> {
+        self.session.ask(&Command::new("WATCH").arg(&self.key))?;
         self.read_by_commands()
     }
 
     /// What the script reads, where scripts are refused. In one step only under WATCH, which EXEC asks about.
     fn read_by_commands(&mut self) -> std::result::Result<Snapshot, Trouble> {
+        let asked = Instant::now();
         let time = self.session.ask(&Command::new("TIME"))?;
         let now = script::time(&time).ok_or_else(|| self.senseless())?;
+        let expiry = match self.session.ask(&Command::new("PTTL").arg(&self.key)) {
+            Ok(left) => Expiry::read(now, &left, asked.elapsed().as_millis() as i64),
+            Err(trouble) if trouble.is_not_permitted() => None,
+            Err(trouble) => return Err(trouble),
+        };
         let (incarnation, role) = match self.session.ask(&ask_replication()) {
             Ok(info) => script::replication(info),
             Err(trouble) if trouble.is_not_permitted() => (None, None),
@@ -240,18 +266,18 @@ impl Visit<'_> {
         let hash = self.session.ask(&Command::new("HGETALL").arg(&self.key))?;
         let hash = script::hash_in(hash).ok_or_else(|| self.senseless())?;
         let is_replica = role.is_some_and(|role| role != "master");
-        Ok(Snapshot { hash, now, incarnation, is_replica })
+        Ok(Snapshot { hash, now, incarnation, is_replica, expiry })
     }
 
     fn write_replicated(
         &mut self,
         read: &Snapshot,
         edit: &fields::Edit,
-        ttl_seconds: i64,
+        life: Life,
     ) -> std::result::Result<Written, Trouble> {
         let written = match self.store.without_scripts.load(Ordering::Relaxed) {
-            false => self.write_by_script(read, edit, ttl_seconds)?,
-            true => self.write_watched(read, edit, ttl_seconds)?,
+            false => self.write_by_script(read, edit, life)?,
+            true => self.write_watched(read, edit, life)?,
         };
         let replicas = self.store.setup.options.wait_replicas.0;
         if matches!(written, Written::Yes) && replicas > 0 {
@@ -264,10 +290,14 @@ impl Visit<'_> {
         &mut self,
         read: &Snapshot,
         edit: &fields::Edit,
-        ttl_seconds: i64,
+        life: Life,
     ) -> std::result::Result<Written, Trouble> {
-        match self.session.ask(&script::change(&self.key, read, edit, ttl_seconds))? {
+        match self.session.ask(&script::change(&self.key, read, edit, life))? {
             Value::Int(1) => Ok(Written::Yes),
+            Value::Int(2) => {
+                self.store.without_numbers.store(true, Ordering::Relaxed);
+                Ok(Written::Yes)
+            }
             other => script::snapshot(other).map(Written::Changed).ok_or_else(|| self.senseless()),
         }
     }
@@ -277,11 +307,19 @@ impl Visit<'_> {
         &mut self,
         read: &Snapshot,
         edit: &fields::Edit,
-        ttl_seconds: i64,
+        life: Life,
     ) -> std::result::Result<Written, Trouble> {
         self.session.ask(&Command::new("MULTI"))?;
-        for command in script::writes(&self.key, edit, ttl_seconds) {
-            self.session.ask(&command)?;
+        for command in script::writes(&self.key, edit, life) {
+            match self.session.ask(&command) {
+                // Perhaps it is the exact moment that the user may not set: once more, without.
+                Err(trouble) if trouble.is_not_permitted() && life.until.is_some() => {
+                    self.store.without_numbers.store(true, Ordering::Relaxed);
+                    self.session.disconnect();
+                    return self.watch().map(Written::Changed);
+                }
+                answer => answer?,
+            };
         }
         if read.incarnation.is_some() {
             self.session.ask(&ask_replication())?;
@@ -298,10 +336,7 @@ impl Visit<'_> {
         match is_same {
             true => Ok(Written::Yes),
             // If it was written under another incarnation, it was not on what was read: whoever wrote looks again.
-            false => {
-                self.session.ask(&Command::new("WATCH").arg(&self.key))?;
-                self.read_by_commands().map(Written::Changed)
-            }
+            false => self.watch().map(Written::Changed),
         }
     }
 
@@ -351,8 +386,11 @@ impl TokenStore for RedisStore {
                 visit.end();
                 return Ok(());
             }
+            read.expiry = self.expiry_in(&read);
+            let life = Life::new(record.ttl_seconds(read.now), &read, random_place());
+            record.set_number(client, life.until);
             let edit = fields::encode(client, &record, &read.hash, self.setup.seal.as_ref());
-            match visit.write(&read, &edit, record.ttl_seconds(read.now))? {
+            match visit.write(&read, &edit, life)? {
                 Written::Yes => {
                     visit.end();
                     return Ok(());

@@ -10,5 +10,6 @@ mod hostile;
 mod php;
 mod plain;
 mod proxy;
+mod put_back;
 mod sentinel;
 pub mod server;

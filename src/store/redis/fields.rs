@@ -13,12 +13,13 @@ use zeroize::{Zeroize, Zeroizing};
 /// The fields that hold text as it is.
 const TEXTS: [&str; 8] = ["access_token", "refresh_token", "for", "family", "spent", "inc", "host", "user"];
 /// The fields that hold JSON.
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 11] = [
     "expires_at",
     "refresh_expires_at",
     "stored_at",
     "lifetime_ms",
     "seq",
+    "written",
     "replays",
     "claim",
     "tombstone",

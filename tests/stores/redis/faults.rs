@@ -262,7 +262,7 @@ fn before_the_claim(write: &str, user: &str, meddle: impl FnOnce(&Redis) + Send 
 }
 
 /// How the two ways to write are known, and who goes which way.
-const WAYS: [(&str, &str); 2] = [("local at = 3", ""), ("EXEC", "scriptless:x@")];
+const WAYS: [(&str, &str); 2] = [("local at = 4", ""), ("EXEC", "scriptless:x@")];
 
 #[test]
 fn t2_a_claim_counts_only_in_the_incarnation_that_was_read() {

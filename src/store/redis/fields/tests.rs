@@ -38,6 +38,7 @@ fn full() -> Record {
     record.user = Some(Fingerprint::of_user("shop", "us\"er"));
     record.spent = record.described.clone();
     record.incarnation = Some("0123abcd".to_owned());
+    record.set_number("shop", Some(1_700_604_800_123));
     record.claim = Some(Claim { nonce: "c".to_owned(), until: NOW });
     record.tombstone = Some(Claim { nonce: "t".to_owned(), until: NOW });
     record
