@@ -3,7 +3,7 @@
 
 use crate::backoff::{Backoff, PASSING};
 use crate::call::Call;
-use crate::clock::Tick;
+use crate::clock::{self, Tick, millis};
 use crate::credentials::Credentials;
 use crate::error::{Error, Result, Status};
 use crate::fork;
@@ -185,16 +185,16 @@ impl Instance {
         pair
     }
 
-    /// A pair as the record keeps it; `now` is the store's clock.
+    /// A pair as the record keeps it: all times by the store's clock, which says `now`.
     pub fn stored(&self, pair: &Pair, now: i64) -> StoredPair {
         let left = pair.lifetime.is_known().then(|| Tick::now().until(pair.lifetime.expires));
         StoredPair {
             access_token: Some(pair.access.clone()),
             refresh_token: pair.refresh.clone(),
-            expires_at: pair.expires_at,
-            refresh_expires_at: pair.refresh_expires_at,
+            expires_at: left.map(|left| now.saturating_add_unsigned(millis(left)).div_euclid(1000)),
+            refresh_expires_at: pair.refresh_expires_at.map(|at| clock::from_ours(at, now)),
             stored_at: Some(now),
-            lifetime_ms: left.map(crate::clock::millis),
+            lifetime_ms: left.map(millis),
             family: Some(u128hex::Hex(pair.lineage.family)),
             seq: pair.lineage.seq,
         }

@@ -81,7 +81,7 @@ pub struct StoredPair {
     pub access_token: Option<Secret>,
     #[serde(with = "optional_secret", skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<Secret>,
-    /// Unix seconds.
+    /// Unix seconds on the store's clock, as is the next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! The store in Redis: servers alone, behind Sentinel and in a Cluster, and everything that can happen to them.
 
 mod access;
+mod clock;
 mod cluster;
 mod ends;
 mod fake;
