@@ -85,7 +85,8 @@ mod tests {
             assert_eq!(to_ours(at + off, now - 20), at, "{off}");
         }
         for now in [i64::MIN, i64::MAX] {
-            let _ = (from_ours(i64::MAX, now), from_ours(i64::MIN, now), to_ours(i64::MAX, now), to_ours(i64::MIN, now));
+            let _ =
+                (from_ours(i64::MAX, now), from_ours(i64::MIN, now), to_ours(i64::MAX, now), to_ours(i64::MIN, now));
         }
     }
 }

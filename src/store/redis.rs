@@ -25,6 +25,7 @@ use crate::net::drive::Pace;
 use crate::options::RedisOptions;
 use crate::secret::{Secret, hex, random, random_place};
 use address::{Address, Servers};
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use resp::{Command, Value};
 use rustls::ClientConfig;
@@ -60,8 +61,22 @@ pub struct RedisStore {
 #[derive(Debug)]
 struct Setup {
     options: RedisOptions,
-    address: Address,
+    /// As it was read last: files are read again for each operation, as somebody may have replaced a password.
+    address: ArcSwap<Address>,
     seal: Option<Seal>,
+}
+
+impl Setup {
+    /// What cannot be read now, or is no address, is being replaced, or the worker has no right to it: what was read
+    /// before holds.
+    fn address(&self) -> Arc<Address> {
+        if self.options.has_files()
+            && let Ok(address) = Address::read(&self.options)
+        {
+            self.address.store(Arc::new(address));
+        }
+        self.address.load_full()
+    }
 }
 
 /// What became of a write.
@@ -75,7 +90,7 @@ impl RedisStore {
     /// Reads secrets, keys and certificates; connects when a token is needed.
     pub fn new(options: &RedisOptions) -> Result<RedisStore> {
         let seal = options.key.as_ref().map(|key| Seal::new(key, &options.old_keys)).transpose()?;
-        let setup = Setup { address: Address::read(options)?, seal, options: options.clone() };
+        let setup = Setup { address: ArcSwap::from_pointee(Address::read(options)?), seal, options: options.clone() };
         let store = RedisStore::with(Arc::new(setup));
         match &store.tls {
             Err(error) => Err(error.clone()),
@@ -85,7 +100,7 @@ impl RedisStore {
 
     fn with(setup: Arc<Setup>) -> RedisStore {
         RedisStore {
-            tls: setup.address.tls(&setup.options),
+            tls: setup.address.load().tls(&setup.options),
             setup,
             idle: Mutex::new(None),
             met: Met::default(),
@@ -151,7 +166,7 @@ impl RedisStore {
         let most = call.left() / 2;
         let until = Instant::now() + most;
         let route = Route {
-            address: &self.setup.address,
+            address: self.setup.address(),
             tls: self.tls.as_ref().ok().and_then(Option::as_ref),
             limit: Duration::from_millis(self.setup.options.timeout_ms.0).min(most),
             until,
@@ -173,7 +188,7 @@ impl Visit<'_> {
     /// Reads the record. `watch`: it is going to be changed.
     fn read(&mut self, watch: bool) -> std::result::Result<Snapshot, StoreFault> {
         self.read_from_master(watch).map_err(|trouble| {
-            trouble.into_fault("reading the record in Redis", false, &self.store.setup.address.secrets())
+            trouble.into_fault("reading the record in Redis", false, &self.session.route.address.secrets())
         })
     }
 
@@ -183,7 +198,7 @@ impl Visit<'_> {
             let before = read.hash.0.iter().map(|(name, value)| (&name[..], value));
             let after = edit.set.iter().map(|(name, value)| (name.as_bytes(), value));
             let tokens = fields::tokens(before.chain(after));
-            let known: Vec<&Secret> = tokens.iter().chain(self.store.setup.address.secrets()).collect();
+            let known: Vec<&Secret> = tokens.iter().chain(self.session.route.address.secrets()).collect();
             trouble.into_fault("writing the record in Redis", true, &known)
         })
     }
@@ -201,7 +216,7 @@ impl Visit<'_> {
     }
 
     fn read_from_master(&mut self, watch: bool) -> std::result::Result<Snapshot, Trouble> {
-        let is_found = !matches!(self.store.setup.address.servers, Servers::One(_));
+        let is_found = !matches!(self.session.route.address.servers, Servers::One(_));
         let mut again = true;
         loop {
             let was_kept = self.session.is_kept();
@@ -228,7 +243,7 @@ impl Visit<'_> {
     }
 
     fn read_once(&mut self, watch: bool) -> std::result::Result<Snapshot, Trouble> {
-        let is_cluster = matches!(self.store.setup.address.servers, Servers::Cluster(_));
+        let is_cluster = matches!(self.session.route.address.servers, Servers::Cluster(_));
         if !self.store.without_scripts.load(Ordering::Relaxed) {
             match self.session.ask(&script::load(&self.key)) {
                 Err(trouble) if trouble.refuses_scripts() && !is_cluster => {

@@ -5,6 +5,7 @@ use crate::http::tls::{self, Side};
 use crate::net::connect::is_loopback;
 use crate::options::{Options, RedisOptions, SecretSource};
 use crate::secret::Secret;
+use crate::store::refused::Mark;
 use rustls::ClientConfig;
 use std::borrow::Cow;
 use std::fmt;
@@ -56,6 +57,15 @@ pub struct Access {
     pub password: Option<Secret>,
     pub database: u16,
     pub tls: bool,
+}
+
+impl Access {
+    /// What names user and password, if it takes any to get in.
+    pub fn mark(&self, server: &Server) -> Option<Mark> {
+        let password = self.password.as_ref()?;
+        let user = self.user.as_ref().map_or(&b""[..], Secret::as_bytes);
+        Some(Mark::of(&server.to_string(), &[user, password.as_bytes()]))
+    }
 }
 
 /// Which servers there are.

@@ -115,6 +115,11 @@ impl Server {
         Ok(server)
     }
 
+    /// Which Vault, and which namespace in it.
+    pub fn name(&self) -> String {
+        format!("{} {:?}", self.origins.host(), self.headers.get(NAMESPACE))
+    }
+
     /// The same server for a forked child.
     pub fn in_child(&self) -> Server {
         Server {

@@ -37,7 +37,7 @@ fn after_putting_back(redis: &Redis, more: &Value, put_back: impl Fn(&mut dyn Fn
     let api = start(json!({}));
     let new = || manager(&api, redis.options(more.clone()));
     new().token().expect("a login");
-    put_back(&mut || drop(new().refresh().expect("a refresh")));
+    put_back(&mut || new().refresh().expect("a refresh"));
     assert_counters(&api, [("logins", 1), ("refreshes", 1)]);
     let next = new();
     next.refresh().expect("a login");
