@@ -14,7 +14,7 @@ use crate::steps::reach;
 use crate::store::record::{Claim, Claimed, Fingerprint, Holding, Record, Spending};
 use crate::store::{Loaded, StoreFault, TokenStore};
 use crate::token::{Lineage, Pair};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -322,26 +322,31 @@ impl Renewal<'_> {
     fn claim(&self, store: &dyn TokenStore, read: &Loaded, spending: Spending<'_>, claim: &Claim) -> Stepped<bool> {
         let client = &self.instance.client;
         let holding = read.record.holding(client, read.now);
-        let mut claimed = Claimed::Changed;
+        let claimed = RefCell::new(Claimed::Changed);
         reach("claiming");
-        let written = self.change(store, &mut |record, now| {
+        let mut make = |record: &mut Record, now: i64| {
             self.set_own_claim_aside(record);
-            claimed = match record.has_refusals_since(&read.record) {
+            let outcome = match record.has_refusals_since(&read.record) {
                 true => Claimed::Changed,
                 false => record.claim(client, &holding, spending, claim, self.call.left(), now),
             };
-            claimed == Claimed::Yes
-        });
-        let is_uncertain = matches!(&written, Err(Setback::Store(fault)) if fault.maybe_written);
-        if store.is_shared() && claimed == Claimed::Yes && (written.is_ok() || is_uncertain) {
-            self.instance.has_claimed(claim, is_uncertain);
-        }
-        if is_uncertain {
-            // T2: nothing is sent under it. If it is there, it is given back with the mark on the token.
-            self.release(store, claim, spending);
-        }
-        written?;
-        match claimed {
+            let is_made = outcome == Claimed::Yes;
+            claimed.replace(outcome);
+            is_made
+        };
+        self.call.asking_store(|| {
+            let written = self.change(store, &mut make);
+            let is_uncertain = matches!(&written, Err(Setback::Store(fault)) if fault.maybe_written);
+            if store.is_shared() && *claimed.borrow() == Claimed::Yes && (written.is_ok() || is_uncertain) {
+                self.instance.has_claimed(claim, is_uncertain);
+            }
+            if is_uncertain {
+                // T2: nothing is sent under it. If it is there, it is given back with the mark on the token.
+                self.release(store, claim, spending);
+            }
+            written
+        })?;
+        match claimed.into_inner() {
             Claimed::Yes => {
                 reach("claimed");
                 Ok(true)
@@ -353,7 +358,8 @@ impl Renewal<'_> {
 
     fn load(&self, store: &dyn TokenStore) -> Stepped<Loaded> {
         self.instance.stats.store_operations.add_one();
-        let mut loaded = store.load(self.call, &self.instance.client).map_err(|fault| self.count_fault(fault))?;
+        let load = || store.load(self.call, &self.instance.client);
+        let mut loaded = self.call.asking_store(load).map_err(|fault| self.count_fault(fault))?;
         self.set_own_claim_aside(&mut loaded.record);
         if let Some(why) = &loaded.discarded
             && !self.discard_noted.replace(true)
@@ -375,7 +381,8 @@ impl Renewal<'_> {
 
     fn change(&self, store: &dyn TokenStore, change: &mut dyn FnMut(&mut Record, i64) -> bool) -> Stepped<()> {
         self.instance.stats.store_operations.add_one();
-        store.change(self.call, &self.instance.client, change).map_err(|fault| self.count_fault(fault))
+        let change = || store.change(self.call, &self.instance.client, change);
+        self.call.asking_store(change).map_err(|fault| self.count_fault(fault))
     }
 
     fn count_fault(&self, fault: StoreFault) -> Setback {

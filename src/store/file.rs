@@ -204,7 +204,7 @@ impl Target<'_> {
         let path = beside(&self.path, ".lock");
         let mut lock = None;
         let began = Instant::now();
-        let until = began + LONGEST_LOCK_WAIT.min(call.left() / 2);
+        let until = began + LONGEST_LOCK_WAIT.min(call.left_for_store());
         let mut nap = Duration::from_millis(1);
         loop {
             if lock.is_none() {

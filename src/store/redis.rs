@@ -163,7 +163,7 @@ impl RedisStore {
         let kept = self.idle.try_lock().and_then(|mut idle| idle.take());
         let kept = kept.and_then(Idle::into_usable);
         // A store that hangs must leave the call time to go on without it (T5), however many servers there are to ask.
-        let most = call.left() / 2;
+        let most = call.left_for_store();
         let until = Instant::now() + most;
         let route = Route {
             address: self.setup.address(),

@@ -24,7 +24,7 @@ fn heard(lines: &Mutex<Vec<(Level, String)>>, words: &str) -> usize {
 }
 
 /// An AppRole, as the options of a store.
-fn approle(bao: &Bao, rules: &str, role: Value) -> Value {
+pub fn approle(bao: &Bao, rules: &str, role: Value) -> Value {
     bao.ask("POST", "sys/auth/approle", json!({"type": "approle"}));
     bao.must("PUT", "sys/policies/acl/rules", json!({ "policy": rules }));
     let mut wanted = json!({"token_policies": "rules"});

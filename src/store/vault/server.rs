@@ -158,8 +158,8 @@ impl Server {
         };
         let shown = outgoing.shown();
         call.log(Level::Debug, || format!("sending {shown}"));
-        // Half of what is left: where the Vault hangs, the call goes on without it.
-        let deadline = Instant::now() + self.timeout.min(call.left() / 2);
+        // Where the Vault hangs, the call goes on without it.
+        let deadline = Instant::now() + self.timeout.min(call.left_for_store());
         let mut exchange = Exchange { deadline, limit: LARGEST, on_tick: None };
         let answer = transport
             .send(call, &self.stats, &outgoing, request.reuse, &mut Streams::default(), &mut exchange)
