@@ -59,6 +59,8 @@ pub struct Instance {
     pub place: f64,
     /// The claims that this instance may have left in the store, newest last: none is under way outside the gate.
     claims: Mutex<Vec<Claim>>,
+    /// Why what the store held could not be used, the last time.
+    pub last_discard: ArcSwapOption<String>,
     /// A pair in the store that belongs to credentials which were replaced.
     pub disowned: ArcSwapOption<Pair>,
 }
@@ -126,6 +128,7 @@ impl Instance {
             recovery: Pause::default(),
             place: random_place(),
             claims: Mutex::default(),
+            last_discard: ArcSwapOption::empty(),
             disowned: ArcSwapOption::empty(),
             spec,
         })

@@ -9,6 +9,7 @@ use crate::error::{Error, Result, Status};
 use crate::freshness::Freshness;
 use crate::instance::Instance;
 use crate::log::Level;
+use crate::noted::Mark;
 use crate::secret::{random, random_place};
 use crate::steps::reach;
 use crate::store::record::{Claim, Claimed, Fingerprint, Holding, Record, Spending};
@@ -125,6 +126,9 @@ const FIRST_NAP: Duration = Duration::from_millis(20);
 const LONGEST_NAP: Duration = Duration::from_millis(250);
 /// How soon a process that has a good token looks for the one that another process is getting.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// How soon what a store holds is said once more to be of no use.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 type Stepped<T> = std::result::Result<T, Setback>;
 
@@ -365,7 +369,15 @@ impl Renewal<'_> {
             && !self.discard_noted.replace(true)
         {
             self.instance.stats.store_discards.add_one();
-            self.call.log(Level::Error, || format!("{why}; it is replaced after a login"));
+            self.instance.last_discard.store(Some(Arc::new(why.clone())));
+            // Two machines with different keys would say so at every refresh.
+            let said = Mark::of("said", &[why.as_bytes()]);
+            if !said.was_noted_within(SAY_AGAIN) {
+                self.call.log(Level::Error, || {
+                    said.note();
+                    format!("{why}; it is replaced after a login")
+                });
+            }
         }
         reach("read");
         Ok(loaded)

@@ -9,8 +9,6 @@ pub mod memory;
 pub mod record;
 #[cfg(feature = "store-redis")]
 pub mod redis;
-#[cfg(any(feature = "store-redis", feature = "store-vault"))]
-mod refused;
 mod seal;
 #[cfg(feature = "store-vault")]
 mod vault;

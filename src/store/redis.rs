@@ -119,7 +119,9 @@ impl RedisStore {
         let mut record = match fields::decode(client, &read.hash, self.setup.seal.as_ref()) {
             Ok(record) => record,
             Err(why) => {
-                return (Record::default(), Some(format!("the record {} in Redis {why}", self.key(client))));
+                let place =
+                    format!("the record {} in Redis at {}", self.key(client), self.setup.address.load().shown());
+                return (Record::default(), Some(format!("{place} {why}")));
             }
         };
         self.compare_number(call, client, &mut record, read);

@@ -3,9 +3,9 @@
 use crate::error::{Error, Result, Status};
 use crate::http::tls::{self, Side};
 use crate::net::connect::is_loopback;
+use crate::noted::Mark;
 use crate::options::{Options, RedisOptions, SecretSource};
 use crate::secret::Secret;
-use crate::store::refused::Mark;
 use rustls::ClientConfig;
 use std::borrow::Cow;
 use std::fmt;
@@ -165,6 +165,17 @@ impl Address {
         };
         let all = sentinels.iter().map(|(_, access)| access).chain([&self.access]);
         all.flat_map(|access| [&access.user, &access.password]).flatten().collect()
+    }
+
+    /// Where the record is, for messages.
+    pub fn shown(&self) -> Cow<'static, str> {
+        match &self.servers {
+            Servers::One(server) => server.to_string().into(),
+            Servers::Sentinel { master, nodes } => {
+                format!("{master}, of the Sentinels {}", listed(nodes.iter().map(|(node, _)| node))).into()
+            }
+            Servers::Cluster(nodes) => format!("the Cluster of {}", listed(nodes.iter())).into(),
+        }
     }
 
     fn speaks_tls(&self) -> bool {

@@ -48,7 +48,7 @@ impl Connection {
     ) -> Result<Connection, Trouble> {
         let mark = access.mark(server);
         if let Some(mark) = mark
-            && mark.was_refused_within(REFUSED.most)
+            && mark.was_noted_within(REFUSED.most)
         {
             return Err(Trouble::Unreached(format!(
                 "{server} answered WRONGPASS to this user and password, so they are not sent again for {} s; correct store.url, or store.username and store.password, or their file, which is then tried at once",
@@ -71,7 +71,7 @@ impl Connection {
             };
             ask(&login.arg(password.as_bytes())).inspect_err(|trouble| {
                 if trouble.refuses_password() {
-                    mark.inspect(|mark| mark.refuse());
+                    mark.inspect(|mark| mark.note());
                 }
             })?;
         }

@@ -13,10 +13,10 @@ use crate::gate::Gate;
 use crate::http::message::Reuse;
 use crate::instance::Pause;
 use crate::log::Level;
+use crate::noted::Mark;
 use crate::options::{SecretSource, VaultOptions};
 use crate::secret::Secret;
 use crate::store::StoreFault;
-use crate::store::refused::Mark;
 use arc_swap::ArcSwapOption;
 use http::Method;
 use serde::Serialize;
@@ -284,7 +284,7 @@ impl Tokens {
             }
             (status @ (400 | 401 | 403), _) => {
                 match status {
-                    400 => mark.refuse(),
+                    400 => mark.note(),
                     _ => self.login.grow(REFUSED, None),
                 }
                 self.login_with.store(mark.number(), Ordering::Relaxed);
@@ -308,7 +308,7 @@ impl Tokens {
 impl Tokens {
     /// R5: what was refused is not sent again as it is; what has changed since is tried at once.
     fn may_log_in(&self, mark: Mark) -> Result<()> {
-        if mark.was_refused_within(UNCHANGED) {
+        if mark.was_noted_within(UNCHANGED) {
             return Err(Error::new(
                 Status::TM_STORE,
                 "no AppRole login was tried: the Vault does not know this role_id or secret_id; correct store.role_id or store.secret_id, which is then tried at once",
