@@ -134,7 +134,7 @@ impl World {
             incarnation: "first".to_owned(),
             number: 0,
             copy: Record::default(),
-            has_older_version: schedule % 4 == 0,
+            has_older_version: schedule.is_multiple_of(4),
             now: NOW,
             server: Server::default(),
             processes,
