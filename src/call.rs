@@ -53,6 +53,8 @@ pub struct Call {
     is_cancelled: Cell<bool>,
     /// Nothing but the time limit may end what is being done.
     is_steadfast: Cell<bool>,
+    /// Until when a store is asked: see [`Call::asking_store`].
+    store_until: Cell<Option<Instant>>,
     /// Lines wait here until no lock is held and no runtime is entered.
     lines: RefCell<Vec<(Level, String)>>,
     /// Whether it has lines for the log callback: not if that made the call, or one line would lead to the next for ever.
@@ -86,6 +88,7 @@ impl Call {
             deadline: Instant::now() + timeout,
             is_cancelled: Cell::new(false),
             is_steadfast: Cell::new(false),
+            store_until: Cell::new(None),
             lines: RefCell::new(Vec::new()),
             _no_cancel: NoCancel::begin(),
         }
@@ -139,6 +142,24 @@ impl Call {
     /// How much of the call's time is left.
     pub fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Asks a store, in however many steps. They get half of what is left of the call together: where the store hangs, the
+    /// other half is for going on without it (T5).
+    pub fn asking_store<T>(&self, work: impl FnOnce() -> T) -> T {
+        let outer = self.store_until.get();
+        self.store_until.set(Some(outer.unwrap_or_else(|| Instant::now() + self.left() / 2)));
+        let output = work();
+        self.store_until.set(outer);
+        output
+    }
+
+    /// How long the next step of a store may take.
+    pub fn left_for_store(&self) -> Duration {
+        match self.store_until.get() {
+            Some(until) => until.saturating_duration_since(Instant::now()).min(self.left()),
+            None => self.left() / 2,
+        }
     }
 
     /// Whether anyone has to be asked or told anything while the call waits.

@@ -55,3 +55,38 @@ pub fn unix_millis() -> i64 {
 pub fn unix_seconds() -> i64 {
     unix_millis().div_euclid(1000)
 }
+
+/// A time on this machine's clock, in Unix seconds, as a store's clock counts it that says `now`, in milliseconds.
+pub fn from_ours(at: i64, now: i64) -> i64 {
+    at.saturating_add(ahead(now))
+}
+
+/// The other way round.
+pub fn to_ours(at: i64, now: i64) -> i64 {
+    at.saturating_sub(ahead(now))
+}
+
+/// How many seconds a store's clock is ahead of this machine's. To the nearest: what passes between reading the two is no
+/// difference.
+fn ahead(now: i64) -> i64 {
+    now.saturating_sub(unix_millis()).saturating_add(500).div_euclid(1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_goes_from_one_clock_to_another_and_back() {
+        let at = unix_seconds() + 3600;
+        for off in [0, -180, 180, -1_000_000] {
+            let now = unix_millis() + off * 1000;
+            assert_eq!(from_ours(at, now - 20), at + off, "{off}");
+            assert_eq!(to_ours(at + off, now - 20), at, "{off}");
+        }
+        for now in [i64::MIN, i64::MAX] {
+            let _ =
+                (from_ours(i64::MAX, now), from_ours(i64::MIN, now), to_ours(i64::MAX, now), to_ours(i64::MIN, now));
+        }
+    }
+}

@@ -3,7 +3,7 @@
 
 use crate::backoff::{Backoff, PASSING};
 use crate::call::Call;
-use crate::clock::Tick;
+use crate::clock::{self, Tick, millis};
 use crate::credentials::Credentials;
 use crate::error::{Error, Result, Status};
 use crate::fork;
@@ -60,6 +60,8 @@ pub struct Instance {
     pub place: f64,
     /// The claims that this instance may have left in its stores, newest last: none is under way outside the gate.
     claims: Mutex<Vec<Claim>>,
+    /// Why what the store held could not be used, the last time.
+    pub last_discard: ArcSwapOption<String>,
     /// A pair in the store that belongs to credentials which were replaced.
     pub disowned: ArcSwapOption<Pair>,
 }
@@ -127,6 +129,7 @@ impl Instance {
             recovery: Pause::default(),
             place: random_place(),
             claims: Mutex::default(),
+            last_discard: ArcSwapOption::empty(),
             disowned: ArcSwapOption::empty(),
             spec,
         })
@@ -186,16 +189,16 @@ impl Instance {
         pair
     }
 
-    /// A pair as the record keeps it; `now` is the store's clock.
+    /// A pair as the record keeps it: all times by the store's clock, which says `now`.
     pub fn stored(&self, pair: &Pair, now: i64) -> StoredPair {
         let left = pair.lifetime.is_known().then(|| Tick::now().until(pair.lifetime.expires));
         StoredPair {
             access_token: Some(pair.access.clone()),
             refresh_token: pair.refresh.clone(),
-            expires_at: pair.expires_at,
-            refresh_expires_at: pair.refresh_expires_at,
+            expires_at: left.map(|left| now.saturating_add_unsigned(millis(left)).div_euclid(1000)),
+            refresh_expires_at: pair.refresh_expires_at.map(|at| clock::from_ours(at, now)),
             stored_at: Some(now),
-            lifetime_ms: left.map(crate::clock::millis),
+            lifetime_ms: left.map(millis),
             family: Some(u128hex::Hex(pair.lineage.family)),
             seq: pair.lineage.seq,
         }

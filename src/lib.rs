@@ -31,6 +31,7 @@ mod jwt;
 mod log;
 mod manager;
 mod net;
+mod noted;
 pub mod options;
 mod persistent;
 mod refresh;

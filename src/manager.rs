@@ -322,6 +322,7 @@ impl Manager {
         map.insert("seconds_left".to_owned(), pair.as_ref().and_then(|pair| pair.seconds_left()).into());
         map.insert("has_refresh_token".to_owned(), pair.as_ref().is_some_and(|pair| pair.refresh.is_some()).into());
         map.insert("token_is_private".to_owned(), pair.is_some_and(|pair| pair.private).into());
+        map.insert("last_discard".to_owned(), instance.last_discard.load_full().map(|why| (*why).clone()).into());
         map.insert("connections_idle".to_owned(), instance.transport.pool.idle().into());
         Ok(serde_json::Value::Object(map).to_string())
     }

@@ -9,13 +9,14 @@ use crate::error::{Error, Result, Status};
 use crate::freshness::Freshness;
 use crate::instance::Instance;
 use crate::log::Level;
+use crate::noted::Mark;
 use crate::secret::{random, random_place};
 use crate::steps::reach;
 use crate::store::record::{Claim, Claimed, Fingerprint, Holding, Record, Spending};
 use crate::store::{Loaded, StoreFault, TokenStore};
 use crate::sys::wiping::SecretWork;
 use crate::token::{Lineage, Pair};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -127,6 +128,9 @@ const FIRST_NAP: Duration = Duration::from_millis(20);
 const LONGEST_NAP: Duration = Duration::from_millis(250);
 /// How soon a process that has a good token looks for the one that another process is getting.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// How soon what a store holds is said once more to be of no use.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 type Stepped<T> = std::result::Result<T, Setback>;
 
@@ -324,26 +328,31 @@ impl Renewal<'_> {
     fn claim(&self, store: &dyn TokenStore, read: &Loaded, spending: Spending<'_>, claim: &Claim) -> Stepped<bool> {
         let client = &self.instance.client;
         let holding = read.record.holding(client, read.now);
-        let mut claimed = Claimed::Changed;
+        let claimed = RefCell::new(Claimed::Changed);
         reach("claiming");
-        let written = self.change(store, &mut |record, now| {
+        let mut make = |record: &mut Record, now: i64| {
             self.set_own_claim_aside(record);
-            claimed = match record.has_refusals_since(&read.record) {
+            let outcome = match record.has_refusals_since(&read.record) {
                 true => Claimed::Changed,
                 false => record.claim(client, &holding, spending, claim, self.call.left(), now),
             };
-            claimed == Claimed::Yes
-        });
-        let is_uncertain = matches!(&written, Err(Setback::Store(fault)) if fault.maybe_written);
-        if claimed == Claimed::Yes && (written.is_ok() || is_uncertain) {
-            self.instance.has_claimed(claim, store.is_shared() && !is_uncertain);
-        }
-        if is_uncertain {
-            // T2: nothing is sent under it. If it is there, it is given back with the mark on the token.
-            self.release(store, claim, spending);
-        }
-        written?;
-        match claimed {
+            let is_made = outcome == Claimed::Yes;
+            claimed.replace(outcome);
+            is_made
+        };
+        self.call.asking_store(|| {
+            let written = self.change(store, &mut make);
+            let is_uncertain = matches!(&written, Err(Setback::Store(fault)) if fault.maybe_written);
+            if *claimed.borrow() == Claimed::Yes && (written.is_ok() || is_uncertain) {
+                self.instance.has_claimed(claim, store.is_shared() && !is_uncertain);
+            }
+            if is_uncertain {
+                // T2: nothing is sent under it. If it is there, it is given back with the mark on the token.
+                self.release(store, claim, spending);
+            }
+            written
+        })?;
+        match claimed.into_inner() {
             Claimed::Yes => {
                 reach("claimed");
                 Ok(true)
@@ -355,13 +364,22 @@ impl Renewal<'_> {
 
     fn load(&self, store: &dyn TokenStore) -> Stepped<Loaded> {
         self.instance.stats.store_operations.add_one();
-        let mut loaded = store.load(self.call, &self.instance.client).map_err(|fault| self.count_fault(fault))?;
+        let load = || store.load(self.call, &self.instance.client);
+        let mut loaded = self.call.asking_store(load).map_err(|fault| self.count_fault(fault))?;
         self.set_own_claim_aside(&mut loaded.record);
         if let Some(why) = &loaded.discarded
             && !self.discard_noted.replace(true)
         {
             self.instance.stats.store_discards.add_one();
-            self.call.log(Level::Error, || format!("{why}; it is replaced after a login"));
+            self.instance.last_discard.store(Some(Arc::new(why.clone())));
+            // Two machines with different keys would say so at every refresh.
+            let said = Mark::of("said", &[why.as_bytes()]);
+            if !said.was_noted_within(SAY_AGAIN) {
+                self.call.log(Level::Error, || {
+                    said.note();
+                    format!("{why}; it is replaced after a login")
+                });
+            }
         }
         reach("read");
         Ok(loaded)
@@ -377,7 +395,8 @@ impl Renewal<'_> {
 
     fn change(&self, store: &dyn TokenStore, change: &mut dyn FnMut(&mut Record, i64) -> bool) -> Stepped<()> {
         self.instance.stats.store_operations.add_one();
-        store.change(self.call, &self.instance.client, change).map_err(|fault| self.count_fault(fault))
+        let change = || store.change(self.call, &self.instance.client, change);
+        self.call.asking_store(change).map_err(|fault| self.count_fault(fault))
     }
 
     fn count_fault(&self, fault: StoreFault) -> Setback {

@@ -91,6 +91,12 @@ fn timeout() -> Millis<1, 600_000> {
 }
 
 impl RedisOptions {
+    /// Whether what gets one in stands in a file.
+    pub fn has_files(&self) -> bool {
+        let urls = self.url.0.iter().chain(self.sentinel.iter().flat_map(|sentinel| &sentinel.nodes.0));
+        urls.chain(&self.password).any(|source| matches!(source, SecretSource::File(_)))
+    }
+
     /// Whether they make sense together.
     pub(super) fn check(&self) -> Result<()> {
         let refuse = |message: &str| Err(Error::new(Status::TM_INVALID_OPTIONS, message));

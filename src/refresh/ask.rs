@@ -64,8 +64,9 @@ impl Renewal<'_> {
     /// Whether nothing else could serve the caller. A server that hangs must not cost a caller the time for what comes
     /// next: its own request, while it has a token (F4), or the login where a refresh was tried first (R1).
     fn is_last_resort(&self, endpoint: Endpoint) -> bool {
-        let may_log_in = endpoint == Endpoint::Refresh && self.budget.login.get();
-        !matches!(self.want, Want::Ahead) && !(may_log_in && self.call.credentials.password.is_some())
+        let has_password = self.call.credentials.password.is_some();
+        let may_log_in = endpoint == Endpoint::Refresh && self.budget.login.get() && has_password;
+        !(may_log_in || matches!(self.want, Want::Ahead))
     }
 
     fn ask(

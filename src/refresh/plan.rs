@@ -1,7 +1,7 @@
 //! What the record calls for: reads it as this process sees it, and decides. Nothing is sent or written here.
 
 use super::{Renewal, Stepped, Want};
-use crate::clock::{Tick, unix_seconds};
+use crate::clock::{self, Tick};
 use crate::error::{Error, Result, Status};
 use crate::freshness::Lifetime;
 use crate::log::Level;
@@ -25,6 +25,7 @@ pub(super) enum Plan {
 /// A refresh token that may be sent, and what is known of it.
 pub(super) struct Spend {
     pub token: Secret,
+    /// Unix seconds on this machine's clock.
     pub expires_at: Option<i64>,
     pub lineage: Lineage,
     /// It was sent before, or may have been.
@@ -49,7 +50,7 @@ impl Renewal<'_> {
         if let Some(left) = record.held_for(*now) {
             return Err(rate_limited(left).into());
         }
-        if let Some(spend) = self.spendable(record, lineage) {
+        if let Some(spend) = self.spendable(record, lineage, *now) {
             return Ok(Plan::Refresh(spend));
         }
         self.may_login(store, record, *now)?;
@@ -57,13 +58,13 @@ impl Renewal<'_> {
     }
 
     /// The refresh token in the record, if it may be sent.
-    fn spendable(&self, record: &Record, lineage: Option<Lineage>) -> Option<Spend> {
+    fn spendable(&self, record: &Record, lineage: Option<Lineage>, now: i64) -> Option<Spend> {
         if matches!(self.want, Want::Login(_)) || !self.budget.refresh.get() {
             return None;
         }
         let token = record.pair.refresh_token.clone()?;
-        let expires_at = record.pair.refresh_expires_at;
-        let is_over = expires_at.is_some_and(|at| at <= unix_seconds());
+        let is_over = record.pair.refresh_expires_at.is_some_and(|at| at <= now.div_euclid(1000));
+        let expires_at = record.pair.refresh_expires_at.map(|at| clock::to_ours(at, now));
         let is_replay = record.is_spent(&self.instance.client, self.lineage());
         // T3: without a password there is nothing to lose: once, after the lease, a spent one is tried again.
         let name = Fingerprint::of(&self.instance.client, &token);
@@ -147,7 +148,7 @@ impl Renewal<'_> {
             access: access.clone(),
             refresh: record.pair.refresh_token.clone(),
             lifetime: self.lifetime_in(record, *now),
-            refresh_expires_at: record.pair.refresh_expires_at,
+            refresh_expires_at: record.pair.refresh_expires_at.map(|at| clock::to_ours(at, *now)),
             lineage,
             private: false,
             rung: Rung::None,
@@ -158,7 +159,8 @@ impl Renewal<'_> {
         pair.ok()
     }
 
-    /// F1: by the store's clock where we wrote it, else by the wall clock.
+    /// F1: by the store's clock, which everyone who shares it reads: where we wrote it to the millisecond, else by
+    /// `expires_at`.
     fn lifetime_in(&self, record: &Record, now: i64) -> Lifetime {
         let window = self.instance.window();
         let holding = record.holding(&self.instance.client, now);
@@ -170,8 +172,8 @@ impl Renewal<'_> {
         }
         match record.pair.expires_at.filter(|at| *at != 0) {
             None => Lifetime::UNKNOWN,
-            Some(at) => match u64::try_from(at.saturating_sub(unix_seconds())) {
-                Ok(left) if left > 0 => Lifetime::new(Tick::now(), Duration::from_secs(left), window),
+            Some(at) => match u64::try_from(at.saturating_mul(1000).saturating_sub(now)) {
+                Ok(left) if left > 0 => Lifetime::new(Tick::now(), Duration::from_millis(left), window),
                 _ => Lifetime { due: Tick(0), dead: Tick(0), expires: Tick(0) },
             },
         }

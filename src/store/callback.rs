@@ -69,7 +69,7 @@ impl CallbackStore {
     }
 
     fn lock<'a>(&'a self, call: &'a Call, key: &'a str) -> Result<Lock<'a>, StoreFault> {
-        let until = std::time::Instant::now() + LONGEST_LOCK_WAIT.min(call.left() / 2);
+        let until = std::time::Instant::now() + LONGEST_LOCK_WAIT.min(call.left_for_store());
         loop {
             let left = until.saturating_duration_since(std::time::Instant::now());
             // No longer at a stretch: the interrupt callback is asked in between.

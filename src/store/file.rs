@@ -8,7 +8,7 @@ mod access;
 mod path;
 
 use super::record::Record;
-use super::seal::{Seal, Unopened};
+use super::seal::Seal;
 use super::{Change, Loaded, Marks, StoreFault, TokenStore, to_json};
 use crate::call::Call;
 use crate::clock::unix_millis;
@@ -109,20 +109,19 @@ impl Target<'_> {
     }
 
     /// The record in the file's bytes, or why it can not be used.
-    fn decode(&self, bytes: &[u8], metadata: &Metadata) -> std::result::Result<Record, &'static str> {
+    fn decode(&self, bytes: &[u8], metadata: &Metadata) -> std::result::Result<Record, String> {
+        let damaged = |_| "is damaged".to_owned();
         if let Some(why) = self.access.exposure(metadata) {
-            return Err(why);
+            return Err(why.to_owned());
         }
-        let opened = match (bytes.strip_prefix(MAGIC), self.seal) {
-            (Some(_), None) => return Err("is sealed, and no key was given"),
-            (None, Some(_)) => return Err("is not sealed"),
-            (None, None) => return serde_json::from_slice(bytes).map_err(|_| "is damaged"),
-            (Some(sealed), Some(seal)) => seal.open(self.client, sealed),
-        };
-        match opened {
-            Ok(plain) => serde_json::from_slice(&plain).map_err(|_| "is damaged"),
-            Err(Unopened::ForeignKey) => Err("is sealed with another key"),
-            Err(Unopened::Damaged) => Err("is damaged, or another client_id's"),
+        match (bytes.strip_prefix(MAGIC), self.seal) {
+            (Some(_), None) => Err("is sealed, and no key was given".to_owned()),
+            (None, Some(_)) => Err("is not sealed".to_owned()),
+            (None, None) => serde_json::from_slice(bytes).map_err(damaged),
+            (Some(sealed), Some(seal)) => {
+                let plain = seal.open(self.client, sealed).map_err(|unopened| seal.explain(unopened))?;
+                serde_json::from_slice(&plain).map_err(damaged)
+            }
         }
     }
 
@@ -204,7 +203,7 @@ impl Target<'_> {
         let path = beside(&self.path, ".lock");
         let mut lock = None;
         let began = Instant::now();
-        let until = began + LONGEST_LOCK_WAIT.min(call.left() / 2);
+        let until = began + LONGEST_LOCK_WAIT.min(call.left_for_store());
         let mut nap = Duration::from_millis(1);
         loop {
             if lock.is_none() {

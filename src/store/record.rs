@@ -81,7 +81,7 @@ pub struct StoredPair {
     pub access_token: Option<Secret>,
     #[serde(with = "optional_secret", skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<Secret>,
-    /// Unix seconds.
+    /// Unix seconds on the store's clock, as is the next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,6 +116,14 @@ fn lease_until(now: i64, left: Duration) -> i64 {
     now.saturating_add_unsigned(millis(LEASE.min(left)))
 }
 
+/// Which write made a record, by a number that the store knows besides, and that a copy of the record does not carry along.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Written {
+    pub number: i64,
+    /// The pair that it wrote: a version of this library that numbers no writes leaves this where it writes another.
+    pub pair: Fingerprint,
+}
+
 /// R5: how often in a row credentials were refused, and until when nobody tries them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Suspension {
@@ -138,6 +146,9 @@ pub struct Record {
     /// T3: the incarnation of the store that it was written in.
     #[serde(rename = "inc", skip_serializing_if = "Option::is_none")]
     pub incarnation: Option<String>,
+    /// T3: the write that made it, where the store numbers them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
     /// How often that token was sent all the same, for want of a password.
     pub replays: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -341,11 +352,31 @@ impl Record {
         if self.incarnation.as_deref() == Some(incarnation) {
             return;
         }
+        self.count_as_spent(client);
+        self.incarnation = Some(incarnation.to_owned());
+    }
+
+    /// T3: compares it with the number of the last write, as the store tells. A copy that was put back was made by another,
+    /// and may lack what was written since, so its token counts as spent.
+    pub fn compare_number(&mut self, client: &str, is_last: impl FnOnce(i64) -> bool) {
+        let token = self.token().map(|token| Fingerprint::of(client, token));
+        let written = self.written.as_ref().filter(|written| Some(&written.pair) == token.as_ref());
+        if written.is_some_and(|written| !is_last(written.number)) {
+            self.count_as_spent(client);
+        }
+    }
+
+    /// Puts the number of the write that is about to be made into it.
+    pub fn set_number(&mut self, client: &str, number: Option<i64>) {
+        let token = self.token().map(|token| Fingerprint::of(client, token));
+        self.written = number.zip(token).map(|(number, pair)| Written { number, pair });
+    }
+
+    fn count_as_spent(&mut self, client: &str) {
         let token = self.token().map(|token| Fingerprint::of(client, token));
         if token.is_some() && token != self.spent {
             (self.spent, self.replays) = (token, 0);
         }
-        self.incarnation = Some(incarnation.to_owned());
     }
 
     /// How long, in seconds, a store has to keep it: as long as the refresh token lives.

@@ -14,6 +14,7 @@ mod resp;
 mod script;
 mod session;
 mod trouble;
+mod visit;
 
 use super::record::Record;
 use super::seal::Seal;
@@ -23,17 +24,18 @@ use crate::error::{Error, Result};
 use crate::log::Level;
 use crate::net::drive::Pace;
 use crate::options::RedisOptions;
-use crate::secret::{Secret, hex, random};
-use address::{Address, Servers};
+use crate::secret::{hex, random, random_place};
+use address::Address;
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use resp::{Command, Value};
 use rustls::ClientConfig;
-use script::Snapshot;
+use script::{Expiry, Life, Snapshot};
 use session::{Idle, Met, Route, Session};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use trouble::Trouble;
+use visit::{Visit, Written};
 
 /// How often a change is tried again because somebody else wrote in between.
 const MOST_TRIES: u32 = 50;
@@ -50,30 +52,39 @@ pub struct RedisStore {
     met: Met,
     /// The server refused scripts: changes go by WATCH and MULTI.
     without_scripts: AtomicBool,
-    /// It was said that the user may not ask for the replication ID.
-    warned: AtomicBool,
+    /// The user may not ask for or set the exact moment at which a record expires: so writes have no numbers.
+    without_numbers: AtomicBool,
+    /// What was said once: that the user may not ask for the replication ID, and that writes have no numbers.
+    warned: [AtomicBool; 2],
 }
 
 /// What the options say; shared with forked children, as nothing in it changes.
 #[derive(Debug)]
 struct Setup {
     options: RedisOptions,
-    address: Address,
+    /// As it was read last: files are read again for each operation, as somebody may have replaced a password.
+    address: ArcSwap<Address>,
     seal: Option<Seal>,
 }
 
-/// What became of a write.
-enum Written {
-    Yes,
-    /// The record is another by now: this one.
-    Changed(Snapshot),
+impl Setup {
+    /// What cannot be read now, or is no address, is being replaced, or the worker has no right to it: what was read
+    /// before holds.
+    fn address(&self) -> Arc<Address> {
+        if self.options.has_files()
+            && let Ok(address) = Address::read(&self.options)
+        {
+            self.address.store(Arc::new(address));
+        }
+        self.address.load_full()
+    }
 }
 
 impl RedisStore {
     /// Reads secrets, keys and certificates; connects when a token is needed.
     pub fn new(options: &RedisOptions) -> Result<RedisStore> {
         let seal = options.key.as_ref().map(|key| Seal::new(key, &options.old_keys)).transpose()?;
-        let setup = Setup { address: Address::read(options)?, seal, options: options.clone() };
+        let setup = Setup { address: ArcSwap::from_pointee(Address::read(options)?), seal, options: options.clone() };
         let store = RedisStore::with(Arc::new(setup));
         match &store.tls {
             Err(error) => Err(error.clone()),
@@ -83,12 +94,13 @@ impl RedisStore {
 
     fn with(setup: Arc<Setup>) -> RedisStore {
         RedisStore {
-            tls: setup.address.tls(&setup.options),
+            tls: setup.address.load().tls(&setup.options),
             setup,
             idle: Mutex::new(None),
             met: Met::default(),
             without_scripts: AtomicBool::new(false),
-            warned: AtomicBool::new(false),
+            without_numbers: AtomicBool::new(false),
+            warned: Default::default(),
         }
     }
 
@@ -101,9 +113,12 @@ impl RedisStore {
         let mut record = match fields::decode(client, &read.hash, self.setup.seal.as_ref()) {
             Ok(record) => record,
             Err(why) => {
-                return (Record::default(), Some(format!("the record {} in Redis {why}", self.key(client))));
+                let place =
+                    format!("the record {} in Redis at {}", self.key(client), self.setup.address.load().shown());
+                return (Record::default(), Some(format!("{place} {why}")));
             }
         };
+        self.compare_number(call, client, &mut record, read);
         match &read.incarnation {
             Some(incarnation) => record.stand_in(client, incarnation),
             // With a number of replicas that have every write, none is lost with the server.
@@ -111,7 +126,7 @@ impl RedisStore {
             // Nothing tells whether a failover has lost a claim: so what is stored counts as claimed.
             None => {
                 record.stand_in(client, &hex(&random::<16>()));
-                if !self.warned.swap(true, Ordering::Relaxed) {
+                if !self.warned[0].swap(true, Ordering::Relaxed) {
                     call.log(Level::Warning, || {
                         "Redis did not tell its replication ID (INFO replication), so every stored refresh token counts as used; \
                          grant the user +info, or set store.wait_replicas"
@@ -123,15 +138,31 @@ impl RedisStore {
         (record, None)
     }
 
+    fn compare_number(&self, call: &Call, client: &str, record: &mut Record, read: &Snapshot) {
+        match self.expiry_in(read) {
+            Some(expiry) => record.compare_number(client, |number| expiry.is(number)),
+            None if !self.warned[1].swap(true, Ordering::Relaxed) => call.log(Level::Warning, || {
+                "Redis did not let the moment be set and asked for at which the record expires (PEXPIREAT, PTTL), so an old \
+                 copy of it that is put back is not noticed; grant the user +pttl +pexpireat"
+                    .to_owned()
+            }),
+            None => {}
+        }
+    }
+
+    fn expiry_in(&self, read: &Snapshot) -> Option<Expiry> {
+        read.expiry.filter(|_| !self.without_numbers.load(Ordering::Relaxed))
+    }
+
     fn begin<'a>(&'a self, call: &'a Call, client: &str) -> std::result::Result<Visit<'a>, StoreFault> {
         call.go_on().and_then(|()| self.tls.as_ref().map(|_| ()).map_err(Error::clone)).map_err(unwritten)?;
         let kept = self.idle.try_lock().and_then(|mut idle| idle.take());
         let kept = kept.and_then(Idle::into_usable);
         // A store that hangs must leave the call time to go on without it (T5), however many servers there are to ask.
-        let most = call.left() / 2;
+        let most = call.left_for_store();
         let until = Instant::now() + most;
         let route = Route {
-            address: &self.setup.address,
+            address: self.setup.address(),
             tls: self.tls.as_ref().ok().and_then(Option::as_ref),
             limit: Duration::from_millis(self.setup.options.timeout_ms.0).min(most),
             until,
@@ -140,193 +171,6 @@ impl RedisStore {
         let session = Session::new(kept, route, Pace::new(call, until, None));
         Ok(Visit { store: self, key: self.key(client), session })
     }
-}
-
-/// One operation of the store. Its connection is given back only after an operation that went well.
-struct Visit<'a> {
-    store: &'a RedisStore,
-    key: String,
-    session: Session<'a>,
-}
-
-impl Visit<'_> {
-    /// Reads the record. `watch`: it is going to be changed.
-    fn read(&mut self, watch: bool) -> std::result::Result<Snapshot, StoreFault> {
-        self.read_from_master(watch).map_err(|trouble| {
-            trouble.into_fault("reading the record in Redis", false, &self.store.setup.address.secrets())
-        })
-    }
-
-    /// Writes the record, if it is still what was read.
-    fn write(
-        &mut self,
-        read: &Snapshot,
-        edit: &fields::Edit,
-        ttl_seconds: i64,
-    ) -> std::result::Result<Written, StoreFault> {
-        self.write_replicated(read, edit, ttl_seconds).map_err(|trouble| {
-            let before = read.hash.0.iter().map(|(name, value)| (&name[..], value));
-            let after = edit.set.iter().map(|(name, value)| (name.as_bytes(), value));
-            let tokens = fields::tokens(before.chain(after));
-            let known: Vec<&Secret> = tokens.iter().chain(self.store.setup.address.secrets()).collect();
-            trouble.into_fault("writing the record in Redis", true, &known)
-        })
-    }
-
-    fn end(mut self) {
-        // By WATCH and MULTI each change has a connection of its own: nobody else's watch is on it.
-        if self.store.without_scripts.load(Ordering::Relaxed) {
-            self.session.disconnect();
-        }
-        if let Some(connection) = self.session.into_connection()
-            && let Some(mut idle) = self.store.idle.try_lock()
-        {
-            *idle = Some(Idle::new(connection));
-        }
-    }
-
-    fn read_from_master(&mut self, watch: bool) -> std::result::Result<Snapshot, Trouble> {
-        let is_found = !matches!(self.store.setup.address.servers, Servers::One(_));
-        let mut again = true;
-        loop {
-            let was_kept = self.session.is_kept();
-            let outcome = self.read_once(watch);
-            let look_again = again
-                && match &outcome {
-                    // The server has closed a connection that idled, or was told to go: nothing was changed by asking.
-                    Err(Trouble::Lost { timed_out: false, .. }) => was_kept,
-                    Err(trouble) => trouble.is_demoted() && is_found,
-                    Ok(snapshot) => snapshot.is_replica && was_kept,
-                };
-            if !look_again {
-                return match outcome {
-                    Ok(snapshot) if snapshot.is_replica => Err(Trouble::Unusable(format!(
-                        "{} is a replica, which may lack what was written last; name the master, or use store.sentinel",
-                        self.session.server().map(ToString::to_string).unwrap_or_default()
-                    ))),
-                    other => other,
-                };
-            }
-            again = false;
-            self.session.disconnect();
-        }
-    }
-
-    fn read_once(&mut self, watch: bool) -> std::result::Result<Snapshot, Trouble> {
-        let is_cluster = matches!(self.store.setup.address.servers, Servers::Cluster(_));
-        if !self.store.without_scripts.load(Ordering::Relaxed) {
-            match self.session.ask(&script::load(&self.key)) {
-                Err(trouble) if trouble.refuses_scripts() && !is_cluster => {
-                    self.store.without_scripts.store(true, Ordering::Relaxed);
-                }
-                other => return script::snapshot(other?).ok_or_else(|| self.senseless()),
-            }
-        }
-        if watch {
-            self.session.ask(&Command::new("WATCH").arg(&self.key))?;
-        }
-        self.read_by_commands()
-    }
-
-    /// What the script reads, where scripts are refused. In one step only under WATCH, which EXEC asks about.
-    fn read_by_commands(&mut self) -> std::result::Result<Snapshot, Trouble> {
-        let time = self.session.ask(&Command::new("TIME"))?;
-        let now = script::time(&time).ok_or_else(|| self.senseless())?;
-        let (incarnation, role) = match self.session.ask(&ask_replication()) {
-            Ok(info) => script::replication(info),
-            Err(trouble) if trouble.is_not_permitted() => (None, None),
-            Err(trouble) => return Err(trouble),
-        };
-        let hash = self.session.ask(&Command::new("HGETALL").arg(&self.key))?;
-        let hash = script::hash_in(hash).ok_or_else(|| self.senseless())?;
-        let is_replica = role.is_some_and(|role| role != "master");
-        Ok(Snapshot { hash, now, incarnation, is_replica })
-    }
-
-    fn write_replicated(
-        &mut self,
-        read: &Snapshot,
-        edit: &fields::Edit,
-        ttl_seconds: i64,
-    ) -> std::result::Result<Written, Trouble> {
-        let written = match self.store.without_scripts.load(Ordering::Relaxed) {
-            false => self.write_by_script(read, edit, ttl_seconds)?,
-            true => self.write_watched(read, edit, ttl_seconds)?,
-        };
-        let replicas = self.store.setup.options.wait_replicas.0;
-        if matches!(written, Written::Yes) && replicas > 0 {
-            self.wait_for(replicas)?;
-        }
-        Ok(written)
-    }
-
-    fn write_by_script(
-        &mut self,
-        read: &Snapshot,
-        edit: &fields::Edit,
-        ttl_seconds: i64,
-    ) -> std::result::Result<Written, Trouble> {
-        match self.session.ask(&script::change(&self.key, read, edit, ttl_seconds))? {
-            Value::Int(1) => Ok(Written::Yes),
-            other => script::snapshot(other).map(Written::Changed).ok_or_else(|| self.senseless()),
-        }
-    }
-
-    /// The same under WATCH, which holds since the record was read, on the same connection. Nothing happens before EXEC.
-    fn write_watched(
-        &mut self,
-        read: &Snapshot,
-        edit: &fields::Edit,
-        ttl_seconds: i64,
-    ) -> std::result::Result<Written, Trouble> {
-        self.session.ask(&Command::new("MULTI"))?;
-        for command in script::writes(&self.key, edit, ttl_seconds) {
-            self.session.ask(&command)?;
-        }
-        if read.incarnation.is_some() {
-            self.session.ask(&ask_replication())?;
-        }
-        let answer = self.session.ask(&Command::new("EXEC"))?;
-        let is_same = match answer {
-            Value::Array(mut answers) if read.incarnation.is_some() => {
-                answers.pop().is_some_and(|info| script::replication(info).0 == read.incarnation)
-            }
-            Value::Array(_) => true,
-            // Somebody else has written since.
-            _ => false,
-        };
-        match is_same {
-            true => Ok(Written::Yes),
-            // If it was written under another incarnation, it was not on what was read: whoever wrote looks again.
-            false => {
-                self.session.ask(&Command::new("WATCH").arg(&self.key))?;
-                self.read_by_commands().map(Written::Changed)
-            }
-        }
-    }
-
-    /// Waits until so many replicas have what this connection wrote.
-    fn wait_for(&mut self, wanted: u64) -> std::result::Result<(), Trouble> {
-        let limit = self.session.route.limit;
-        let wait = Command::new("WAIT").arg_owned(wanted).arg_owned(limit.as_millis().max(1));
-        // The server itself waits for up to the limit.
-        match (self.session.ask_within(&wait, 2 * limit)?, self.session.server().cloned()) {
-            (Value::Int(got), _) if u64::try_from(got).is_ok_and(|got| got >= wanted) => Ok(()),
-            (Value::Int(got), Some(server)) => Err(Trouble::Unreplicated { server, wanted, got }),
-            _ => Err(self.senseless()),
-        }
-    }
-
-    fn senseless(&self) -> Trouble {
-        match self.session.server() {
-            Some(server) => Trouble::Senseless(server.clone()),
-            None => Trouble::Unreached("there is no connection".to_owned()),
-        }
-    }
-}
-
-fn ask_replication() -> Command<'static> {
-    Command::new("INFO").arg("replication")
 }
 
 fn unwritten(error: Error) -> StoreFault {
@@ -351,8 +195,11 @@ impl TokenStore for RedisStore {
                 visit.end();
                 return Ok(());
             }
+            read.expiry = self.expiry_in(&read);
+            let life = Life::new(record.ttl_seconds(read.now), &read, random_place());
+            record.set_number(client, life.until);
             let edit = fields::encode(client, &record, &read.hash, self.setup.seal.as_ref());
-            match visit.write(&read, &edit, record.ttl_seconds(read.now))? {
+            match visit.write(&read, &edit, life)? {
                 Written::Yes => {
                     visit.end();
                     return Ok(());

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result, Status};
 use crate::options::SecretSource;
-use crate::secret::random;
+use crate::secret::{hex, random};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
@@ -33,8 +33,8 @@ struct Key {
 /// Why something could not be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unopened {
-    /// It was sealed under a key that is not among ours.
-    ForeignKey,
+    /// It was sealed under a key of this name, which is not among ours.
+    ForeignKey([u8; NAME]),
     /// It is not whole, was changed, or belongs to another client.
     Damaged,
 }
@@ -60,13 +60,26 @@ impl Seal {
 
     /// Opens what was sealed for this client under any of the keys.
     pub fn open(&self, client: &str, sealed: &[u8]) -> std::result::Result<Zeroizing<Vec<u8>>, Unopened> {
-        let (name, rest) = sealed.split_at_checked(NAME).ok_or(Unopened::Damaged)?;
+        let (name, rest) = sealed.split_first_chunk::<NAME>().ok_or(Unopened::Damaged)?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or(Unopened::Damaged)?;
-        let key = self.keys.iter().find(|key| key.name == name).ok_or(Unopened::ForeignKey)?;
+        let key = self.keys.iter().find(|key| key.name == *name).ok_or(Unopened::ForeignKey(*name))?;
         key.cipher
             .decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: client.as_bytes() })
             .map(Zeroizing::new)
             .map_err(|_| Unopened::Damaged)
+    }
+
+    /// Why it was not opened, in words that follow the name of the place.
+    pub fn explain(&self, unopened: Unopened) -> String {
+        match unopened {
+            Unopened::Damaged => "is damaged, or another client_id's".to_owned(),
+            Unopened::ForeignKey(theirs) => format!(
+                "is sealed with another key (its name is {}, this process's {}): processes with different keys replace each \
+                 other's record at every refresh; give all the same store.key, or add the other one to store.old_keys",
+                hex(&theirs),
+                hex(&self.keys[0].name)
+            ),
+        }
     }
 
     /// What names credentials in a record that is sealed with these keys.
@@ -122,7 +135,7 @@ mod tests {
         let sealed = ours.seal("shop", b"tokens");
         assert_eq!(&**ours.open("shop", &sealed).unwrap(), b"tokens");
         assert_eq!(ours.open("other", &sealed).unwrap_err(), Unopened::Damaged);
-        assert_eq!(theirs.open("shop", &sealed).unwrap_err(), Unopened::ForeignKey);
+        assert_eq!(theirs.open("shop", &sealed).unwrap_err(), Unopened::ForeignKey(ours.keys[0].name));
         assert_ne!(sealed, ours.seal("shop", b"tokens"), "every nonce is fresh");
     }
 
@@ -144,7 +157,7 @@ mod tests {
         let old = seal(&[1; 32]);
         let both = Seal::new(&source(&[2; 32]), &[source(&[1; 32])]).unwrap();
         assert_eq!(&**both.open("shop", &old.seal("shop", b"x")).unwrap(), b"x");
-        assert_eq!(old.open("shop", &both.seal("shop", b"x")).unwrap_err(), Unopened::ForeignKey);
+        assert_eq!(old.open("shop", &both.seal("shop", b"x")).unwrap_err(), Unopened::ForeignKey(both.keys[0].name));
         assert_eq!(&**seal(&[2; 32]).open("shop", &both.seal("shop", b"x")).unwrap(), b"x");
     }
 

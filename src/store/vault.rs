@@ -8,7 +8,7 @@
 //! looks like somebody else's.
 
 use super::record::{LEASE, Record};
-use super::seal::{Seal, Unopened};
+use super::seal::Seal;
 use super::{Change, Loaded, Marks, StoreFault, TokenStore, to_json};
 use crate::call::Call;
 use crate::error::{Error, Result, Status};
@@ -134,7 +134,7 @@ impl VaultStore {
     }
 
     /// The record in an answer, or why it can not be used.
-    fn decode(&self, client: &str, text: &[u8]) -> std::result::Result<Record, &'static str> {
+    fn decode(&self, client: &str, text: &[u8]) -> std::result::Result<Record, String> {
         #[derive(Deserialize)]
         struct Outer<T> {
             data: Inner<T>,
@@ -143,18 +143,16 @@ impl VaultStore {
         struct Inner<T> {
             data: T,
         }
-        let content: Outer<Content> = serde_json::from_slice(text).map_err(|_| "is damaged")?;
+        let damaged = || "is damaged".to_owned();
+        let content: Outer<Content> = serde_json::from_slice(text).map_err(|_| damaged())?;
         match (content.data.data, &self.seal) {
             (Content::Plain(record), None) => Ok(*record),
-            (Content::Plain(_), Some(_)) => Err("is not sealed"),
-            (Content::Sealed { .. }, None) => Err("is sealed, and no key was given"),
+            (Content::Plain(_), Some(_)) => Err("is not sealed".to_owned()),
+            (Content::Sealed { .. }, None) => Err("is sealed, and no key was given".to_owned()),
             (Content::Sealed { sealed }, Some(seal)) => {
-                let sealed = STANDARD.decode(sealed).map_err(|_| "is damaged")?;
-                let plain = seal.open(client, &sealed).map_err(|unopened| match unopened {
-                    Unopened::ForeignKey => "is sealed with another key",
-                    Unopened::Damaged => "is damaged, or another client_id's",
-                })?;
-                serde_json::from_slice(&plain).map_err(|_| "is damaged")
+                let sealed = STANDARD.decode(sealed).map_err(|_| damaged())?;
+                let plain = seal.open(client, &sealed).map_err(|unopened| seal.explain(unopened))?;
+                serde_json::from_slice(&plain).map_err(|_| damaged())
             }
         }
     }

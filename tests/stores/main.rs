@@ -6,6 +6,9 @@ mod api;
 #[allow(dead_code)]
 #[path = "../vault/bao.rs"]
 mod bao;
+#[allow(dead_code)]
+#[path = "../vault/child.rs"]
+mod child;
 #[path = "../wire/folder.rs"]
 mod folder;
 #[allow(dead_code)]

@@ -52,6 +52,7 @@ macro_rules! rules_of_seals {
         tests! { $place:
             s3_a_sealed_record_shows_nothing
             s3_a_key_is_replaced_without_a_login_and_a_foreign_one_does_not_open
+            s3_keys_that_differ_are_said_once_a_minute_by_each
             s3_what_is_plain_is_not_taken_for_sealed_nor_the_other_way_round
         }
     };
@@ -212,7 +213,10 @@ fn t2_a_lease_is_renewed_while_the_server_is_slow(place: &impl Place) {
     let slow = json!({"route": REFRESH, "delay_before_ms": LONGER_THAN_A_LEASE});
     api.control(json!({"revoke": {"what": "access"}, "faults": slow}));
     let begun = Instant::now();
-    assert_eq!(together(2, |at| status(&both[at])), [200, 200]);
+    // A refresh that hangs has half of the call, so that a login can follow.
+    let patient = Some(r#"{"timeout_ms": 30000}"#);
+    let call = |at: usize| both[at].request("GET", PRODUCTS, Default::default(), patient).expect("an answer").status;
+    assert_eq!(together(2, call), [200, 200]);
     assert!(begun.elapsed() >= Duration::from_millis(LONGER_THAN_A_LEASE));
     assert_counters(&api, [("logins", 1), ("refresh_arrivals", 1)]);
     assert_no_reuse(&api);
@@ -312,6 +316,27 @@ fn s3_a_key_is_replaced_without_a_login_and_a_foreign_one_does_not_open<P: Place
     is_replaced(&api, &place.manager(&api), "is sealed with another key");
     assert_eq!(status(&place.manager(&api)), 200);
     assert_counters(&api, [("logins", 2), ("refreshes", 1)]);
+}
+
+/// Two machines with different keys, which never notice by a failed call.
+fn s3_keys_that_differ_are_said_once_a_minute_by_each<P: Place>(place: &Sealed<P>) {
+    let api = start(json!({}));
+    let (ours, theirs) = (place.manager(&api), manager(&api, place.with_keys(OTHER_KEY, &[])));
+    let all = [listen(&ours), listen(&theirs)];
+    for _ in 0..3 {
+        ours.refresh().expect("a login");
+        theirs.refresh().expect("a login");
+    }
+    for lines in all {
+        let lines = lines.lock().expect("no panic");
+        let errors: Vec<_> = lines.iter().filter(|(level, _)| *level == Level::Error).collect();
+        assert_eq!(errors.len(), 1, "{lines:?}");
+        assert!(errors[0].1.contains("store.key, or add the other one to store.old_keys"), "{lines:?}");
+    }
+    let said = stats(&theirs);
+    assert!(said["last_discard"].as_str().is_some_and(|why| why.contains("another key")), "{said}");
+    assert!(said["store_discards"].as_u64().is_some_and(|count| count >= 3), "{said}");
+    assert_no_reuse(&api);
 }
 
 fn s3_what_is_plain_is_not_taken_for_sealed_nor_the_other_way_round<P: Place>(place: &Sealed<P>) {

@@ -24,7 +24,7 @@ fn heard(lines: &Mutex<Vec<(Level, String)>>, words: &str) -> usize {
 }
 
 /// An AppRole, as the options of a store.
-fn approle(bao: &Bao, rules: &str, role: Value) -> Value {
+pub fn approle(bao: &Bao, rules: &str, role: Value) -> Value {
     bao.ask("POST", "sys/auth/approle", json!({"type": "approle"}));
     bao.must("PUT", "sys/policies/acl/rules", json!({ "policy": rules }));
     let mut wanted = json!({"token_policies": "rules"});
@@ -109,6 +109,54 @@ fn a_refused_approle_login_is_not_tried_again_by_every_call() {
     assert_eq!(heard(&lines, "auth/approle/login was refused (400); check store.role_id"), 1, "{lines:?}");
     assert!(heard(&lines, "no AppRole login was tried") > 1, "{lines:?}");
     assert_eq!(heard(&lines, "hidden-key-9Xw1"), 0);
+    assert_no_reuse(&api);
+}
+
+/// R5: a Vault locks a role for everyone after a few refusals. A manager may live for one request only.
+#[test]
+fn a_refused_secret_is_sent_once_until_it_is_another() {
+    let (api, bao) = (start(json!({})), Bao::start());
+    let mut role = approle(&bao, ENOUGH, json!({}));
+    let right = role["secret_id"].as_str().expect("a secret").to_owned();
+    let file = bao.folder.file("secret", "hidden-key-9Xw1");
+    role["secret_id"] = json!({ "file": file });
+    let all: Vec<Manager> = (0..4).map(|_| bao.manager_with(&api, role.clone())).collect();
+    let lines: Vec<_> = all.iter().map(listen).collect();
+    let refused = || lines.iter().map(|lines| heard(lines, "was refused (400)")).sum::<usize>();
+    for manager in all.iter().chain(&all) {
+        manager.refresh().expect("a pair of one's own");
+    }
+    assert_eq!(refused(), 1, "{lines:?}");
+    bao.folder.file("secret", right);
+    all.iter().for_each(|manager| manager.refresh().expect("a pair"));
+    assert!(all.iter().all(|manager| stats(manager)["token_is_private"] == false), "{lines:?}");
+    assert_eq!(refused(), 1);
+    assert_no_reuse(&api);
+}
+
+#[test]
+fn a_role_that_is_locked_is_said_and_another_secret_is_tried_at_once() {
+    let (api, bao) = (start(json!({})), Bao::start());
+    let mut role = approle(&bao, ENOUGH, json!({}));
+    let right = role["secret_id"].as_str().expect("a secret").to_owned();
+    let login = |secret: &str| {
+        let body = json!({"role_id": role["role_id"], "secret_id": secret});
+        bao.ask("POST", "auth/approle/login", body).0
+    };
+    let file = bao.folder.file("secret", &right);
+    until("the role is locked", || login("wrong") == 403);
+    role["secret_id"] = json!({ "file": file });
+    let manager = bao.manager_with(&api, role.clone());
+    let lines = listen(&manager);
+    manager.refresh().expect("a pair of one's own");
+    assert_eq!(heard(&lines, "has locked the role"), 1, "{lines:?}");
+    manager.refresh().expect("a pair of one's own");
+    assert_eq!(heard(&lines, "has locked the role"), 1, "it is asked again after a pause: {lines:?}");
+    // Another secret, which is the right one as well, is another matter.
+    let another = bao.must("POST", "auth/approle/role/shop/secret-id", json!({}))["data"]["secret_id"].clone();
+    bao.folder.file("secret", another.as_str().expect("a secret"));
+    manager.refresh().expect("a pair of one's own");
+    assert_eq!(heard(&lines, "has locked the role"), 2, "{lines:?}");
     assert_no_reuse(&api);
 }
 

@@ -214,3 +214,29 @@ fn t5_an_engine_that_vanishes_and_comes_back_empty_is_an_empty_store() {
     assert_counters(&api, [("logins", 2)]);
     assert_no_reuse(&api);
 }
+
+/// Its token is to be renewed, or replaced, and then the secret read: all together take half of the call.
+#[test]
+fn t5_one_that_hangs_while_its_token_is_due_leaves_a_short_call_its_half() {
+    let (api, bao) = (start(json!({})), Bao::start());
+    let role = crate::credentials::approle(&bao, crate::bao::ENOUGH, json!({"token_ttl": "3s"}));
+    let mut options = bao.options(role);
+    options["timeout_ms"] = 3000.into();
+    options["store"]["timeout_ms"] = 60_000.into();
+    let options = options.to_string();
+    let manager = Manager::new(Some(&api.url()), Some(USER), Some(PASSWORD), Some(&options)).expect("a manager");
+    assert_eq!(status(&manager), 200);
+    let lines = crate::credentials::listen(&manager);
+    // A third of its life is left.
+    until("the token is due", || {
+        manager.refresh().expect("a pair");
+        lines.lock().unwrap().iter().any(|(_, line)| line.contains("renewed"))
+    });
+    // Nothing but its age makes it due.
+    std::thread::sleep(Duration::from_millis(2100));
+    bao.freeze();
+    api.control(json!({"revoke": {"what": "all"}, "faults": {"route": "POST /auth/login", "delay_before_ms": 1000}}));
+    assert_eq!(status(&manager), 200);
+    bao.thaw();
+    assert_no_reuse(&api);
+}

@@ -71,6 +71,8 @@ fn t2_a_machine_whose_clock_is_minutes_off_shares_as_any_other() {
         // What it writes is as good for others.
         let report = child::run(&before, &order(&api, &bao, &["refresh"]));
         assert_eq!(report["ends"], json!(["refreshed"]), "{report}");
+        let left = bao.record()["expires_at"].as_i64().expect("Unix seconds") - unix_ms() / 1000;
+        assert!((100..=121).contains(&left), "what PHP code reads is {left} s away");
         let other = bao.manager(&api);
         assert_eq!(status(&other), 200);
         assert_counters(&api, [("logins", 1), ("refreshes", 1)]);

@@ -100,7 +100,8 @@ static const char status[] =
     "Usage: tokenmgr status [--json]\n"
     "\n"
     "Gets a token the way a call would, logging in if it must, and says for how long it\n"
-    "is good and what it took.\n"
+    "is good and what it took. Says also if what the token store held was of no use, as\n"
+    "where other machines seal it with another key.\n"
     "\n"
     "      --json            print the statistics only, as JSON\n";
 

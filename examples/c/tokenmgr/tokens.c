@@ -80,6 +80,12 @@ static void print_token_state(const tm_token *token) {
     printf("statistics:    ");
 }
 
+static void print_store_trouble(void *userdata, int32_t level, const char *message) {
+    (void)userdata;
+    (void)level;
+    printf("token store:   %s\n", message);
+}
+
 /* The token is had the way a call has it. What lies in a store can not be told otherwise, and the answer that matters,
  * whether a call would work now, neither. */
 int run_status(const struct options *options, char **args) {
@@ -87,6 +93,8 @@ int run_status(const struct options *options, char **args) {
     int code;
     tm_manager *tm = open_manager_for_token(options, &code);
     if (!tm) return code;
+    /* Whoever asked for log lines reads it there. */
+    if (!options->json && options->verbosity == 0) tm_set_log_callback(tm, print_store_trouble, NULL, 1, NULL);
     tm_error *err = NULL;
     tm_token *token = tm_get_token(tm, &err);
     char *statistics = token ? tm_stats_json(tm, &err) : NULL;

@@ -348,6 +348,34 @@ fn t3_standing_in_another_incarnation_gives_no_further_replay_of_a_spent_token()
 }
 
 #[test]
+fn t3_a_copy_that_was_put_back_counts_as_spent() {
+    let with = |number| {
+        let mut record = record_with("a");
+        record.set_number(CLIENT, number);
+        record
+    };
+    let is_spent = |mut record: Record, last: i64| {
+        record.compare_number(CLIENT, |number| number == last);
+        record.is_spent(CLIENT, None)
+    };
+    assert!(!is_spent(with(Some(7)), 7));
+    assert!(is_spent(with(Some(7)), 9), "put back");
+    assert!(!is_spent(with(None), 9), "of a version that numbers no writes");
+    let mut older = with(Some(7));
+    older.put(CLIENT, &pair("b", 1, 1));
+    assert!(!is_spent(older, 9), "such a version has written another pair, and left the number");
+    let mut logged_out = with(Some(7));
+    logged_out.bury(NOW);
+    logged_out.set_number(CLIENT, Some(8));
+    assert_eq!(logged_out.written, None);
+    let (mut spent, _) = claimed("a");
+    spent.replays = 1;
+    spent.set_number(CLIENT, Some(7));
+    spent.compare_number(CLIENT, |_| false);
+    assert_eq!(spent.replays_of(&print("a")), 1, "no further replay");
+}
+
+#[test]
 fn r5_a_refusal_or_a_pause_since_reading_is_noticed() {
     let read = record_with("a");
     let mut record = read.clone();

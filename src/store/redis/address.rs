@@ -3,6 +3,7 @@
 use crate::error::{Error, Result, Status};
 use crate::http::tls::{self, Side};
 use crate::net::connect::is_loopback;
+use crate::noted::Mark;
 use crate::options::{Options, RedisOptions, SecretSource};
 use crate::secret::Secret;
 use rustls::ClientConfig;
@@ -56,6 +57,15 @@ pub struct Access {
     pub password: Option<Secret>,
     pub database: u16,
     pub tls: bool,
+}
+
+impl Access {
+    /// What names user and password, if it takes any to get in.
+    pub fn mark(&self, server: &Server) -> Option<Mark> {
+        let password = self.password.as_ref()?;
+        let user = self.user.as_ref().map_or(&b""[..], Secret::as_bytes);
+        Some(Mark::of(&server.to_string(), &[user, password.as_bytes()]))
+    }
 }
 
 /// Which servers there are.
@@ -155,6 +165,17 @@ impl Address {
         };
         let all = sentinels.iter().map(|(_, access)| access).chain([&self.access]);
         all.flat_map(|access| [&access.user, &access.password]).flatten().collect()
+    }
+
+    /// Where the record is, for messages.
+    pub fn shown(&self) -> Cow<'static, str> {
+        match &self.servers {
+            Servers::One(server) => server.to_string().into(),
+            Servers::Sentinel { master, nodes } => {
+                format!("{master}, of the Sentinels {}", listed(nodes.iter().map(|(node, _)| node))).into()
+            }
+            Servers::Cluster(nodes) => format!("the Cluster of {}", listed(nodes.iter())).into(),
+        }
     }
 
     fn speaks_tls(&self) -> bool {

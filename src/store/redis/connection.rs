@@ -4,6 +4,7 @@ use super::address::{Access, Server};
 use super::resp::{Command, Reader, Unusable, Value};
 use super::session::Route;
 use super::trouble::Trouble;
+use crate::backoff::REFUSED;
 use crate::http::tls::{self, Side};
 use crate::net::connect::{self, Unreached};
 use crate::net::drive::{Alarm, Pace, Stopped, drive};
@@ -45,6 +46,15 @@ impl Connection {
         route: &Route<'_>,
         pace: &mut Pace<'_>,
     ) -> Result<Connection, Trouble> {
+        let mark = access.mark(server);
+        if let Some(mark) = mark
+            && mark.was_noted_within(REFUSED.most)
+        {
+            return Err(Trouble::Unreached(format!(
+                "{server} answered WRONGPASS to this user and password, so they are not sent again for {} s; correct store.url, or store.username and store.password, or their file, which is then tried at once",
+                REFUSED.most.as_secs()
+            )));
+        }
         let mut pace = pace.within(Instant::now() + route.limit);
         let mut opening = Opening { server, access, route, alarm: Alarm::new(), pace: &mut pace };
         let mut connection = opening.connect()?;
@@ -59,7 +69,11 @@ impl Connection {
                 Some(user) => login.arg(user.as_bytes()),
                 None => login,
             };
-            ask(&login.arg(password.as_bytes()))?;
+            ask(&login.arg(password.as_bytes())).inspect_err(|trouble| {
+                if trouble.refuses_password() {
+                    mark.inspect(|mark| mark.note());
+                }
+            })?;
         }
         if access.database != 0 {
             ask(&Command::new("SELECT").arg_owned(access.database))?;

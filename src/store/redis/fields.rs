@@ -3,7 +3,7 @@
 
 use crate::secret::Secret;
 use crate::store::record::Record;
-use crate::store::seal::{Seal, Unopened};
+use crate::store::seal::Seal;
 use crate::store::to_json;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,12 +13,13 @@ use zeroize::{Zeroize, Zeroizing};
 /// The fields that hold text as it is.
 const TEXTS: [&str; 8] = ["access_token", "refresh_token", "for", "family", "spent", "inc", "host", "user"];
 /// The fields that hold JSON.
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 11] = [
     "expires_at",
     "refresh_expires_at",
     "stored_at",
     "lifetime_ms",
     "seq",
+    "written",
     "replays",
     "claim",
     "tombstone",
@@ -70,7 +71,7 @@ impl Drop for Parts {
 }
 
 /// The record in a hash, or why it can not be used.
-pub fn decode(client: &str, hash: &Hash, seal: Option<&Seal>) -> Result<Record, &'static str> {
+pub fn decode(client: &str, hash: &Hash, seal: Option<&Seal>) -> Result<Record, String> {
     let mut parts = Parts::default();
     for name in TEXTS.into_iter().chain(OTHERS) {
         let Some(value) = hash.get(name) else {
@@ -90,7 +91,7 @@ pub fn decode(client: &str, hash: &Hash, seal: Option<&Seal>) -> Result<Record, 
             parts.0.retain(|name, _| ["access_token", "refresh_token", "expires_at", "spent"].contains(&name.as_str()));
             Record::deserialize_map(parts)
         })
-        .ok_or("is damaged")
+        .ok_or_else(|| "is damaged".to_owned())
 }
 
 /// A field's value as the record has it; `None`: not to be understood, so as good as absent.
@@ -147,18 +148,15 @@ fn bound_to(client: &str, name: &str) -> String {
     format!("{client}\0{name}")
 }
 
-fn open(client: &str, name: &str, value: &Bytes, seal: Option<&Seal>) -> Result<Bytes, &'static str> {
+fn open(client: &str, name: &str, value: &Bytes, seal: Option<&Seal>) -> Result<Bytes, String> {
     let sealed = value.strip_prefix(SEALED.as_bytes());
     match (sealed, seal) {
         (None, None) => Ok(value.clone()),
-        (Some(_), None) => Err("is sealed, and no key was given"),
-        (None, Some(_)) => Err("is not sealed"),
+        (Some(_), None) => Err("is sealed, and no key was given".to_owned()),
+        (None, Some(_)) => Err("is not sealed".to_owned()),
         (Some(sealed), Some(seal)) => {
-            let sealed = STANDARD.decode(sealed).map_err(|_| "is damaged")?;
-            seal.open(&bound_to(client, name), &sealed).map_err(|why| match why {
-                Unopened::ForeignKey => "is sealed with another key",
-                Unopened::Damaged => "is damaged, or another client_id's",
-            })
+            let sealed = STANDARD.decode(sealed).map_err(|_| "is damaged".to_owned())?;
+            seal.open(&bound_to(client, name), &sealed).map_err(|unopened| seal.explain(unopened))
         }
     }
 }

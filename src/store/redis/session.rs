@@ -75,7 +75,7 @@ fn is_stale(since: Tick, now: Tick) -> bool {
 /// What a session needs to connect.
 #[derive(Debug)]
 pub struct Route<'a> {
-    pub address: &'a Address,
+    pub address: Arc<Address>,
     pub tls: Option<&'a Arc<ClientConfig>>,
     /// The most that connecting may take, and each command.
     pub limit: Duration,
@@ -189,7 +189,7 @@ impl<'a> Session<'a> {
     }
 
     fn connect(&mut self) -> Result<Connection, Trouble> {
-        let address = self.route.address;
+        let address = Arc::clone(&self.route.address);
         match &address.servers {
             Servers::One(server) => self.open(server),
             Servers::Sentinel { master, nodes } => {

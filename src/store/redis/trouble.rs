@@ -74,6 +74,16 @@ impl Trouble {
         }
     }
 
+    /// Whether the user and password are not the server's, in the words of Redis or of older ones.
+    pub fn refuses_password(&self) -> bool {
+        match self {
+            Trouble::Refused { refusal: Refusal { code, detail }, .. } => {
+                code == "WRONGPASS" || code == "ERR" && detail.contains("invalid password")
+            }
+            _ => false,
+        }
+    }
+
     pub fn is_not_permitted(&self) -> bool {
         self.code() == "NOPERM"
     }

@@ -115,6 +115,11 @@ impl Server {
         Ok(server)
     }
 
+    /// Which Vault, and which namespace in it.
+    pub fn name(&self) -> String {
+        format!("{} {:?}", self.origins.host(), self.headers.get(NAMESPACE))
+    }
+
     /// The same server for a forked child.
     pub fn in_child(&self) -> Server {
         Server {
@@ -153,8 +158,8 @@ impl Server {
         };
         let shown = outgoing.shown();
         call.log(Level::Debug, || format!("sending {shown}"));
-        // Half of what is left: where the Vault hangs, the call goes on without it.
-        let deadline = Instant::now() + self.timeout.min(call.left() / 2);
+        // Where the Vault hangs, the call goes on without it.
+        let deadline = Instant::now() + self.timeout.min(call.left_for_store());
         let mut exchange = Exchange { deadline, limit: LARGEST, on_tick: None };
         let answer = transport
             .send(call, &self.stats, &outgoing, request.reuse, &mut Streams::default(), &mut exchange)

@@ -13,6 +13,7 @@ use crate::gate::Gate;
 use crate::http::message::Reuse;
 use crate::instance::Pause;
 use crate::log::Level;
+use crate::noted::Mark;
 use crate::options::{SecretSource, VaultOptions};
 use crate::secret::Secret;
 use crate::store::StoreFault;
@@ -20,6 +21,7 @@ use arc_swap::ArcSwapOption;
 use http::Method;
 use serde::Serialize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -27,6 +29,10 @@ use zeroize::Zeroizing;
 const RENEWAL: Backoff = Backoff { first: Duration::from_secs(5), most: Duration::from_secs(600) };
 
 type Outcome<T> = std::result::Result<T, StoreFault>;
+
+/// How long a secret that the Vault does not know is not sent again while it is the same. A Vault forgets refused logins
+/// after a quarter of an hour, unless it is told otherwise.
+const UNCHANGED: Duration = Duration::from_secs(3600);
 
 /// Where the token comes from.
 #[derive(Clone, Debug)]
@@ -46,8 +52,9 @@ pub struct Tokens {
     turn: Gate,
     /// A renewal that did not succeed.
     renewal: Pause,
-    /// An AppRole login that was refused.
+    /// An AppRole login that was refused, though not for its secret's sake, and the credentials that it was tried with.
     login: Pause,
+    login_with: AtomicU64,
     /// A new token that was refused, too: it is not the token that is at fault.
     denied: Pause,
 }
@@ -121,6 +128,7 @@ impl Tokens {
             turn: Gate::default(),
             renewal: Pause::default(),
             login: Pause::default(),
+            login_with: AtomicU64::new(0),
             denied: Pause::default(),
         }
     }
@@ -246,14 +254,11 @@ impl Tokens {
         role_id: &SecretSource,
         secret_id: Option<&SecretSource>,
     ) -> Outcome<VaultToken> {
-        if !self.login.is_over(Tick::now()) {
-            return Err(unwritten(Error::new(
-                Status::TM_STORE,
-                "no AppRole login was tried: the Vault refused the last one a short while ago; check store.role_id and store.secret_id",
-            )));
-        }
         let role_id = read(role_id, "store.role_id")?;
         let secret_id = secret_id.map(|source| read(source, "store.secret_id")).transpose()?;
+        let parts = [role_id.as_bytes(), secret_id.as_ref().map_or(b"", Secret::as_bytes)];
+        let mark = Mark::of(&format!("{} {path}", server.name()), &parts);
+        self.may_log_in(mark).map_err(unwritten)?;
         #[derive(Serialize)]
         struct Login<'a> {
             role_id: &'a str,
@@ -277,18 +282,45 @@ impl Tokens {
                 call.log(Level::Debug, || format!("logged in to the Vault by AppRole, for {lease_duration} s"));
                 Ok(VaultToken::new(token.clone(), *lease_duration, *renewable))
             }
-            (400 | 401 | 403, _) => {
-                self.login.grow(REFUSED, None);
+            (status @ (400 | 401 | 403), _) => {
+                match status {
+                    400 => mark.note(),
+                    _ => self.login.grow(REFUSED, None),
+                }
+                self.login_with.store(mark.number(), Ordering::Relaxed);
+                let advice = match status {
+                    403 => {
+                        "the Vault has locked the role after too many refused logins, for a quarter of an hour unless it is \
+                         told otherwise (sys/locked-users), or takes no login from here; see its log"
+                    }
+                    _ => "check store.role_id, store.secret_id and store.approle_mount",
+                };
                 Err(unwritten(Error::new(
                     Status::TM_STORE,
-                    format!(
-                        "{} was refused ({}); check store.role_id, store.secret_id and store.approle_mount",
-                        answered.shown, answered.status
-                    ),
+                    format!("{} was refused ({status}); {advice}", answered.shown),
                 )))
             }
             _ => Err(unwritten(answered.reply().error())),
         }
+    }
+}
+
+impl Tokens {
+    /// R5: what was refused is not sent again as it is; what has changed since is tried at once.
+    fn may_log_in(&self, mark: Mark) -> Result<()> {
+        if mark.was_noted_within(UNCHANGED) {
+            return Err(Error::new(
+                Status::TM_STORE,
+                "no AppRole login was tried: the Vault does not know this role_id or secret_id; correct store.role_id or store.secret_id, which is then tried at once",
+            ));
+        }
+        if !self.login.is_over(Tick::now()) && self.login_with.load(Ordering::Relaxed) == mark.number() {
+            return Err(Error::new(
+                Status::TM_STORE,
+                "no AppRole login was tried: the Vault refused the last one a short while ago, perhaps as the role is locked; see the Vault's log",
+            ));
+        }
+        Ok(())
     }
 }
 

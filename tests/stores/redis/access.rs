@@ -75,6 +75,37 @@ fn s2_a_refused_password_is_said_and_not_shown() {
     }
 }
 
+/// A password in a file, which is replaced while managers come and go.
+#[test]
+fn r5_a_refused_password_is_sent_once_until_it_is_another() {
+    let redis = Redis::listening(Folder::new(), "--port", &["--requirepass", "first"], &["-a", "first"]);
+    let file = redis.folder.file("password", "wrong");
+    let store = json!({"url": format!("redis://127.0.0.1:{}", redis.port()), "password": {"file": file}});
+    let api = start(json!({}));
+    let new = || manager(&api, options(store.clone(), json!({})));
+    let one = new();
+    for manager in [&one, &new(), &one, &new()] {
+        manager.refresh().expect("a pair of one's own");
+    }
+    let log = redis.cli(&["ACL", "LOG"]);
+    let count = log.lines().skip_while(|&line| line != "count").nth(1);
+    assert_eq!(count, Some("1"), "{log}");
+    redis.folder.file("password", "first");
+    one.refresh().expect("a pair");
+    assert_eq!(stats(&one)["token_is_private"], false);
+    // The server's password is another, and then the file's: the next connection knows it.
+    let failures = stat(&one, "store_failures");
+    redis.cli(&["CONFIG", "SET", "requirepass", "second"]);
+    redis.folder.file("password", "second");
+    let killed = std::process::Command::new("redis-cli")
+        .args(["-p", &redis.port().to_string(), "-a", "second", "CLIENT", "KILL", "TYPE", "normal"])
+        .output();
+    assert!(killed.expect("redis-cli").status.success());
+    one.refresh().expect("a pair");
+    assert_eq!((stat(&one, "store_failures"), &stats(&one)["token_is_private"]), (failures, &json!(false)));
+    assert_no_reuse(&api);
+}
+
 /// No Redis does, but what stands in its place may. The password is short, so that nothing but knowing it takes it out.
 #[test]
 fn s2_a_password_that_the_server_repeats_is_not_shown() {

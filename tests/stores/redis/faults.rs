@@ -137,6 +137,26 @@ fn t5_a_frozen_server_leaves_a_short_call_its_half() {
     redis.signal("CONT");
 }
 
+/// It hangs when the claim is to be written, and then when that is to be given back: both together take half of the call.
+#[test]
+fn t5_one_that_hangs_at_the_claim_leaves_a_short_call_its_half_too() {
+    for (write, user) in WAYS {
+        let (api, redis) = (start(json!({})), Redis::start());
+        redis.cli(&["ACL", "SETUSER", "scriptless", "on", ">x", "~*", "+@all", "-eval"]);
+        let proxy = Arc::new(Proxy::to(redis.port()));
+        let url = format!("redis://{user}127.0.0.1:{}", proxy.port);
+        let mut all = options(json!({"url": url}), json!({"timeout_ms": 60_000}));
+        all["timeout_ms"] = json!(3000);
+        let first = manager(&api, all);
+        api.control(json!({"faults": {"route": "POST /auth/login", "delay_before_ms": 1000}}));
+        let stalled = proxy.clone();
+        proxy.before(write, move || stalled.stall());
+        assert_eq!(status(&first), 200);
+        assert!(proxy.has_meddled(), "no command held {write}");
+        assert_eq!(stats(&first)["token_is_private"], true);
+    }
+}
+
 #[test]
 fn an_interrupt_ends_the_wait_for_a_frozen_server() {
     let (api, redis) = (start(json!({})), Redis::start());
@@ -262,7 +282,7 @@ fn before_the_claim(write: &str, user: &str, meddle: impl FnOnce(&Redis) + Send 
 }
 
 /// How the two ways to write are known, and who goes which way.
-const WAYS: [(&str, &str); 2] = [("local at = 3", ""), ("EXEC", "scriptless:x@")];
+const WAYS: [(&str, &str); 2] = [("local at = 4", ""), ("EXEC", "scriptless:x@")];
 
 #[test]
 fn t2_a_claim_counts_only_in_the_incarnation_that_was_read() {

@@ -1,8 +1,9 @@
 //! A redis-server of a test's own, and talking to it as an operator would.
 
+use crate::api::DemoApi;
 use crate::folder::Folder;
 use crate::program::Program;
-use crate::support::until;
+use crate::support::{PASSWORD, USER, until};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -59,6 +60,14 @@ impl Redis {
     /// The options of a manager that keeps its pair here.
     pub fn options(&self, more: Value) -> Value {
         options(json!({"url": self.url()}), more)
+    }
+
+    /// An order for a process of its own that shares the record here: see tests/vault/child.rs.
+    pub fn order(&self, api: &DemoApi, steps: &[&str]) -> Value {
+        let mut options = self.options(json!({}));
+        options["proxy"] = "none".into();
+        options["refresh_jitter_seconds"] = 0.into();
+        json!({"host": api.url(), "username": USER, "password": PASSWORD, "options": options, "steps": steps})
     }
 
     /// What redis-cli prints for a command that must not fail.

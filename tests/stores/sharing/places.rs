@@ -111,7 +111,7 @@ impl Place for InRedis {
     }
 
     fn writes(&self) -> Option<u64> {
-        Some(self.counted("commandstats", "cmdstat_expire:calls="))
+        Some(self.counted("commandstats", "cmdstat_pexpireat:calls="))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Three processes, one record, and a server that counts: thousands of random orders of everything that they
 //! and the world can do. Whatever the order, no refresh token arrives twice, no usable pair gives way to an
-//! older one, nothing in flight survives a logout, and nothing is ever stuck.
+//! older one, nothing in flight survives a logout, and nothing is ever stuck. The world also puts old copies of the record
+//! back, where the store numbers the writes; where it is shared with a version that knows no numbers, it does not.
 
 use super::*;
 
@@ -59,6 +60,13 @@ fn made(number: usize, lineage: Lineage) -> StoredPair {
     StoredPair { expires_at, ..pair(&number.to_string(), lineage.family, lineage.seq) }
 }
 
+fn as_fields(record: &Record) -> serde_json::Map<String, serde_json::Value> {
+    match serde_json::to_value(record) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        other => panic!("a record is an object: {other:?}"),
+    }
+}
+
 /// How far a process is with a renewal.
 #[derive(Clone, Debug)]
 enum At {
@@ -103,6 +111,12 @@ struct World {
     /// What a replica has of it, and which server this is by now.
     replica: Record,
     incarnation: String,
+    /// The number of the last write, as the store keeps it, beside the record.
+    number: i64,
+    /// What was copied of the record at some time.
+    copy: Record,
+    /// The last process is of a version of this library that numbers no writes.
+    has_older_version: bool,
     now: i64,
     server: Server,
     processes: Vec<Process>,
@@ -118,6 +132,9 @@ impl World {
             record: Record::default(),
             replica: Record::default(),
             incarnation: "first".to_owned(),
+            number: 0,
+            copy: Record::default(),
+            has_older_version: schedule.is_multiple_of(4),
             now: NOW,
             server: Server::default(),
             processes,
@@ -131,16 +148,42 @@ impl World {
         Lineage { family: self.families, seq: 0 }
     }
 
+    fn is_older_version(&self, who: usize) -> bool {
+        self.has_older_version && who == 2
+    }
+
+    /// The record as the store gives it to a process.
+    fn look(&self, who: usize) -> Record {
+        let mut record = self.record.clone();
+        if !self.is_older_version(who) {
+            record.compare_number(CLIENT, |number| number == self.number);
+        }
+        record.stand_in(CLIENT, &self.incarnation);
+        record
+    }
+
+    /// Puts it into the store.
+    fn put(&mut self, who: usize, mut record: Record) {
+        self.number += 1;
+        if !self.is_older_version(who) {
+            record.set_number(CLIENT, Some(self.number));
+        }
+        self.record = record;
+    }
+
     /// Runs a change of the record, and looks at what it overwrote.
-    fn write(&mut self, change: impl FnOnce(&mut Record, i64) -> bool) -> bool {
-        self.record.stand_in(CLIENT, &self.incarnation);
+    fn write(&mut self, who: usize, change: impl FnOnce(&mut Record, i64) -> bool) -> bool {
+        let mut record = self.look(who);
         // A spent pair is of no more use to anyone, whether it was sent or not (T3).
-        let is_spent = |before: &usize| self.record.spent == Some(print(&before.to_string()));
-        let before = number(&self.record.pair).filter(|before| !is_spent(before));
-        let done = change(&mut self.record, self.now);
-        let after = number(&self.record.pair);
+        let is_spent = |before: &usize| record.spent == Some(print(&before.to_string()));
+        let before = number(&record.pair).filter(|before| !is_spent(before));
+        let done = change(&mut record, self.now);
+        let after = number(&record.pair);
         if let (Some(before), Some(after)) = (before, after) {
             assert!(after >= before || !self.server.is_usable(before), "pair {before} gave way to the older {after}");
+        }
+        if done {
+            self.put(who, record);
         }
         done
     }
@@ -162,8 +205,8 @@ impl World {
             At::Failed { claim, unseen } => {
                 // Giving it back may fail, too.
                 if self.dice.roll(8) > 0 {
-                    self.record.stand_in(CLIENT, &self.incarnation);
-                    self.record.release(&claim, unseen.as_ref().map_or(Spending::Nothing, Spending::First));
+                    let unseen = unseen.as_ref().map_or(Spending::Nothing, Spending::First);
+                    self.write(who, |record, _| record.release(&claim, unseen));
                 }
                 At::Idle
             }
@@ -175,8 +218,7 @@ impl World {
 
     /// The record as a process sees it that begins anew: without what it left there itself.
     fn seen_by(&self, who: usize) -> Record {
-        let mut record = self.record.clone();
-        record.stand_in(CLIENT, &self.incarnation);
+        let mut record = self.look(who);
         for claim in &self.processes[who].claims {
             record.release(claim, Spending::Nothing);
         }
@@ -194,7 +236,7 @@ impl World {
         // Whether it was written may be unknown. Then it is no claim, and is given back, which may fail as well.
         let fate = self.dice.roll(16);
         if fate > 0 {
-            self.record = record;
+            self.put(who, record);
         }
         match fate {
             0 | 1 => At::Failed { claim, unseen: spend },
@@ -249,7 +291,7 @@ impl World {
         let fate = self.dice.roll(10);
         let mut written = false;
         if fate != 0 {
-            written = self.write(|record, now| record.publish(CLIENT, holding, known, &pair, now));
+            written = self.write(who, |record, now| record.publish(CLIENT, holding, known, &pair, now));
             assert!(!(written && is_cut), "what was in flight came back after a logout");
         }
         let process = &mut self.processes[who];
@@ -272,7 +314,7 @@ impl World {
             return At::Idle;
         }
         let claims = self.processes[who].claims.clone();
-        self.write(|record, now| {
+        self.write(who, |record, now| {
             claims.iter().for_each(|claim| _ = record.release(claim, Spending::Nothing));
             record.publish_private(CLIENT, known, &held, now)
         });
@@ -282,7 +324,19 @@ impl World {
 
     /// What happens beside the processes.
     fn happen(&mut self) {
-        match self.dice.roll(16) {
+        match self.dice.roll(18) {
+            16 => self.copy = self.record.clone(),
+            17 if !self.has_older_version => {
+                // A copy of the record is put back into the same store; every other time what it lacks stays as it is.
+                let mut fields = as_fields(&self.copy);
+                if self.dice.roll(2) == 0 {
+                    let newer = as_fields(&self.record);
+                    newer.into_iter().for_each(|(name, value)| _ = fields.entry(name).or_insert(value));
+                }
+                self.record = serde_json::from_value(fields.into()).expect("a record");
+                // A tombstone may be among what was lost.
+                self.processes.iter_mut().for_each(|process| process.is_cut = false);
+            }
             12 | 13 => self.replica = self.record.clone(),
             14 => {
                 // The server fails, and a replica that lacks the last writes takes its place.
@@ -319,12 +373,10 @@ impl World {
                 self.processes.iter_mut().for_each(|process| process.is_cut = false);
             }
             4 => {
-                let holders = self.processes.iter().filter_map(|process| match &process.at {
-                    At::Claimed { claim, .. } => Some(claim.clone()),
-                    _ => None,
-                });
-                for claim in holders.collect::<Vec<_>>() {
-                    self.record.renew(&claim, LONG, self.now);
+                for who in 0..self.processes.len() {
+                    if let At::Claimed { claim, .. } = self.processes[who].at.clone() {
+                        self.write(who, |record, now| record.renew(&claim, LONG, now));
+                    }
                 }
             }
             5 | 6 => self.now += LEASE_MS + 1,

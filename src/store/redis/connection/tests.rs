@@ -31,9 +31,9 @@ fn with_connection(
         while client.read(&mut [0; 1024]).is_ok_and(|length| length > 0) {}
     });
     let options = serde_json::from_str(&format!(r#"{{"url": "redis://127.0.0.1:{port}"}}"#)).unwrap();
-    let (address, met) = (Address::read(&options).unwrap(), Met::default());
+    let (address, met) = (Arc::new(Address::read(&options).unwrap()), Met::default());
     let until = Instant::now() + PATIENCE;
-    let route = Route { address: &address, tls: None, limit: PATIENCE, until, met: &met };
+    let route = Route { address: Arc::clone(&address), tls: None, limit: PATIENCE, until, met: &met };
     let nobody = Arc::new(Credentials::new("", None).unwrap());
     let call = Call::begin(Arc::new(Hooks::default()), PATIENCE, 0, nobody);
     let mut pace = Pace::new(&call, until, None);

@@ -38,6 +38,7 @@ fn full() -> Record {
     record.user = Some(Fingerprint::of_user("shop", "us\"er"));
     record.spent = record.described.clone();
     record.incarnation = Some("0123abcd".to_owned());
+    record.set_number("shop", Some(1_700_604_800_123));
     record.claim = Some(Claim { nonce: "c".to_owned(), until: NOW });
     record.tombstone = Some(Claim { nonce: "t".to_owned(), until: NOW });
     record
@@ -118,7 +119,7 @@ fn s3_a_sealed_value_opens_under_its_key_in_its_own_field_of_its_own_client_only
     assert!(read().0.iter().all(|(_, value)| text(value).starts_with(SEALED)));
     assert_eq!(decode("shop", &read(), None).unwrap_err(), "is sealed, and no key was given");
     assert_eq!(decode("other", &read(), Some(&ours)).unwrap_err(), "is damaged, or another client_id's");
-    assert_eq!(decode("shop", &read(), Some(&seal(2, &[]))).unwrap_err(), "is sealed with another key");
+    assert!(decode("shop", &read(), Some(&seal(2, &[]))).unwrap_err().starts_with("is sealed with another key ("));
     assert_eq!(decode("shop", &hash(&[("access_token", "a")]), Some(&ours)).unwrap_err(), "is not sealed");
     assert_eq!(decode("shop", &hash(&[("access_token", "tms1:?")]), Some(&ours)).unwrap_err(), "is damaged");
     let mut swapped = read();

@@ -1,0 +1,226 @@
+//! One operation on a record in Redis: its commands, over one connection, to the master.
+
+use super::address::Servers;
+use super::resp::{Command, Value};
+use super::script::{self, Expiry, Life, Snapshot};
+use super::session::{Idle, Session};
+use super::trouble::Trouble;
+use super::{RedisStore, fields};
+use crate::secret::Secret;
+use crate::store::StoreFault;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// What became of a write.
+pub enum Written {
+    Yes,
+    /// The record is another by now: this one.
+    Changed(Snapshot),
+}
+
+/// One operation of the store. Its connection is given back only after an operation that went well.
+pub struct Visit<'a> {
+    pub store: &'a RedisStore,
+    pub key: String,
+    pub session: Session<'a>,
+}
+
+impl Visit<'_> {
+    /// Reads the record. `watch`: it is going to be changed.
+    pub fn read(&mut self, watch: bool) -> std::result::Result<Snapshot, StoreFault> {
+        self.read_from_master(watch).map_err(|trouble| {
+            trouble.into_fault("reading the record in Redis", false, &self.session.route.address.secrets())
+        })
+    }
+
+    /// Writes the record, if it is still what was read.
+    pub fn write(
+        &mut self,
+        read: &Snapshot,
+        edit: &fields::Edit,
+        life: Life,
+    ) -> std::result::Result<Written, StoreFault> {
+        self.write_replicated(read, edit, life).map_err(|trouble| {
+            let before = read.hash.0.iter().map(|(name, value)| (&name[..], value));
+            let after = edit.set.iter().map(|(name, value)| (name.as_bytes(), value));
+            let tokens = fields::tokens(before.chain(after));
+            let known: Vec<&Secret> = tokens.iter().chain(self.session.route.address.secrets()).collect();
+            trouble.into_fault("writing the record in Redis", true, &known)
+        })
+    }
+
+    pub fn end(mut self) {
+        // By WATCH and MULTI each change has a connection of its own: nobody else's watch is on it.
+        if self.store.without_scripts.load(Ordering::Relaxed) {
+            self.session.disconnect();
+        }
+        if let Some(connection) = self.session.into_connection()
+            && let Some(mut idle) = self.store.idle.try_lock()
+        {
+            *idle = Some(Idle::new(connection));
+        }
+    }
+
+    fn read_from_master(&mut self, watch: bool) -> std::result::Result<Snapshot, Trouble> {
+        let is_found = !matches!(self.session.route.address.servers, Servers::One(_));
+        let mut again = true;
+        loop {
+            let was_kept = self.session.is_kept();
+            let outcome = self.read_once(watch);
+            let look_again = again
+                && match &outcome {
+                    // The server has closed a connection that idled, or was told to go: nothing was changed by asking.
+                    Err(Trouble::Lost { timed_out: false, .. }) => was_kept,
+                    Err(trouble) => trouble.is_demoted() && is_found,
+                    Ok(snapshot) => snapshot.is_replica && was_kept,
+                };
+            if !look_again {
+                return match outcome {
+                    Ok(snapshot) if snapshot.is_replica => Err(Trouble::Unusable(format!(
+                        "{} is a replica, which may lack what was written last; name the master, or use store.sentinel",
+                        self.session.server().map(ToString::to_string).unwrap_or_default()
+                    ))),
+                    other => other,
+                };
+            }
+            again = false;
+            self.session.disconnect();
+        }
+    }
+
+    fn read_once(&mut self, watch: bool) -> std::result::Result<Snapshot, Trouble> {
+        let is_cluster = matches!(self.session.route.address.servers, Servers::Cluster(_));
+        if !self.store.without_scripts.load(Ordering::Relaxed) {
+            match self.session.ask(&script::load(&self.key)) {
+                Err(trouble) if trouble.refuses_scripts() && !is_cluster => {
+                    self.store.without_scripts.store(true, Ordering::Relaxed);
+                }
+                other => return script::snapshot(other?).ok_or_else(|| self.senseless()),
+            }
+        }
+        match watch {
+            true => self.watch(),
+            false => self.read_by_commands(),
+        }
+    }
+
+    fn watch(&mut self) -> std::result::Result<Snapshot, Trouble> {
+        self.session.ask(&Command::new("WATCH").arg(&self.key))?;
+        self.read_by_commands()
+    }
+
+    /// What the script reads, where scripts are refused. In one step only under WATCH, which EXEC asks about.
+    fn read_by_commands(&mut self) -> std::result::Result<Snapshot, Trouble> {
+        let asked = Instant::now();
+        let time = self.session.ask(&Command::new("TIME"))?;
+        let now = script::time(&time).ok_or_else(|| self.senseless())?;
+        let expiry = match self.session.ask(&Command::new("PTTL").arg(&self.key)) {
+            Ok(left) => Expiry::read(now, &left, asked.elapsed().as_millis() as i64),
+            Err(trouble) if trouble.is_not_permitted() => None,
+            Err(trouble) => return Err(trouble),
+        };
+        let (incarnation, role) = match self.session.ask(&ask_replication()) {
+            Ok(info) => script::replication(info),
+            Err(trouble) if trouble.is_not_permitted() => (None, None),
+            Err(trouble) => return Err(trouble),
+        };
+        let hash = self.session.ask(&Command::new("HGETALL").arg(&self.key))?;
+        let hash = script::hash_in(hash).ok_or_else(|| self.senseless())?;
+        let is_replica = role.is_some_and(|role| role != "master");
+        Ok(Snapshot { hash, now, incarnation, is_replica, expiry })
+    }
+
+    fn write_replicated(
+        &mut self,
+        read: &Snapshot,
+        edit: &fields::Edit,
+        life: Life,
+    ) -> std::result::Result<Written, Trouble> {
+        let written = match self.store.without_scripts.load(Ordering::Relaxed) {
+            false => self.write_by_script(read, edit, life)?,
+            true => self.write_watched(read, edit, life)?,
+        };
+        let replicas = self.store.setup.options.wait_replicas.0;
+        if matches!(written, Written::Yes) && replicas > 0 {
+            self.wait_for(replicas)?;
+        }
+        Ok(written)
+    }
+
+    fn write_by_script(
+        &mut self,
+        read: &Snapshot,
+        edit: &fields::Edit,
+        life: Life,
+    ) -> std::result::Result<Written, Trouble> {
+        match self.session.ask(&script::change(&self.key, read, edit, life))? {
+            Value::Int(1) => Ok(Written::Yes),
+            Value::Int(2) => {
+                self.store.without_numbers.store(true, Ordering::Relaxed);
+                Ok(Written::Yes)
+            }
+            other => script::snapshot(other).map(Written::Changed).ok_or_else(|| self.senseless()),
+        }
+    }
+
+    /// The same under WATCH, which holds since the record was read, on the same connection. Nothing happens before EXEC.
+    fn write_watched(
+        &mut self,
+        read: &Snapshot,
+        edit: &fields::Edit,
+        life: Life,
+    ) -> std::result::Result<Written, Trouble> {
+        self.session.ask(&Command::new("MULTI"))?;
+        for command in script::writes(&self.key, edit, life) {
+            match self.session.ask(&command) {
+                // Perhaps it is the exact moment that the user may not set: once more, without.
+                Err(trouble) if trouble.is_not_permitted() && life.until.is_some() => {
+                    self.store.without_numbers.store(true, Ordering::Relaxed);
+                    self.session.disconnect();
+                    return self.watch().map(Written::Changed);
+                }
+                answer => answer?,
+            };
+        }
+        if read.incarnation.is_some() {
+            self.session.ask(&ask_replication())?;
+        }
+        let answer = self.session.ask(&Command::new("EXEC"))?;
+        let is_same = match answer {
+            Value::Array(mut answers) if read.incarnation.is_some() => {
+                answers.pop().is_some_and(|info| script::replication(info).0 == read.incarnation)
+            }
+            Value::Array(_) => true,
+            // Somebody else has written since.
+            _ => false,
+        };
+        match is_same {
+            true => Ok(Written::Yes),
+            // If it was written under another incarnation, it was not on what was read: whoever wrote looks again.
+            false => self.watch().map(Written::Changed),
+        }
+    }
+
+    /// Waits until so many replicas have what this connection wrote.
+    fn wait_for(&mut self, wanted: u64) -> std::result::Result<(), Trouble> {
+        let limit = self.session.route.limit;
+        let wait = Command::new("WAIT").arg_owned(wanted).arg_owned(limit.as_millis().max(1));
+        // The server itself waits for up to the limit.
+        match (self.session.ask_within(&wait, 2 * limit)?, self.session.server().cloned()) {
+            (Value::Int(got), _) if u64::try_from(got).is_ok_and(|got| got >= wanted) => Ok(()),
+            (Value::Int(got), Some(server)) => Err(Trouble::Unreplicated { server, wanted, got }),
+            _ => Err(self.senseless()),
+        }
+    }
+
+    fn senseless(&self) -> Trouble {
+        match self.session.server() {
+            Some(server) => Trouble::Senseless(server.clone()),
+            None => Trouble::Unreached("there is no connection".to_owned()),
+        }
+    }
+}
+
+fn ask_replication() -> Command<'static> {
+    Command::new("INFO").arg("replication")
+}
