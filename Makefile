@@ -107,7 +107,9 @@ bench: ## measures it beside its peers, and writes docs/bench; installs what tha
 	scripts/setup bench
 	benches/run
 
-fuzz: ## feeds it hostile input, for FUZZ_SECONDS a target
+fuzz: ## feeds it hostile input, for FUZZ_SECONDS a target; installs what that needs
+	scripts/setup test
+	$(MAKE) all demo-api
 	fuzz/run
 
 lint: ## formatting and warnings, in every language
