@@ -14,7 +14,8 @@ pub fn sealed(data: &[u8]) {
         let sample = seal.seal("shop", b"{\"access_token\":\"a\"}");
         (seal, sample)
     });
-    assert!(seal.open("shop", data).is_err());
+    // The fuzzer watches comparisons, and so learns the sample.
+    assert!(data == sample || seal.open("shop", data).is_err());
     // Bytes that are laid over a sealed record, from a place on; zeros change nothing.
     let Some((at, over)) = data.split_first() else { return };
     let mut changed = sample.clone();
