@@ -5,7 +5,7 @@ mod histories;
 use crate::dialect::{self, AuthAnswer, Endpoint, ServerWords};
 use crate::http::origin::Origins;
 use crate::options::{Options, RequestOptions};
-use crate::secret::scrub;
+use crate::scrub::scrub;
 use crate::store::record::{Claim, Holding, Record, Spending};
 use crate::{http, jwt, secret::Secret, store};
 use std::time::Duration;
