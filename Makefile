@@ -103,11 +103,23 @@ storm: ## kills, stops and crowds processes over every store, at length; install
 	$(MAKE) all demo-api
 	tests/storm/run --long
 
+faults: ## lets disks fail and limits be reached under running processes; installs what that needs
+	scripts/setup test
+	$(MAKE) all demo-api
+	tests/faults/run
+
+sanitize: ## the C programs and the Rust suites with sanitizers in the library, too; installs what that needs
+	scripts/setup test
+	$(MAKE) all demo-api
+	scripts/sanitize
+
 bench: ## measures it beside its peers, and writes docs/bench; installs what that needs
 	scripts/setup bench
 	benches/run
 
-fuzz: ## feeds it hostile input, for FUZZ_SECONDS a target
+fuzz: ## feeds it hostile input, for FUZZ_SECONDS a target; installs what that needs
+	scripts/setup test
+	$(MAKE) all demo-api
 	fuzz/run
 
 lint: ## formatting and warnings, in every language
@@ -157,5 +169,5 @@ clean: ## removes everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-.PHONY: all library demo-api demo test storm bench fuzz lint docs docs-tables php-package install uninstall clean help FORCE
+.PHONY: all library demo-api demo test storm faults sanitize bench fuzz lint docs docs-tables php-package install uninstall clean help FORCE
 FORCE:

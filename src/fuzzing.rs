@@ -1,67 +1,103 @@
-//! What the fuzzer feeds: every parser that reads what others wrote. Only built for it.
+//! What the fuzzer feeds: every parser that reads what others wrote, and histories of the record. Only built for it.
+
+mod histories;
 
 use crate::dialect::{self, AuthAnswer, Endpoint, ServerWords};
 use crate::http::origin::Origins;
 use crate::options::{Options, RequestOptions};
 use crate::scrub::scrub;
 use crate::store::record::{Claim, Holding, Record, Spending};
-use crate::{jwt, secret::Secret, store};
+use crate::{http, jwt, secret::Secret, store};
 use std::time::Duration;
 
-/// Hands the bytes to one of the parsers. None of them may panic, whatever they are.
-pub fn feed(which: u8, data: &[u8]) {
+/// Takes bytes, whatever they are, and does not panic.
+pub type Target = fn(&[u8]);
+
+/// By the names of their corpora.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("answers", answers),
+    ("dates", dates),
+    ("encodings", http::fuzzing::decode),
+    ("histories", histories::play),
+    ("jwts", jwts),
+    ("locations", http::fuzzing::redirect),
+    ("options", options),
+    ("proxies", proxies),
+    ("records", records),
+    ("redis-hashes", store::redis::fuzzing::hash),
+    ("redis-replies", store::redis::fuzzing::reply),
+    ("requests", requests),
+    ("sealed", store::fuzzing::sealed),
+    ("urls", urls),
+    ("vault-answers", store::vault::fuzzing::answer),
+    ("words", words),
+];
+
+fn jwts(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    match which % 12 {
-        0 => {
-            let _ = jwt::payload_json(&text);
-            jwt::should_refresh(&text, 300, 1_700_000_000);
-        }
-        1 => drop(Options::parse(Some(&text))),
-        2 => drop(RequestOptions::parse(Some(&text))),
-        3 => {
-            let _ = Origins::new(&text, &[], false);
-            if let Ok(origins) = Origins::new("https://api.example.com/base", &[], false)
-                && let Ok(url) = origins.resolve(&text)
-            {
-                assert_eq!(url.host_str(), Some("api.example.com"));
-            }
-        }
-        4 => {
-            let status = data.first().map_or(200, |byte| 100 + u16::from(*byte) * 2);
-            for (status, body) in [(200, data), (status, data.get(1..).unwrap_or_default())] {
-                let answer = AuthAnswer { status, body, date: Some(1_700_000_000), retry_after: None, stranger: None };
-                let _ = dialect::read(Endpoint::Refresh, &answer, &[], 1_700_000_000_000);
-            }
-        }
-        5 => {
-            let _ = dialect::http_date(&text);
-            let _ = dialect::retry_after(&text, None, 1_700_000_000);
-        }
-        6 => {
-            if let Ok(mut record) = serde_json::from_slice::<Record>(data) {
-                change(&mut record);
-                assert!(serde_json::to_vec(&record).is_ok());
-            }
-        }
-        7 => store::redis::feed(data),
-        8 => crate::http::fuzzing::decode(data),
-        9 => crate::http::fuzzing::choose_proxy(&text),
-        11 => {
-            // A hostile Location: followed to an allowed origin, or not at all.
-            let origins = Origins::new("https://api.example.com/base", &[], false).expect("a host");
-            let from = origins.resolve("/x").expect("a URL");
-            let mut headers = http::HeaderMap::new();
-            headers.extend(http::HeaderValue::from_bytes(data).ok().map(|value| (http::header::LOCATION, value)));
-            let to = crate::http::redirect::next(&http::Method::GET, 302, &headers, &from, &origins);
-            assert!(to.is_none_or(|to| origins.allows(&to)));
-        }
-        _ => {
-            let secret = Secret::new("hunter2hunter2");
-            let shown = scrub(&text, &secret.iter().collect::<Vec<_>>());
-            assert!(shown.len() <= 500 && !shown.contains("hunter2hunter2"));
-            drop(ServerWords::read(data, &[]));
+    let _ = jwt::payload_json(&text);
+    jwt::should_refresh(&text, 300, 1_700_000_000);
+}
+
+fn options(data: &[u8]) {
+    drop(Options::parse(Some(&String::from_utf8_lossy(data))));
+}
+
+fn requests(data: &[u8]) {
+    drop(RequestOptions::parse(Some(&String::from_utf8_lossy(data))));
+}
+
+fn urls(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let _ = Origins::new(&text, &[], false);
+    if let Ok(origins) = Origins::new("https://api.example.com/base", &[], false)
+        && let Ok(url) = origins.resolve(&text)
+    {
+        assert_eq!(url.host_str(), Some("api.example.com"));
+    }
+}
+
+/// The first byte picks the call and its status, the second what the headers say.
+fn answers(data: &[u8]) {
+    let [first, second, body @ ..] = data else { return };
+    let status = match first % 4 {
+        0 | 1 => 200,
+        _ => 100 + u16::from(*first) * 2,
+    };
+    let date = (second % 3 > 0).then_some(1_700_000_000);
+    let retry_after = (second % 5 == 0).then(|| Duration::from_secs(u64::from(*second)));
+    let answer = AuthAnswer { status, body, date, retry_after, stranger: None };
+    let secret = Secret::new("hunter2hunter2");
+    for endpoint in [Endpoint::Login, Endpoint::Refresh, Endpoint::Logout] {
+        match dialect::read(endpoint, &answer, &secret.iter().collect::<Vec<_>>(), 1_700_000_000_000) {
+            Ok(grant) => assert!((200..300).contains(&status) && !grant.access.as_str().is_empty()),
+            Err((_, error)) => assert!(!error.message().contains("hunter2hunter2"), "{error}"),
         }
     }
+}
+
+fn dates(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let _ = dialect::http_date(&text);
+    let _ = dialect::retry_after(&text, None, 1_700_000_000);
+}
+
+fn records(data: &[u8]) {
+    if let Ok(mut record) = serde_json::from_slice::<Record>(data) {
+        change(&mut record);
+        assert!(serde_json::to_vec(&record).is_ok());
+    }
+}
+
+fn proxies(data: &[u8]) {
+    http::fuzzing::choose_proxy(&String::from_utf8_lossy(data));
+}
+
+fn words(data: &[u8]) {
+    let secret = Secret::new("hunter2hunter2");
+    let shown = scrub(&String::from_utf8_lossy(data), &secret.iter().collect::<Vec<_>>());
+    assert!(shown.len() <= 500 && !shown.contains("hunter2hunter2"));
+    drop(ServerWords::read(data, &[]));
 }
 
 /// Every change that may be made to a record, on one that somebody else wrote.

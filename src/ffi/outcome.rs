@@ -65,7 +65,7 @@ impl Held {
         Held { error: Some(Box::new(tm_error::new(error))), ..Held::default() }
     }
 
-    /// The pointers stay right wherever this moves.
+    /// What its owner reads. This may not move afterwards: a box that moves is taken to have no other pointers to it.
     fn shown(&self) -> tm_outcome {
         let start = |text: &Vec<u8>| if text.is_empty() { null() } else { text.as_ptr().cast() };
         tm_outcome {
@@ -86,8 +86,14 @@ struct Place {
 }
 
 impl Place {
-    fn of(held: Held) -> Place {
+    fn empty() -> Place {
+        let held = Held::default();
         Place { shown: held.shown(), held }
+    }
+
+    fn put(&mut self, held: Held) {
+        self.held = held;
+        self.shown = self.held.shown();
     }
 }
 
@@ -98,7 +104,7 @@ impl Place {
 /// @since 0.1, interface 2
 #[unsafe(no_mangle)]
 pub extern "C" fn tm_outcome_new() -> *mut tm_outcome {
-    guard(null_mut(), || Box::into_raw(Box::new(Place::of(Held::default()))).cast())
+    guard(null_mut(), || Box::into_raw(Box::new(Place::empty())).cast())
 }
 
 /// As tm_request(), but puts response or error into an outcome of the caller's, whose members then take no calls to
@@ -132,7 +138,7 @@ pub unsafe extern "C" fn tm_request_into(
         }
         // SAFETY: the header asks for an outcome that tm_outcome_new() made, which is a `Place`, and that no other call
         // uses. Callbacks run between these two blocks, and no reference to it lives on meanwhile.
-        unsafe { *outcome.cast::<Place>() = Place::of(Held::default()) };
+        unsafe { (*outcome.cast::<Place>()).put(Held::default()) };
         let held = attempt(|| {
             // SAFETY: the header asks for NULL or a live manager, NUL-terminated strings, `body_len` bytes at `body`.
             let response = unsafe { request(tm, method, url, body, body_len, request_options_json) }?;
@@ -140,7 +146,7 @@ pub unsafe extern "C" fn tm_request_into(
         });
         let status = held.as_ref().map_or_else(Error::status, |_| Status::TM_OK);
         // SAFETY: as above.
-        unsafe { *outcome.cast::<Place>() = Place::of(held.unwrap_or_else(Held::error)) };
+        unsafe { (*outcome.cast::<Place>()).put(held.unwrap_or_else(Held::error)) };
         status
     })
 }

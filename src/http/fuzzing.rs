@@ -1,7 +1,10 @@
 //! What the fuzzer feeds of HTTP: encoded bodies, and what the environment says of proxies.
 
 use super::decode::{Decoder, Undecodable};
+use super::origin::Origins;
 use super::proxy::Proxies;
+use super::redirect;
+use http::Method;
 use http::{HeaderMap, HeaderValue, header};
 use url::Url;
 
@@ -27,6 +30,21 @@ pub fn decode(data: &[u8]) {
     };
     let (head, tail) = body.split_at(usize::from(first) % (body.len() + 1));
     assert_eq!(decoded(&[body]), decoded(&[head, tail]), "where it is split changes nothing");
+}
+
+/// A `Location`, wherever it leads: never away from the origins that may see the token.
+pub fn redirect(data: &[u8]) {
+    let Ok(location) = HeaderValue::from_bytes(data) else { return };
+    let origins = Origins::new("https://a.example/base", &["https://b.example".into()], false).expect("they are valid");
+    let from = Url::parse("https://a.example/base/x").expect("it is valid");
+    let headers = HeaderMap::from_iter([(header::LOCATION, location)]);
+    for status in [301, 307] {
+        if let Some(to) = redirect::next(&Method::GET, status, &headers, &from, &origins) {
+            assert!(matches!(to.host_str(), Some("a.example" | "b.example")) && to.scheme() == "https", "{to}");
+            assert!(to.port_or_known_default() == Some(443) && to.username().is_empty() && to.password().is_none());
+        }
+    }
+    assert!(redirect::next(&Method::POST, 307, &headers, &from, &origins).is_none());
 }
 
 pub fn choose_proxy(text: &str) {

@@ -5,13 +5,15 @@
 
 pub mod callback;
 mod file;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod memory;
 pub mod record;
 #[cfg(feature = "store-redis")]
 pub mod redis;
 mod seal;
 #[cfg(feature = "store-vault")]
-mod vault;
+pub mod vault;
 
 use crate::call::Call;
 use crate::error::{Error, Result};

@@ -10,6 +10,8 @@
 mod address;
 mod connection;
 mod fields;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod resp;
 mod script;
 mod session;
@@ -222,19 +224,5 @@ impl TokenStore for RedisStore {
 
     fn in_child(&self) -> Arc<dyn TokenStore> {
         Arc::new(RedisStore::with(Arc::clone(&self.setup)))
-    }
-}
-
-/// Reads bytes as an answer, in pieces.
-#[cfg(feature = "fuzzing")]
-pub fn feed(data: &[u8]) {
-    let mut reader = resp::Reader::new();
-    for piece in data.chunks(7) {
-        reader.room()[..piece.len()].copy_from_slice(piece);
-        match reader.came(piece.len()) {
-            Ok(None) => {}
-            Ok(Some(value)) => return drop(script::snapshot(value)),
-            Err(_) => return,
-        }
     }
 }

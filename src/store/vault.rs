@@ -30,6 +30,8 @@ use token::Tokens;
 use zeroize::Zeroizing;
 
 mod answer;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod path;
 mod server;
 mod token;

@@ -6,16 +6,32 @@ use std::ptr;
 /// Does something with every signal blocked: a thread that is started meanwhile inherits that, so that no handler of the
 /// host's ever runs on it. None of the host's code may run in here, as it could jump away.
 pub fn without_signals<T>(work: impl FnOnce() -> T) -> T {
-    let (mut all, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
-    // SAFETY: both sets are valid for the calls: the first initialises `all`, the second `before`, as `how` is known.
-    unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+    let _mask = Mask::all();
+    work()
+}
+
+/// Every signal is blocked until it is dropped, also where that is a panic's doing: the thread is the host's.
+struct Mask {
+    before: libc::sigset_t,
+}
+
+impl Mask {
+    fn all() -> Mask {
+        let (mut all, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+        // SAFETY: both sets are valid for the calls: the first initialises `all`, the second `before`, as `how` is known.
+        unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+            Mask { before: before.assume_init() }
+        }
     }
-    let output = work();
-    // SAFETY: `before` was initialised above; a NULL for the old mask is allowed.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut()) };
-    output
+}
+
+impl Drop for Mask {
+    fn drop(&mut self) {
+        // SAFETY: the set is valid for the call; a NULL for the old mask is allowed.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, ptr::null_mut()) };
+    }
 }
 
 /// Keeps SIGXFSZ from this thread until dropped, and takes one that came meanwhile with it: a file that would grow over
@@ -62,5 +78,26 @@ fn sigxfsz() -> libc::sigset_t {
         libc::sigemptyset(set.as_mut_ptr());
         libc::sigaddset(set.as_mut_ptr(), libc::SIGXFSZ);
         set.assume_init()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_blocked(signal: libc::c_int) -> bool {
+        let mut now = MaybeUninit::uninit();
+        // SAFETY: a NULL for the new mask is allowed; the old one is initialised by the call.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, ptr::null(), now.as_mut_ptr());
+            libc::sigismember(now.as_ptr(), signal) == 1
+        }
+    }
+
+    #[test]
+    fn p4_the_hosts_signals_come_back_also_after_a_panic() {
+        assert!(without_signals(|| is_blocked(libc::SIGUSR1)) && !is_blocked(libc::SIGUSR1));
+        let outcome = std::panic::catch_unwind(|| without_signals(|| std::panic::resume_unwind(Box::new(()))));
+        assert!(outcome.is_err() && !is_blocked(libc::SIGUSR1));
     }
 }

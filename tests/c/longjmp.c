@@ -29,6 +29,13 @@ static void *one_of_the_others(void *manager) {
     return NULL;
 }
 
+static bool is_locked(struct store *store) {
+    pthread_mutex_lock(&store->guard);
+    bool locked = store->locked;
+    pthread_mutex_unlock(&store->guard);
+    return locked;
+}
+
 static void leave_if_it_is_time(struct store_user *user, const char *key) {
     if (!pthread_equal(pthread_self(), door.thread) || door.visits_left == 0 || --door.visits_left > 0)
         return;
@@ -36,7 +43,7 @@ static void leave_if_it_is_time(struct store_user *user, const char *key) {
         REQUIRE(pthread_create(&door.others[i], NULL, one_of_the_others, door.tm) == 0);
     WAIT_UNTIL(count(&door.others_begun) == OTHERS);
     /* A database lets go of a lock when its session ends; so does this store. */
-    if (user != NULL && user->store->locked)
+    if (user != NULL && is_locked(user->store))
         store_unlock(user, key);
     longjmp(door.out, 1);
 }

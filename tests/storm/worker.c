@@ -2,7 +2,7 @@
  * started it, and prints JSON, a line for each order.
  *
  * usage: worker THREADS SECONDS OPTIONS [DATABASE]     calls, as fast as it can, then says how it went
- *        worker orders OPTIONS [DATABASE]              obeys the orders on stdin: call, refresh, stats
+ *        worker orders OPTIONS [DATABASE]              obeys the orders on stdin: call [PATH], refresh, logout, stats
  *
  * Host and credentials come from the environment (TOKENMGR_*). DATABASE: keeps the tokens there, in SQLite.
  * With STORM_GATE in the environment it begins when stdin ends; with STORM_PAUSE_MS it rests between calls. */
@@ -62,9 +62,9 @@ static void on_log(void *userdata, int32_t level, const char *message) {
 }
 
 /* One call. Says how it ended, in `message` why. */
-static tm_status call(char *message, size_t size) {
+static tm_status call(const char *path, char *message, size_t size) {
     tm_error *err = NULL;
-    tm_response *response = tm_request(tm, "GET", "/api/v1/categories", NULL, 0, NULL, &err);
+    tm_response *response = tm_request(tm, "GET", path, NULL, 0, NULL, &err);
     const tm_error *wrong = response != NULL ? tm_response_error(response) : err;
     tm_status status = tm_error_code(wrong);
     message[0] = '\0';
@@ -75,6 +75,8 @@ static tm_status call(char *message, size_t size) {
     return status;
 }
 
+static const char *const usual_path = "/api/v1/categories";
+
 static void *caller(void *unused) {
     (void)unused;
     long made = 0, lost[STATUSES] = {0};
@@ -82,7 +84,7 @@ static void *caller(void *unused) {
     char message[512], last[512] = "";
     do {
         double began = now_ms();
-        tm_status status = call(message, sizeof message);
+        tm_status status = call(usual_path, message, sizeof message);
         double took = now_ms() - began;
         if (took > longest)
             longest = took;
@@ -157,11 +159,11 @@ static void obey(void) {
         tm_status status = TM_OK;
         double began = now_ms();
         message[0] = '\0';
-        if (strcmp(order, "call") == 0) {
-            status = call(message, sizeof message);
-        } else if (strcmp(order, "refresh") == 0) {
+        if (strncmp(order, "call", 4) == 0) {
+            status = call(order[4] == ' ' ? order + 5 : usual_path, message, sizeof message);
+        } else if (strcmp(order, "refresh") == 0 || strcmp(order, "logout") == 0) {
             tm_error *err = NULL;
-            status = tm_refresh(tm, &err);
+            status = order[0] == 'r' ? tm_refresh(tm, &err) : tm_logout(tm, &err);
             if (err != NULL)
                 snprintf(message, sizeof message, "%s", tm_error_message(err));
             tm_error_free(err);
