@@ -75,8 +75,8 @@ pub struct AuthAnswer<'a> {
     /// The `Date` header, in Unix seconds.
     pub date: Option<i64>,
     pub retry_after: Option<Duration>,
-    /// Where somebody else than the API refused: who, and what to do.
-    pub stranger: Option<&'a str>,
+    /// Where an intermediary refused: who, and what to do.
+    pub intermediary: Option<&'a str>,
 }
 
 /// A token pair as the server granted it.
@@ -114,8 +114,10 @@ pub fn read(
     if (200..300).contains(&answer.status) {
         return grant(answer, now).map_err(|why| (Refusal::Unusable, unusable(endpoint, answer, why)));
     }
-    if let Some(why) = answer.stranger {
-        return Err((Refusal::Unusable, refused_by_stranger(endpoint, answer, why)));
+    if let Some(why) = answer.intermediary {
+        // R4: a 403 spends nothing, whoever sent it.
+        let refusal = if answer.status == 403 { Refusal::Forbidden } else { Refusal::Unusable };
+        return Err((refusal, refused_by_intermediary(endpoint, answer, why)));
     }
     let words = ServerWords::read(answer.body, known);
     let (refusal, error) = match answer.status {
@@ -179,7 +181,7 @@ fn unusable(endpoint: Endpoint, answer: &AuthAnswer<'_>, why: &str) -> Error {
     .with_http_status(answer.status)
 }
 
-fn refused_by_stranger(endpoint: Endpoint, answer: &AuthAnswer<'_>, why: &str) -> Error {
+fn refused_by_intermediary(endpoint: Endpoint, answer: &AuthAnswer<'_>, why: &str) -> Error {
     Error::new(Status::TM_BAD_RESPONSE, format!("POST {} was answered {}: {why}", endpoint.path(), answer.status))
         .with_http_status(answer.status)
         .with_retry_after(answer.retry_after)

@@ -66,7 +66,7 @@ fn answers(data: &[u8]) {
     };
     let date = (second % 3 > 0).then_some(1_700_000_000);
     let retry_after = (second % 5 == 0).then(|| Duration::from_secs(u64::from(*second)));
-    let answer = AuthAnswer { status, body, date, retry_after, stranger: None };
+    let answer = AuthAnswer { status, body, date, retry_after, intermediary: None };
     let secret = Secret::new("hunter2hunter2");
     for endpoint in [Endpoint::Login, Endpoint::Refresh, Endpoint::Logout] {
         match dialect::read(endpoint, &answer, &secret.iter().collect::<Vec<_>>(), 1_700_000_000_000) {

@@ -32,13 +32,13 @@ impl std::fmt::Debug for Response {
 
 /// What an answer of 400 and above means, with the server's own code and message.
 pub fn explain(shown: &str, answer: &Answer, known: &[&Secret]) -> Error {
-    let Answer { status, headers, body, stranger, .. } = answer;
+    let Answer { status, headers, body, intermediary, .. } = answer;
     let status = *status;
     let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
     let date = text(header::DATE).and_then(dialect::http_date);
     let retry_after = text(header::RETRY_AFTER).and_then(|text| dialect::retry_after(text, date, unix_seconds()));
     let words = ServerWords::read(body, known);
-    if let Some(why) = stranger {
+    if let Some(why) = intermediary {
         let kind = if status >= 500 { Status::TM_SERVER_ERROR } else { Status::TM_HTTP_ERROR };
         let error = Error::new(kind, format!("{shown} was answered {status}: {why}"));
         return error.with_http_status(status).with_retry_after(retry_after);

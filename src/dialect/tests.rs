@@ -4,12 +4,12 @@ use super::*;
 const NOW: i64 = 1_767_225_600_000;
 
 fn read_ok(body: &str, date: Option<i64>) -> Grant {
-    let answer = AuthAnswer { status: 200, body: body.as_bytes(), date, retry_after: None, stranger: None };
+    let answer = AuthAnswer { status: 200, body: body.as_bytes(), date, retry_after: None, intermediary: None };
     read(Endpoint::Login, &answer, &[], NOW).unwrap()
 }
 
 fn read_error(endpoint: Endpoint, status: u16, body: &str) -> (Refusal, Error) {
-    let answer = AuthAnswer { status, body: body.as_bytes(), date: None, retry_after: None, stranger: None };
+    let answer = AuthAnswer { status, body: body.as_bytes(), date: None, retry_after: None, intermediary: None };
     read(endpoint, &answer, &[], NOW).unwrap_err()
 }
 
@@ -137,14 +137,14 @@ fn retry_after_takes_seconds_and_dates_and_is_bounded() {
 proptest::proptest! {
     #[test]
     fn any_body_is_read_or_refused(status in 100u16..600, body: Vec<u8>, date: Option<i64>, now: i64) {
-        let answer = AuthAnswer { status, body: &body, date, retry_after: None, stranger: None };
+        let answer = AuthAnswer { status, body: &body, date, retry_after: None, intermediary: None };
         let _ = read(Endpoint::Refresh, &answer, &[], now);
     }
 
     #[test]
     fn any_instants_are_counted_without_overflow(at: i64, in_: i64, date: Option<i64>, now: i64) {
         let body = format!(r#"{{"access_token":"a","expires_at":{at},"expires_in":{in_},"refresh_expires_at":{in_}}}"#);
-        let answer = AuthAnswer { status: 200, body: body.as_bytes(), date, retry_after: None, stranger: None };
+        let answer = AuthAnswer { status: 200, body: body.as_bytes(), date, retry_after: None, intermediary: None };
         proptest::prop_assert!(read(Endpoint::Login, &answer, &[], now).is_ok());
     }
 }

@@ -96,8 +96,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     pub url: Url,
     pub body: Vec<u8>,
-    /// Where somebody else than the server itself refused: who, and what to do.
-    pub stranger: Option<String>,
+    /// Where an intermediary refused: who, and what to do.
+    pub intermediary: Option<String>,
     /// When its head arrived.
     pub arrived: Tick,
 }

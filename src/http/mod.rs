@@ -11,6 +11,7 @@ mod dial;
 pub mod fault;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+pub mod intermediary;
 pub mod message;
 pub mod origin;
 mod pool;
@@ -19,7 +20,6 @@ mod proxy;
 pub mod redirect;
 pub mod settings;
 mod socks;
-pub mod stranger;
 #[cfg(feature = "http2")]
 mod tasks;
 pub mod tls;

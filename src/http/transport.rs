@@ -6,11 +6,11 @@ use super::connection::Connection;
 use super::dial::Dialer;
 use super::drive::{Alarm, Pace, Stopped, drive, drive_until};
 use super::fault::Fault;
+use super::intermediary::{self, Way};
 use super::message::{Answer, Exchange, Outgoing, Reuse, Sink, Streams, Upload};
 use super::origin::{Origin, Origins};
 use super::pool::Pool;
 use super::protocol::Head;
-use super::stranger::{self, Way};
 use super::tls::Side;
 use crate::call::Call;
 use crate::clock::Tick;
@@ -127,7 +127,7 @@ impl Transport {
         }
         if answer.status >= 400 {
             let way = sending.way();
-            answer.stranger = stranger::explain(answer.status, &answer.headers, &answer.body, &way);
+            answer.intermediary = intermediary::explain(answer.status, &answer.headers, &answer.body, &way);
         }
         // Read first: every thread shares it.
         if self.certificate_wanted.load(Ordering::Relaxed) {
@@ -404,7 +404,7 @@ impl Sending<'_, '_> {
             headers,
             url: self.outgoing.url.clone(),
             body: collector.whole(),
-            stranger: None,
+            intermediary: None,
             arrived,
         };
         // What HTTP/2 still had to send of this request would stand in the way of the next.

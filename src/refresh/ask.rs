@@ -130,8 +130,13 @@ fn read(endpoint: Endpoint, answer: Answer, known: &[&Secret]) -> std::result::R
         answer.header(header::RETRY_AFTER).and_then(|text| dialect::retry_after(text, date, unix_seconds()));
     let arrived = answer.arrived;
     let body = Zeroizing::new(answer.body);
-    let answer =
-        AuthAnswer { status: answer.status, body: &body, date, retry_after, stranger: answer.stranger.as_deref() };
+    let answer = AuthAnswer {
+        status: answer.status,
+        body: &body,
+        date,
+        retry_after,
+        intermediary: answer.intermediary.as_deref(),
+    };
     match dialect::read(endpoint, &answer, known, unix_millis()) {
         Ok(grant) => Ok(Granted { grant, arrived }),
         Err((refusal, error)) => Err(match refusal {

@@ -107,7 +107,7 @@ fn read_part(name: &str, text: &str) -> Option<Value> {
         });
         return seconds.map(Value::from);
     }
-    serde_json::from_str(text).ok()
+    serde_json::from_slice(text.as_bytes()).ok()
 }
 
 /// What has to be written for the hash to hold this record. Values that stay are not written again, unless they are

@@ -1,4 +1,5 @@
-//! Refusals that are not the API's own: of a proxy, and of a server that was spoken to in the wrong way. Pure.
+//! Refusals that are not the API's own, but an intermediary's (RFC 9110, section 3.7): of a proxy, or of the gateway in front
+//! of the API that was spoken to in the wrong way. Pure.
 
 use http::{HeaderMap, HeaderName, header};
 
@@ -14,10 +15,11 @@ pub struct Way {
     pub certificate_option: String,
 }
 
-/// Who else than the API refused, and what to do about it; `None`: nothing speaks for that.
+/// Who else than the API refused, and what to do about it; `None`: nothing speaks for that. A 401 is the API's, whatever it
+/// looks like: a wrong password that is taken for something else would be sent again and again (R5).
 pub fn explain(status: u16, headers: &HeaderMap, body: &[u8], way: &Way) -> Option<String> {
     const LARGEST: usize = 64 << 10;
-    if !matches!(status, 400 | 401 | 403 | 404 | 495 | 496 | 500..) || body.len() > LARGEST || is_json(body) {
+    if !matches!(status, 400 | 403 | 404 | 495 | 496 | 500..) || body.len() > LARGEST || is_json(body) {
         return None;
     }
     let page = String::from_utf8_lossy(body).to_ascii_lowercase();
@@ -38,7 +40,7 @@ pub fn explain(status: u16, headers: &HeaderMap, body: &[u8], way: &Way) -> Opti
 }
 
 fn is_json(body: &[u8]) -> bool {
-    serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+    serde_json::from_slice::<serde_json::Value>(body).is_ok()
 }
 
 /// A proxy names itself as the server, or says that the error is its own.
@@ -75,6 +77,8 @@ mod tests {
         assert!(says(403, "tinyproxy/1.11", "<html>", forwarded).contains("the proxy's own"));
         assert_eq!(says(403, "nginx", "<html>", forwarded), "");
         assert_eq!(says(403, "tinyproxy/1.11", "<html>", &way(true, false, false)), "");
+        // A server may ask everybody for a certificate that only some need.
+        assert_eq!(says(401, "nginx", "", &way(true, false, true)), "");
         // What is JSON is the API's.
         let json = r#"{"error":"no SSL certificate"}"#;
         assert_eq!(says(400, "nginx", json, &way(true, false, true)), "");
