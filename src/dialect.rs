@@ -115,7 +115,7 @@ pub fn read(
         return grant(answer, now).map_err(|why| (Refusal::Unusable, unusable(endpoint, answer, why)));
     }
     if let Some(why) = answer.intermediary {
-        // R4: a 403 spends nothing, whoever sent it.
+        // R4: a 403 spends nothing, an intermediary's neither.
         let refusal = if answer.status == 403 { Refusal::Forbidden } else { Refusal::Unusable };
         return Err((refusal, refused_by_intermediary(endpoint, answer, why)));
     }

@@ -213,7 +213,7 @@ impl Target<'_> {
                 Some(lock) => lock.try_lock().map_err(|cause| fault(&path, "could not be locked", &cause, false))?,
                 None => false,
             };
-            // Somebody may have removed it: whoever comes next locks another file.
+            // Somebody may have removed it: then the next process locks another file.
             if let Some(lock) = lock.take_if(|_| is_locked)
                 && lock.is_at(&path)
             {

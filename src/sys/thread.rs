@@ -12,7 +12,7 @@ pub fn is_in_library() -> bool {
     IN_LIBRARY.get()
 }
 
-/// Notes where the thread goes on, and says where it was. Set back by whoever comes back: a callback that never returns
+/// Notes where the thread goes on, and says where it was. Set back by the code that returns: a callback that never returns
 /// leaves it right.
 pub fn set_in_library(is_in: bool) -> bool {
     IN_LIBRARY.replace(is_in)

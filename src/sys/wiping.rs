@@ -1,4 +1,4 @@
-//! S2: memory that is given back while this library handles secrets is zeroed first, whoever had it. What its
+//! S2: memory that is given back while this library handles secrets is zeroed first, also what a dependency had. What its
 //! dependencies read and write goes through buffers of their own, and no code of ours can reach into those.
 //!
 //! Zeroing everything would make a warm request twice as dear, as its largest blocks hold the API's answer, which is no

@@ -9,6 +9,20 @@ use tokenmgr::Manager;
 const ORDER: &str = "TOKENMGR_WIRE_ORDER";
 const REPORT: &str = "the report: ";
 
+/// The outcome of a call that was answered 200.
+#[track_caller]
+pub fn went_well(outcome: &Value) {
+    assert_eq!(outcome["http_status"], 200, "{outcome}");
+}
+
+/// That of one that failed, and said so in these words.
+#[track_caller]
+pub fn failed(outcome: &Value, status: &str, says: &[&str]) {
+    assert_eq!(outcome["status"], status, "{outcome}");
+    let message = outcome["message"].as_str().unwrap();
+    says.iter().for_each(|words| assert!(message.contains(words), "\"{words}\" is not in: {message}"));
+}
+
 /// Has a process with nothing of ours in its environment but `environment` make a manager of `order`'s
 /// `host`, `username`, `password` and `options`, and GET each of its `urls`. The outcomes, in their order;
 /// the manager's error is the only one where it could not be made.

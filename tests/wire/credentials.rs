@@ -1,7 +1,7 @@
 //! Who we are to the API: arguments, `TOKENMGR_*` variables, and files that such variables name.
 
 use crate::api::{Account, Config, DemoApi};
-use crate::child;
+use crate::child::{self, failed, went_well};
 use crate::client::{PASSWORD, USERNAME, demo};
 use crate::folder::Folder;
 use serde_json::{Value, json};
@@ -16,18 +16,6 @@ fn ask(arguments: Value, environment: &[(&'static str, &str)]) -> Value {
 fn ask_raw(mut arguments: Value, environment: Vec<(&'static str, OsString)>) -> Value {
     arguments["options"] = json!({"proxy": "none"});
     child::ask_echo(environment, arguments)
-}
-
-#[track_caller]
-fn went_well(outcome: &Value) {
-    assert_eq!(outcome["http_status"], 200, "{outcome}");
-}
-
-#[track_caller]
-fn failed(outcome: &Value, status: &str, says: &[&str]) {
-    assert_eq!(outcome["status"], status, "{outcome}");
-    let message = outcome["message"].as_str().unwrap();
-    says.iter().for_each(|words| assert!(message.contains(words), "\"{words}\" is not in: {message}"));
 }
 
 /// The demo API with another password.

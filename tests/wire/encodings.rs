@@ -3,10 +3,10 @@
 
 use crate::child;
 use crate::client::{PASSWORD, USERNAME, fails, get, manager, send};
+use crate::encoders::{deflate, gzip, zlib};
 use crate::hostile::bounded;
 use crate::scripted::{Scripted, Then, kept};
 use flate2::Compression;
-use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use serde_json::{Value, json};
 use std::io::Write;
 use tokenmgr::error::{Result, Status};
@@ -14,24 +14,6 @@ use tokenmgr::{Manager, Response};
 
 const TEXT: &[u8] =
     br#"{"ok": true, "of": "a body that is long enough to be cut anywhere and to compress: aaaaaaaaaaaaaaaa"}"#;
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn zlib(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn deflate(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
 
 /// An answer whose body is announced by its length.
 fn with_length(encoding: &str, body: &[u8]) -> Vec<u8> {

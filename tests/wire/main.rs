@@ -27,6 +27,7 @@ mod connections;
 mod credentials;
 mod died_together;
 mod early_refusal;
+mod encoders;
 mod encodings;
 mod exhaustion;
 mod floods;

@@ -2,7 +2,7 @@
 //! environment that the tests are run in may name a proxy, too.
 
 use crate::api::{Config, DemoApi};
-use crate::child;
+use crate::child::{self, went_well};
 use crate::client::{PASSWORD, USERNAME, demo};
 use crate::folder::Folder;
 use crate::pki::Authority;
@@ -151,15 +151,8 @@ fn ask(host: &str, environment: &[(&'static str, &str)], options: Value) -> Valu
 }
 
 #[track_caller]
-fn went_well(outcome: &Value) {
-    assert_eq!(outcome["http_status"], 200, "{outcome}");
-}
-
-#[track_caller]
 fn failed(outcome: &Value, status: &str, says: &[&str]) {
-    assert_eq!(outcome["status"], status, "{outcome}");
-    let message = outcome["message"].as_str().unwrap();
-    says.iter().for_each(|words| assert!(message.contains(words), "\"{words}\" is not in: {message}"));
+    child::failed(outcome, status, says);
     for secret in ["s3cr/t:%@proxy", "s3cr%2Ft%3A%25%40proxy", PASSWORD] {
         assert!(!outcome.to_string().contains(secret), "{secret} is in {outcome}");
     }

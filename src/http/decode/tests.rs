@@ -1,29 +1,15 @@
 use super::*;
+use encoders::{deflate, gzip, zlib};
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use flate2::{Compression, GzBuilder};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::io::Write;
 
+#[path = "../../../tests/wire/encoders.rs"]
+mod encoders;
+
 const TEXT: &[u8] = b"the quick brown fox jumps over the lazy dog, the quick brown fox";
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn zlib(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn raw(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
 
 fn decoder(encodings: &[&str]) -> Option<Decoder> {
     let mut headers = HeaderMap::new();
@@ -90,9 +76,9 @@ fn each_format_is_decoded_however_it_arrives() {
     for text in [TEXT, b"", b"x"] {
         assert_eq!(decode_every_way("gzip", &gzip(text)).as_deref(), Ok(text));
         assert_eq!(decode_every_way("deflate", &zlib(text)).as_deref(), Ok(text));
-        assert_eq!(decode_every_way("deflate", &raw(text)).as_deref(), Ok(text));
+        assert_eq!(decode_every_way("deflate", &deflate(text)).as_deref(), Ok(text));
         assert_eq!(decode_every_way("gzip, gzip", &gzip(&gzip(text))).as_deref(), Ok(text));
-        assert_eq!(decode_every_way("deflate, gzip", &gzip(&raw(text))).as_deref(), Ok(text));
+        assert_eq!(decode_every_way("deflate, gzip", &gzip(&deflate(text))).as_deref(), Ok(text));
         assert_eq!(decode_every_way("gzip, deflate", &zlib(&gzip(text))).as_deref(), Ok(text));
     }
 }
@@ -172,7 +158,7 @@ fn what_follows_the_last_member_is_ignored_unless_it_begins_like_one() {
         decode_every_way("gzip", &[&member[..], b"\x1f\x8bgarbage"].concat()),
         Err(Undecodable::Damaged(_))
     ));
-    for body in [zlib(TEXT), raw(TEXT)] {
+    for body in [zlib(TEXT), deflate(TEXT)] {
         assert_eq!(decode_every_way("deflate", &[&body[..], b"\0\0garbage"].concat()).as_deref(), Ok(TEXT));
     }
 }
@@ -184,7 +170,7 @@ fn a_body_that_is_cut_is_told_wherever_that_is() {
         ("gzip", gzip(TEXT)),
         ("gzip", with_fields(15, b"x")),
         ("deflate", zlib(TEXT)),
-        ("deflate", raw(TEXT)),
+        ("deflate", deflate(TEXT)),
         ("gzip, gzip", stacked),
         // The outer one is whole, the inner one is not.
         ("gzip, gzip", gzip(&gzip(TEXT)[..30])),
@@ -257,8 +243,8 @@ fn nothing_is_held_back_at_the_end() {
     // Around the size of the decompressor's window, where its output comes in two halves.
     for length in (32_700..32_800).chain(65_500..65_600) {
         let text = vec![b'a'; length];
-        assert!(decode("deflate", [&raw(&text)[..]]).as_deref() == Ok(&text), "{length}");
-        assert!(decode("deflate", raw(&text).chunks(1)).as_deref() == Ok(&text), "{length}");
+        assert!(decode("deflate", [&deflate(&text)[..]]).as_deref() == Ok(&text), "{length}");
+        assert!(decode("deflate", deflate(&text).chunks(1)).as_deref() == Ok(&text), "{length}");
     }
 }
 
