@@ -4,25 +4,28 @@
 //! (tokens, credentials, connections), and tells its story: `request` in `request.rs`, the renewal of tokens in
 //! `refresh.rs`.
 
+use crate::call::log::Level;
 use crate::call::{Call, Hooks};
-use crate::clock::{Tick, unix_seconds};
-use crate::credentials::{Credentials, from_environment};
+use crate::client::credentials::{Credentials, from_environment};
+use crate::client::options::Options;
+use crate::client::persistent;
+use crate::client::{Instance, Spec};
 use crate::error::{Error, Result, Status};
-use crate::fork;
-use crate::freshness::{Freshness, Lifetime};
 use crate::http::message::Streams;
 use crate::http::origin::Origins;
-use crate::instance::{Instance, Spec};
-use crate::jwt;
-use crate::log::Level;
-use crate::options::{Options, RequestOptions, StoreOptions};
-use crate::persistent;
-use crate::refresh::{self, Budget, Want};
-use crate::response::Response;
-use crate::secret::{Secret, random};
-use crate::store::TokenStore;
+use crate::refresh;
+use crate::refresh::{Budget, Want};
+use crate::request::options::RequestOptions;
+use crate::request::response::Response;
+use crate::store::contract::TokenStore;
+use crate::store::options::StoreOptions;
+use crate::sys::clock::{Tick, unix_seconds};
+use crate::sys::fork;
+use crate::sys::secret::{Secret, random};
 use crate::sys::wiping::SecretWork;
-use crate::token::{Lineage, Pair, PairParts, Rung};
+use crate::token::freshness::{Freshness, Lifetime};
+use crate::token::jwt;
+use crate::token::pair::{Lineage, Pair, PairParts, Rung};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use std::sync::Arc;

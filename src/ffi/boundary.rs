@@ -1,8 +1,8 @@
 //! The boundary that every exported function stands behind: panics stop here, pointers become references,
 //! errors become handles.
 
-use super::error::tm_error;
 use crate::error::{Error, Result, Status};
+use crate::ffi::error::tm_error;
 use crate::sys::thread::{is_in_library, set_in_library};
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,7 +1,7 @@
 //! `tm_error`: why a call failed.
 
-use super::boundary::{c_string, guard};
 use crate::error::{Error, Status};
+use crate::ffi::boundary::{c_string, guard};
 use std::ffi::{CStr, CString, c_char};
 
 /// Why a call failed.

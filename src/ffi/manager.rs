@@ -1,16 +1,16 @@
 //! `tm_manager`: the main job, and the tokens behind it.
 
-use super::boundary::{bytes, doing, fallible, guard, handle, optional_string, owned_string, string};
-use super::error::tm_error;
-use super::response::tm_response;
-use super::token::tm_token;
 use crate::error::{Error, Result, Status};
+use crate::ffi::boundary::{bytes, doing, fallible, guard, handle, optional_string, owned_string, string};
+use crate::ffi::error::tm_error;
+use crate::ffi::response::tm_response;
+use crate::ffi::token::tm_token;
 use crate::http::message::{Source, Streams, Upload};
 use crate::manager::Manager;
-use crate::response::Response;
+use crate::request::response::Response;
 use crate::sys::cancel::NoCancel;
 use crate::sys::wiping::SecretWork;
-use crate::token::Pair;
+use crate::token::pair::Pair;
 use bytes::Bytes;
 use std::ffi::{c_char, c_void};
 use std::ptr::{from_ref, null_mut};

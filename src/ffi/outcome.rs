@@ -1,10 +1,10 @@
 //! `tm_outcome`: what a request came to, for callers to whom every call costs.
 
-use super::boundary::{attempt, guard};
-use super::error::tm_error;
-use super::manager::{request, tm_manager};
 use crate::error::{Error, Status};
-use crate::response::Response;
+use crate::ffi::boundary::{attempt, guard};
+use crate::ffi::error::tm_error;
+use crate::ffi::manager::{request, tm_manager};
+use crate::request::response::Response;
 use std::ffi::{c_char, c_void};
 use std::ptr::{from_ref, null, null_mut};
 

@@ -1,8 +1,8 @@
 //! `tm_response`: an HTTP response, read whole.
 
-use super::boundary::{c_string, guard};
-use super::error::tm_error;
-use crate::response::Response;
+use crate::ffi::boundary::{c_string, guard};
+use crate::ffi::error::tm_error;
+use crate::request::response::Response;
 use http::HeaderMap;
 use std::ffi::{CStr, CString, c_char, c_void};
 

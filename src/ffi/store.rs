@@ -1,10 +1,10 @@
 //! A store of the caller's own: C callbacks as the library's `Callbacks`.
 
-use super::boundary::{bytes, doing, handle};
-use super::callbacks::Userdata;
-use super::error::tm_error;
-use super::manager::tm_manager;
 use crate::error::{Error, Status};
+use crate::ffi::boundary::{bytes, doing, handle};
+use crate::ffi::callbacks::Userdata;
+use crate::ffi::error::tm_error;
+use crate::ffi::manager::tm_manager;
 use crate::store::callback::{CallbackStore, Callbacks, Reply};
 use std::ffi::{CString, c_char, c_void};
 use std::fmt;

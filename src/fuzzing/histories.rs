@@ -1,10 +1,11 @@
 //! Histories of one record that three processes share: what they do, and what the world does to them, in any order.
 //! The server counts: whatever the order, no refresh token arrives twice.
 
-use crate::secret::Secret;
-use crate::store::record::u128hex::Hex;
-use crate::store::record::{Claim, Claimed, Fingerprint, Holding, Record, Spending, StoredPair};
-use crate::token::Lineage;
+use crate::sys::secret::Secret;
+use crate::token::fingerprint::Fingerprint;
+use crate::token::pair::Lineage;
+use crate::token::record::u128hex::Hex;
+use crate::token::record::{Claim, Claimed, Holding, Record, Spending, StoredPair};
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,14 +1,14 @@
 //! A connection: hyper's HTTP/1.1 or HTTP/2 over a stream, driven by the thread whose call has the connection. One call
 //! uses it at a time, so answers cannot be mixed up, and between calls nothing drives it.
 
-use super::body::RequestBody;
-use super::drive::{Alarm, Pace};
-use super::fault::Fault;
-use super::message::Outgoing;
-use super::origin::Origin;
-use super::pool::Idle;
-use super::protocol::{Head, Protocol};
-use super::stream::Stream;
+use crate::http::body::RequestBody;
+use crate::http::fault::Fault;
+use crate::http::message::Outgoing;
+use crate::http::origin::Origin;
+use crate::http::pool::Idle;
+use crate::http::protocol::{Head, Protocol};
+use crate::net::stream::Stream;
+use crate::net::{drive::Alarm, drive::Pace};
 use crate::sys::socket::Socket;
 use crate::sys::wiping::Wiped;
 use bytes::Bytes;

@@ -1,18 +1,18 @@
 //! Making connections: the host's addresses, TCP, the proxy, TLS. Nothing of a request is written before a connection
 //! is there, so a fault in here certainly left the server without a byte of it (T3).
 
-use super::body::RequestBody;
-use super::connect::{Unreached, first_to_connect, is_loopback, tls_handshake};
-use super::connection::Connection;
-use super::drive::{Alarm, Pace, drive};
-use super::fault::Fault;
-use super::origin::Origin;
-use super::protocol::MOST_HEADERS;
-use super::proxy::{Proxies, Proxy, Scheme};
-use super::resolve;
-use super::socks;
-use super::stream::{Layers, Stream};
-use super::tls::Side;
+use crate::http::body::RequestBody;
+use crate::http::connection::Connection;
+use crate::http::fault::Fault;
+use crate::http::origin::Origin;
+use crate::http::protocol::MOST_HEADERS;
+use crate::http::proxy::{Proxies, Proxy, Scheme};
+use crate::http::socks;
+use crate::http::tls::Side;
+use crate::net::resolve;
+use crate::net::{connect::Unreached, connect::first_to_connect, connect::is_loopback, connect::tls_handshake};
+use crate::net::{drive::Alarm, drive::Pace, drive::drive};
+use crate::net::{stream::Layers, stream::Stream};
 use crate::sys::socket::{Socket, SocketStream};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};

@@ -1,11 +1,12 @@
 //! What can go wrong between sending a request and having its whole answer, and what that allows.
 
-use super::connect::Unreached;
-use super::connection::Connection;
-use super::drive::Stopped;
-use super::tls::{self, Side};
 use crate::call::Call;
 use crate::error::{Error, Status};
+use crate::http::connection::Connection;
+use crate::http::tls;
+use crate::http::tls::Side;
+use crate::net::connect::Unreached;
+use crate::net::drive::Stopped;
 use std::error::Error as _;
 use std::io;
 
@@ -262,7 +263,7 @@ fn is_nonsense(error: &hyper::Error) -> bool {
 mod tests {
     use super::*;
     use crate::call::Hooks;
-    use crate::credentials::Credentials;
+    use crate::client::credentials::Credentials;
     use std::sync::Arc;
     use std::time::Duration;
 

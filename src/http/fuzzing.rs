@@ -1,9 +1,9 @@
 //! What the fuzzer feeds of HTTP: encoded bodies, and what the environment says of proxies.
 
-use super::decode::{Decoder, Undecodable};
-use super::origin::Origins;
-use super::proxy::Proxies;
-use super::redirect;
+use crate::http::decode::{Decoder, Undecodable};
+use crate::http::origin::Origins;
+use crate::http::proxy::Proxies;
+use crate::http::redirect;
 use http::Method;
 use http::{HeaderMap, HeaderValue, header};
 use url::Url;

@@ -1,9 +1,9 @@
 //! Requests and answers, as the rest of the library sees them.
 
 use crate::call::Call;
-use crate::clock::Tick;
 use crate::error::{Error, Result};
-use crate::secret::Secret;
+use crate::sys::clock::Tick;
+use crate::sys::secret::Secret;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::Value;

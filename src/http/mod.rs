@@ -6,6 +6,7 @@
 mod body;
 mod collect;
 mod connection;
+pub mod date;
 mod decode;
 mod dial;
 pub mod fault;
@@ -24,5 +25,3 @@ mod socks;
 mod tasks;
 pub mod tls;
 pub mod transport;
-
-use crate::net::{connect, drive, resolve, stream};

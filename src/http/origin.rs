@@ -1,7 +1,7 @@
 //! S1: where a token may go. The host that the manager was made for, and the origins allowed beside it.
 
-use super::resolve::is_this_machine;
 use crate::error::{Error, Result, Status};
+use crate::net::resolve::is_this_machine;
 use bytes::Bytes;
 use http::HeaderValue;
 use std::borrow::Cow;

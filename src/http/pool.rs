@@ -1,10 +1,10 @@
 //! Idle connections, kept for the next call.
 
-use super::connection::Connection;
-use super::origin::Origin;
-use crate::callback;
-use crate::clock::Tick;
-use crate::fork;
+use crate::call::callback;
+use crate::http::connection::Connection;
+use crate::http::origin::Origin;
+use crate::sys::clock::Tick;
+use crate::sys::fork;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};

@@ -1,13 +1,15 @@
 //! What a manager's options say of HTTP: which headers calls begin with, and how connections are made.
 
-use super::dial::Dialer;
-use super::origin::Origins;
-use super::pool::Pool;
-use super::proxy::Proxies;
-use super::tls::{self, Side};
-use super::transport::Transport;
+use crate::client::options::Options;
 use crate::error::{Error, Result, Status};
-use crate::options::{OneOrMany, Options};
+use crate::http::dial::Dialer;
+use crate::http::origin::Origins;
+use crate::http::pool::Pool;
+use crate::http::proxy::Proxies;
+use crate::http::tls;
+use crate::http::tls::Side;
+use crate::http::transport::Transport;
+use crate::options::OneOrMany;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use rustls::client::ResolvesClientCert;
 use rustls::sign::CertifiedKey;
@@ -83,7 +85,7 @@ pub fn set_headers(headers: &mut HeaderMap, given: &BTreeMap<String, OneOrMany>,
         [header::AUTHORIZATION, header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
     for (name, values) in given {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
-            let shown = crate::scrub::scrub(name, &[]);
+            let shown = crate::redact::scrub(name, &[]);
             Error::new(status, format!("the option headers has the name \"{shown}\", which no header can have"))
         })?;
         if OURS.contains(&name) {

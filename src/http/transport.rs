@@ -1,21 +1,22 @@
 //! Sends requests: over an idle connection or a new one, again where that is safe (R6), and reads the answers.
 
-use super::body::{Feed, RequestBody};
-use super::collect::Collector;
-use super::connection::Connection;
-use super::dial::Dialer;
-use super::drive::{Alarm, Pace, Stopped, drive, drive_until};
-use super::fault::Fault;
-use super::intermediary::{self, Way};
-use super::message::{Answer, Exchange, Outgoing, Reuse, Sink, Streams, Upload};
-use super::origin::{Origin, Origins};
-use super::pool::Pool;
-use super::protocol::Head;
-use super::tls::Side;
 use crate::call::Call;
-use crate::clock::Tick;
-use crate::secret::Secret;
+use crate::http::body::{Feed, RequestBody};
+use crate::http::collect::Collector;
+use crate::http::connection::Connection;
+use crate::http::dial::Dialer;
+use crate::http::fault::Fault;
+use crate::http::intermediary;
+use crate::http::intermediary::Way;
+use crate::http::message::{Answer, Exchange, Outgoing, Reuse, Sink, Streams, Upload};
+use crate::http::origin::{Origin, Origins};
+use crate::http::pool::Pool;
+use crate::http::protocol::Head;
+use crate::http::tls::Side;
+use crate::net::{drive::Alarm, drive::Pace, drive::Stopped, drive::drive, drive::drive_until};
 use crate::stats::Stats;
+use crate::sys::clock::Tick;
+use crate::sys::secret::Secret;
 use crate::sys::socket::Socket;
 use crate::sys::wiping::SecretWork;
 use http::{HeaderMap, Method, Response, header};

@@ -1,8 +1,8 @@
 //! Connecting to the first of a host's addresses that takes a connection, and the TLS handshake.
 
-use super::drive::{Alarm, Pace, Stopped, drive, drive_until};
 use crate::call::Call;
-use crate::callback;
+use crate::call::callback;
+use crate::net::drive::{Alarm, Pace, Stopped, drive, drive_until};
 use crate::sys::socket::{MOST_AT_ONCE, Socket};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -138,7 +138,7 @@ pub fn tls_handshake<S: AsyncRead + AsyncWrite + Unpin>(
 mod tests {
     use super::*;
     use crate::call::Hooks;
-    use crate::credentials::Credentials;
+    use crate::client::credentials::Credentials;
 
     #[test]
     fn families_alternate_beginning_with_the_preferred_one() {

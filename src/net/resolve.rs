@@ -1,8 +1,8 @@
 //! A host's addresses.
 
-use super::connect::Unreached;
-use super::drive::{Pace, Stopped};
 use crate::call::SLICE;
+use crate::net::connect::Unreached;
+use crate::net::drive::{Pace, Stopped};
 use crate::sys::signals::without_signals;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
@@ -88,7 +88,7 @@ fn ask_the_system(name: &str) -> Found {
 mod tests {
     use super::*;
     use crate::call::Call;
-    use crate::credentials::Credentials;
+    use crate::client::credentials::Credentials;
     use std::time::Duration;
 
     fn call() -> Call {

@@ -1,20 +1,22 @@
 //! Asking the server: login, refresh and logout over the wire.
 
-use super::{Renewal, Want};
+use crate::auth::popup;
+use crate::auth::popup::{AuthAnswer, Endpoint, Grant, Refusal};
 use crate::call::Call;
-use crate::clock::{Tick, unix_millis, unix_seconds};
-use crate::credentials::Credentials;
-use crate::dialect::{self, AuthAnswer, Endpoint, Grant, Refusal};
+use crate::call::log::Level;
+use crate::client::Instance;
+use crate::client::credentials::Credentials;
 use crate::error::{Error, Result, Status};
+use crate::http::date;
 use crate::http::fault::Fault;
 use crate::http::message::{Answer, Exchange, Outgoing, Reuse, Streams};
-use crate::instance::Instance;
-use crate::log::Level;
-use crate::secret::Secret;
-use crate::steps::reach;
-use crate::store::TokenStore;
-use crate::store::record::{Claim, RENEW_EVERY};
-use crate::token::Pair;
+use crate::refresh::{Renewal, Want};
+use crate::store::contract::TokenStore;
+use crate::sys::clock::{Tick, unix_millis, unix_seconds};
+use crate::sys::failpoint::reach;
+use crate::sys::secret::Secret;
+use crate::token::pair::Pair;
+use crate::token::record::{Claim, RENEW_EVERY};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use std::sync::Arc;
@@ -50,7 +52,7 @@ impl Renewal<'_> {
         claim: &Claim,
         token: &Secret,
     ) -> std::result::Result<Granted, Asked> {
-        self.ask(store, claim, Endpoint::Refresh, dialect::refresh_body(token), &[token])
+        self.ask(store, claim, Endpoint::Refresh, popup::refresh_body(token), &[token])
     }
 
     pub(super) fn ask_login(&self, store: &dyn TokenStore, claim: &Claim) -> std::result::Result<Granted, Asked> {
@@ -58,7 +60,7 @@ impl Renewal<'_> {
         let Some(password) = password else {
             return Err(Asked::Unsent(Error::new(Status::TM_LOGIN_REJECTED, "there is no password to log in with")));
         };
-        self.ask(store, claim, Endpoint::Login, dialect::login_body(username, password), &[password])
+        self.ask(store, claim, Endpoint::Login, popup::login_body(username, password), &[password])
     }
 
     /// Whether nothing else could serve the caller. A server that hangs must not cost a caller the time for what comes
@@ -125,9 +127,8 @@ impl Renewal<'_> {
 }
 
 fn read(endpoint: Endpoint, answer: Answer, known: &[&Secret]) -> std::result::Result<Granted, Asked> {
-    let date = answer.header(header::DATE).and_then(dialect::http_date);
-    let retry_after =
-        answer.header(header::RETRY_AFTER).and_then(|text| dialect::retry_after(text, date, unix_seconds()));
+    let date = answer.header(header::DATE).and_then(date::http_date);
+    let retry_after = answer.header(header::RETRY_AFTER).and_then(|text| date::retry_after(text, date, unix_seconds()));
     let arrived = answer.arrived;
     let body = Zeroizing::new(answer.body);
     let answer = AuthAnswer {
@@ -137,7 +138,7 @@ fn read(endpoint: Endpoint, answer: Answer, known: &[&Secret]) -> std::result::R
         retry_after,
         intermediary: answer.intermediary.as_deref(),
     };
-    match dialect::read(endpoint, &answer, known, unix_millis()) {
+    match popup::read(endpoint, &answer, known, unix_millis()) {
         Ok(grant) => Ok(Granted { grant, arrived }),
         Err((refusal, error)) => Err(match refusal {
             Refusal::Rejected => Asked::Rejected(error),
@@ -186,6 +187,6 @@ pub fn logout(instance: &Instance, call: &Call, pair: &Pair) -> Result<()> {
             ),
         )
         .with_http_status(401)),
-        _ => Err(crate::response::explain(&shown, &answer, &known)),
+        _ => Err(crate::request::response::explain(&shown, &answer, &known)),
     }
 }

@@ -1,13 +1,13 @@
 //! A store of the caller's own: bytes under a key, behind four callbacks.
 
-use super::record::Record;
-use super::{Change, Loaded, StoreFault, TokenStore, to_json};
+use crate::call::single_flight::{Gate, Pass};
 use crate::call::{Call, SLICE};
-use crate::clock::unix_millis;
 use crate::error::{Error, Status};
-use crate::gate::{Gate, Pass};
-use crate::secret::random_place;
-use crate::steps::reach;
+use crate::store::contract::{Change, Loaded, StoreFault, TokenStore, to_json};
+use crate::sys::clock::unix_millis;
+use crate::sys::failpoint::reach;
+use crate::sys::secret::random_place;
+use crate::token::record::Record;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! What the fuzzer feeds of what is sealed.
 
-use super::seal::{Seal, Unopened};
 use crate::options::SecretSource;
-use crate::secret::Secret;
+use crate::store::seal::{Seal, Unopened};
+use crate::sys::secret::Secret;
 use std::sync::OnceLock;
 
 /// Nothing opens that was not sealed here; what was sealed opens, and no longer where a byte was changed.

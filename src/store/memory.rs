@@ -1,9 +1,9 @@
 //! The store that only this process has. Its clock is the one that no one can set.
 
-use super::record::Record;
-use super::{Change, Loaded, StoreFault, TokenStore};
 use crate::call::Call;
-use crate::clock::Tick;
+use crate::store::contract::{Change, Loaded, StoreFault, TokenStore};
+use crate::sys::clock::Tick;
+use crate::token::record::Record;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A record in memory.

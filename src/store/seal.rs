@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result, Status};
 use crate::options::SecretSource;
-use crate::secret::{hex, random};
+use crate::sys::secret::{hex, random};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
@@ -119,7 +119,7 @@ impl fmt::Debug for Seal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
+    use crate::sys::secret::Secret;
 
     fn source(bytes: &[u8]) -> SecretSource {
         SecretSource::Given(Secret::new(&STANDARD.encode(bytes)).unwrap())

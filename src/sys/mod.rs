@@ -3,6 +3,12 @@
 #![allow(unsafe_code)]
 
 pub mod cancel;
+pub mod clock;
+pub mod failpoint;
+pub mod files;
+pub mod fork;
+pub mod recent;
+pub mod secret;
 pub mod signals;
 pub mod socket;
 pub mod stack;

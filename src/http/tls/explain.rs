@@ -1,8 +1,8 @@
 //! Errors of TLS in words: what is wrong, and what to do about it.
 
-use super::Side;
-use super::algorithms::{signature_name, unsupported_key_name};
-use super::refusal::{Refusal, Unreadable};
+use crate::http::tls::Side;
+use crate::http::tls::algorithms::{signature_name, unsupported_key_name};
+use crate::http::tls::refusal::{Refusal, Unreadable};
 use rustls::{AlertDescription, CertificateError, OtherError};
 use std::error::Error;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Files of certificates and keys: opened so that nothing but a regular file is ever waited for.
 
 use crate::error::{Error, Result, Status};
-use crate::files;
+use crate::sys::files;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};

@@ -1,6 +1,6 @@
 //! The platform's certificate authorities: where they are, and which of them a server's chain asks for.
 
-use crate::files::open_regular;
+use crate::sys::files::open_regular;
 use base64::Engine;
 use memchr::memmem::Finder;
 use rustls::RootCertStore;

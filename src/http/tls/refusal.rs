@@ -1,7 +1,7 @@
 //! What the verifier has to say beyond rustls's own errors, which carry it.
 
-use super::Side;
-use super::algorithms::unsupported_rsa_name;
+use crate::http::tls::Side;
+use crate::http::tls::algorithms::unsupported_rsa_name;
 use rustls::{CertificateError, OtherError};
 use std::fmt;
 use std::io;

@@ -1,9 +1,9 @@
 //! The verifier against what webpki says when it is given all authorities: real chains, of every shape that servers send.
 
-use super::Side;
-use super::explain::{explain, local_trouble};
-use super::platform::{Platform, Wanted};
-use super::verifier::Verifier;
+use crate::http::tls::Side;
+use crate::http::tls::explain::{explain, local_trouble};
+use crate::http::tls::platform::{Platform, Wanted};
+use crate::http::tls::verifier::Verifier;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;

@@ -1,9 +1,9 @@
 //! Verifies servers' certificates, as webpki does, and finds the authorities for that when they are needed.
 
-use super::Side;
-use super::algorithms::{element, rsa_bits};
-use super::platform::{Found, Platform, Wanted};
-use super::refusal::{Refusal, Unreadable};
+use crate::http::tls::Side;
+use crate::http::tls::algorithms::{element, rsa_bits};
+use crate::http::tls::platform::{Found, Platform, Wanted};
+use crate::http::tls::refusal::{Refusal, Unreadable};
 use arc_swap::ArcSwap;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};

@@ -15,7 +15,7 @@ pub fn of(option: &str, client: &str) -> PathBuf {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'@' => name.push(byte.into()),
             _ => {
                 name.push('%');
-                name.push_str(&crate::secret::hex(&[byte]).to_ascii_uppercase());
+                name.push_str(&crate::sys::secret::hex(&[byte]).to_ascii_uppercase());
             }
         }
     }

@@ -1,11 +1,14 @@
 //! Where Redis is, and how to get in: what the options say, with their secrets read.
 
+use crate::client::options::Options;
 use crate::error::{Error, Result, Status};
-use crate::http::tls::{self, Side};
+use crate::http::tls;
+use crate::http::tls::Side;
 use crate::net::connect::is_loopback;
-use crate::noted::Mark;
-use crate::options::{Options, RedisOptions, SecretSource};
-use crate::secret::Secret;
+use crate::options::SecretSource;
+use crate::store::redis::options::RedisOptions;
+use crate::sys::recent::Mark;
+use crate::sys::secret::Secret;
 use rustls::ClientConfig;
 use std::borrow::Cow;
 use std::fmt;

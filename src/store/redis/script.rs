@@ -1,8 +1,8 @@
 //! What is sent to Redis: two scripts on the record's own key, or, where scripts are refused, the same by WATCH and
 //! MULTI.
 
-use super::fields::{Edit, Hash};
-use super::resp::{Command, Value};
+use crate::store::redis::fields::{Edit, Hash};
+use crate::store::redis::resp::{Command, Value};
 use zeroize::Zeroizing;
 
 /// What was read, in one step.

@@ -1,12 +1,12 @@
 //! One operation's dealings with Redis: finding the server to connect to, and asking it.
 
-use super::address::{Access, Address, Server, Servers, listed};
-use super::connection::Connection;
-use super::resp::{Command, Value};
-use super::trouble::Trouble;
-use crate::clock::Tick;
 use crate::error::{Error, Status};
 use crate::net::drive::Pace;
+use crate::store::redis::address::{Access, Address, Server, Servers, listed};
+use crate::store::redis::connection::Connection;
+use crate::store::redis::resp::{Command, Value};
+use crate::store::redis::trouble::Trouble;
+use crate::sys::clock::Tick;
 use rustls::ClientConfig;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};

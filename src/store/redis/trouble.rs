@@ -1,12 +1,12 @@
 //! What can go wrong with Redis, in words: which operation, on which server, and what to do. Never a value, and never
 //! what a URL holds beside host and port.
 
-use super::address::Server;
-use super::resp::{Refusal, Unusable};
 use crate::error::{Error, Status};
-use crate::scrub::scrub;
-use crate::secret::Secret;
-use crate::store::StoreFault;
+use crate::redact::scrub;
+use crate::store::contract::StoreFault;
+use crate::store::redis::address::Server;
+use crate::store::redis::resp::{Refusal, Unusable};
+use crate::sys::secret::Secret;
 use std::time::Duration;
 
 /// Why a command brought no answer that can be used.

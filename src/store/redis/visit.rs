@@ -1,15 +1,42 @@
 //! One operation on a record in Redis: its commands, over one connection, to the master.
 
-use super::address::Servers;
-use super::resp::{Command, Value};
-use super::script::{self, Expiry, Life, Snapshot};
-use super::session::{Idle, Session};
-use super::trouble::Trouble;
-use super::{RedisStore, fields};
-use crate::secret::Secret;
-use crate::store::StoreFault;
-use std::sync::atomic::Ordering;
+use crate::store::contract::StoreFault;
+use crate::store::redis::address::Servers;
+use crate::store::redis::fields;
+use crate::store::redis::resp::{Command, Value};
+use crate::store::redis::script;
+use crate::store::redis::script::{Expiry, Life, Snapshot};
+use crate::store::redis::session::{Idle, Session};
+use crate::store::redis::trouble::Trouble;
+use crate::sys::secret::Secret;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+
+/// What the operations of one store share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The connection of the last operation. Its lock is only tried, never waited for: the second of two callers connects
+    /// anew.
+    pub idle: Mutex<Option<Idle>>,
+    /// The server refused scripts: changes go by WATCH and MULTI.
+    pub without_scripts: AtomicBool,
+    /// The user may not ask for or set the exact moment at which a record expires: so writes have no numbers.
+    pub without_numbers: AtomicBool,
+    /// How many replicas must have a write before it counts.
+    pub wait_replicas: u64,
+}
+
+impl Shared {
+    pub fn new(wait_replicas: u64) -> Shared {
+        Shared {
+            idle: Mutex::new(None),
+            without_scripts: AtomicBool::new(false),
+            without_numbers: AtomicBool::new(false),
+            wait_replicas,
+        }
+    }
+}
 
 /// What became of a write.
 pub enum Written {
@@ -20,7 +47,7 @@ pub enum Written {
 
 /// One operation of the store. Its connection is given back only after an operation that went well.
 pub struct Visit<'a> {
-    pub store: &'a RedisStore,
+    pub shared: &'a Shared,
     pub key: String,
     pub session: Session<'a>,
 }
@@ -51,11 +78,11 @@ impl Visit<'_> {
 
     pub fn end(mut self) {
         // By WATCH and MULTI each change has a connection of its own: nobody else's watch is on it.
-        if self.store.without_scripts.load(Ordering::Relaxed) {
+        if self.shared.without_scripts.load(Ordering::Relaxed) {
             self.session.disconnect();
         }
         if let Some(connection) = self.session.into_connection()
-            && let Some(mut idle) = self.store.idle.try_lock()
+            && let Some(mut idle) = self.shared.idle.try_lock()
         {
             *idle = Some(Idle::new(connection));
         }
@@ -90,10 +117,10 @@ impl Visit<'_> {
 
     fn read_once(&mut self, watch: bool) -> std::result::Result<Snapshot, Trouble> {
         let is_cluster = matches!(self.session.route.address.servers, Servers::Cluster(_));
-        if !self.store.without_scripts.load(Ordering::Relaxed) {
+        if !self.shared.without_scripts.load(Ordering::Relaxed) {
             match self.session.ask(&script::load(&self.key)) {
                 Err(trouble) if trouble.refuses_scripts() && !is_cluster => {
-                    self.store.without_scripts.store(true, Ordering::Relaxed);
+                    self.shared.without_scripts.store(true, Ordering::Relaxed);
                 }
                 other => return script::snapshot(other?).ok_or_else(|| self.senseless()),
             }
@@ -136,11 +163,11 @@ impl Visit<'_> {
         edit: &fields::Edit,
         life: Life,
     ) -> std::result::Result<Written, Trouble> {
-        let written = match self.store.without_scripts.load(Ordering::Relaxed) {
+        let written = match self.shared.without_scripts.load(Ordering::Relaxed) {
             false => self.write_by_script(read, edit, life)?,
             true => self.write_watched(read, edit, life)?,
         };
-        let replicas = self.store.setup.options.wait_replicas.0;
+        let replicas = self.shared.wait_replicas;
         if matches!(written, Written::Yes) && replicas > 0 {
             self.wait_for(replicas)?;
         }
@@ -156,7 +183,7 @@ impl Visit<'_> {
         match self.session.ask(&script::change(&self.key, read, edit, life))? {
             Value::Int(1) => Ok(Written::Yes),
             Value::Int(2) => {
-                self.store.without_numbers.store(true, Ordering::Relaxed);
+                self.shared.without_numbers.store(true, Ordering::Relaxed);
                 Ok(Written::Yes)
             }
             other => script::snapshot(other).map(Written::Changed).ok_or_else(|| self.senseless()),
@@ -175,7 +202,7 @@ impl Visit<'_> {
             match self.session.ask(&command) {
                 // Perhaps it is the exact moment that the user may not set: once more, without.
                 Err(trouble) if trouble.is_not_permitted() && life.until.is_some() => {
-                    self.store.without_numbers.store(true, Ordering::Relaxed);
+                    self.shared.without_numbers.store(true, Ordering::Relaxed);
                     self.session.disconnect();
                     return self.watch().map(Written::Changed);
                 }

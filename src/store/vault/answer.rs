@@ -1,8 +1,8 @@
 //! What a Vault answers, and what its refusals mean to whoever runs it. Pure.
 
 use crate::error::{Error, Status};
-use crate::scrub::scrub;
-use crate::secret::Secret;
+use crate::redact::scrub;
+use crate::sys::secret::Secret;
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 

@@ -1,7 +1,7 @@
 //! What the fuzzer feeds of what a Vault answers.
 
-use super::answer::{Body, Reply};
-use crate::secret::Secret;
+use crate::store::vault::answer::{Body, Reply};
+use crate::sys::secret::Secret;
 
 /// The first byte picks the status.
 pub fn answer(data: &[u8]) {

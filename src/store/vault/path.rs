@@ -1,6 +1,6 @@
 //! Where a record stands in a Vault. Pure.
 
-use crate::options::VaultOptions;
+use crate::store::vault::options::VaultOptions;
 
 /// What stands for the client in the option `path`.
 const CLIENT: &str = "{client_id}";
@@ -37,13 +37,14 @@ pub fn in_url(path: &str) -> String {
 
 fn escape(with: char, byte: u8, text: &mut String) {
     text.push(with);
-    text.push_str(&crate::secret::hex(&[byte]).to_ascii_uppercase());
+    text.push_str(&crate::sys::secret::hex(&[byte]).to_ascii_uppercase());
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::{Options, StoreOptions};
+    use crate::client::options::Options;
+    use crate::store::options::StoreOptions;
     use std::collections::BTreeSet;
 
     fn options(more: &str) -> VaultOptions {

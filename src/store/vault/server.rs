@@ -1,20 +1,22 @@
 //! One request to the Vault, over connections of its own: never those that the API's tokens go over.
 
-use super::answer::{Body, Reply};
 use crate::call::Call;
-use crate::clock::unix_millis;
-use crate::dialect::http_date;
+use crate::call::log::Level;
+use crate::client::options::Options;
 use crate::error::{Error, Result, Status};
+use crate::http::date::http_date;
 use crate::http::fault::Fault;
 use crate::http::message::{Exchange, Outgoing, Reuse, Streams};
 use crate::http::origin::Origins;
 use crate::http::tls::Side;
 use crate::http::transport::Transport;
-use crate::log::Level;
-use crate::options::{Count, Millis, Options, ProxyUrl, VaultOptions};
-use crate::secret::Secret;
+use crate::options::{Count, Millis, ProxyUrl};
 use crate::stats::Stats;
-use crate::store::StoreFault;
+use crate::store::contract::StoreFault;
+use crate::store::vault::answer::{Body, Reply};
+use crate::store::vault::options::VaultOptions;
+use crate::sys::clock::unix_millis;
+use crate::sys::secret::Secret;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use once_cell::sync::OnceCell;

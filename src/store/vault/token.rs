@@ -1,22 +1,23 @@
 //! The library's own token at the Vault: where it comes from, how it is kept alive, and what is done when it is
 //! refused. All of it inside calls that need the store: nothing runs between them.
 
-use super::answer::Auth;
-use super::path::in_url;
-use super::server::{Answered, Request, Server};
-use super::to_json;
-use crate::backoff::{Backoff, PASSING, REFUSED};
 use crate::call::Call;
-use crate::clock::Tick;
+use crate::call::backoff::{Backoff, PASSING, REFUSED};
+use crate::call::log::Level;
+use crate::call::single_flight::Gate;
+use crate::client::Pause;
 use crate::error::{Error, Result, Status};
-use crate::gate::Gate;
 use crate::http::message::Reuse;
-use crate::instance::Pause;
-use crate::log::Level;
-use crate::noted::Mark;
-use crate::options::{SecretSource, VaultOptions};
-use crate::secret::Secret;
-use crate::store::StoreFault;
+use crate::options::SecretSource;
+use crate::store::contract::StoreFault;
+use crate::store::contract::to_json;
+use crate::store::vault::answer::Auth;
+use crate::store::vault::options::VaultOptions;
+use crate::store::vault::path::in_url;
+use crate::store::vault::server::{Answered, Request, Server};
+use crate::sys::clock::Tick;
+use crate::sys::recent::Mark;
+use crate::sys::secret::Secret;
 use arc_swap::ArcSwapOption;
 use http::Method;
 use serde::Serialize;

@@ -1,8 +1,8 @@
-use super::super::address::Address;
-use super::super::session::Met;
 use super::*;
 use crate::call::{Call, Hooks};
-use crate::credentials::Credentials;
+use crate::client::credentials::Credentials;
+use crate::store::redis::address::Address;
+use crate::store::redis::session::Met;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::mpsc::channel;

@@ -1,7 +1,8 @@
 use super::*;
 use crate::options::SecretSource;
-use crate::secret::Secret;
-use crate::store::record::{Claim, Fingerprint, StoredPair, u128hex};
+use crate::sys::secret::Secret;
+use crate::token::fingerprint::Fingerprint;
+use crate::token::record::{Claim, StoredPair, u128hex};
 
 const NOW: i64 = 1_700_000_000_000;
 

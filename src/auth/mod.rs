@@ -1,0 +1,3 @@
+//! What login, refresh and logout look like on the wire. Pure: bytes in, values out, time passed in.
+
+pub mod popup;

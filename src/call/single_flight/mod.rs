@@ -1,0 +1,173 @@
+//! Single flight: one caller at a time does what everyone waits for, and whoever waited shares the outcome.
+//!
+//! No lock is held while the holder works: it may run callbacks, fork elsewhere, or never come back (a
+//! callback may `longjmp` away). A holder whose own time has run out is passed over, so nobody waits for
+//! one that is gone.
+//!
+//! The lock here is std's, not parking_lot's: threads do wait on it, and parking_lot keeps its waiters in a
+//! table of the whole process, whose locks a fork could catch half-way.
+
+use crate::call::callback::Record;
+use crate::call::{Call, SLICE};
+use crate::error::{Error, Result, Status};
+#[cfg(feature = "shuttle")]
+use shuttle::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
+
+#[cfg(not(feature = "shuttle"))]
+use std::sync::{Condvar, Mutex, MutexGuard};
+
+/// The gate. Whoever holds its [`Pass`] does the work.
+#[derive(Debug, Default)]
+pub struct Gate {
+    state: Mutex<State>,
+    left: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    holder: Option<Holder>,
+    /// Rises with every pass given out.
+    ticket: u64,
+    /// How the last holder that finished by itself ended.
+    last: Option<(u64, std::result::Result<(), Error>)>,
+}
+
+#[derive(Debug)]
+struct Holder {
+    ticket: u64,
+    call: Arc<Record>,
+}
+
+/// The right to do the work. Dropped without [`Pass::finish`], it tells those who wait nothing.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    gate: &'a Gate,
+    ticket: u64,
+    outcome: Option<std::result::Result<(), Error>>,
+}
+
+/// What came of asking to enter.
+#[derive(Debug)]
+pub enum Entry<'a> {
+    /// The caller does the work.
+    Pass(Pass<'a>),
+    /// Another caller did it meanwhile; this is how it ended.
+    Finished(std::result::Result<(), Error>),
+}
+
+impl Gate {
+    /// Enters if nobody is inside; never waits.
+    pub fn try_enter(&self, call: &Call) -> Option<Pass<'_>> {
+        let mut state = self.lock();
+        match state.obstacle() {
+            Obstacle::None => Some(self.admit(&mut state, call)),
+            Obstacle::Other(_) | Obstacle::OwnCaller => None,
+        }
+    }
+
+    /// Enters, or waits for whoever is inside and shares the outcome. Waits in slices, within the caller's
+    /// time, asking its interrupt callback.
+    pub fn enter(&self, call: &Call) -> Result<Entry<'_>> {
+        let mut waited_for = None;
+        loop {
+            let mut state = self.lock();
+            if let (Some(ticket), Some((finished, outcome))) = (waited_for, &state.last)
+                && *finished >= ticket
+            {
+                return Ok(Entry::Finished(outcome.clone()));
+            }
+            match state.obstacle() {
+                Obstacle::None => return Ok(Entry::Pass(self.admit(&mut state, call))),
+                Obstacle::OwnCaller => return Err(reentrant()),
+                Obstacle::Other(ticket) => {
+                    waited_for.get_or_insert(ticket);
+                    drop(self.wait(state, call));
+                    call.go_on().map_err(|error| call.hung(error, "waiting for another call on this manager"))?;
+                }
+            }
+        }
+    }
+
+    /// Enters, however often others were inside before.
+    pub fn enter_alone(&self, call: &Call) -> Result<Pass<'_>> {
+        loop {
+            if let Entry::Pass(pass) = self.enter(call)? {
+                return Ok(pass);
+            }
+        }
+    }
+
+    fn admit(&self, state: &mut State, call: &Call) -> Pass<'_> {
+        state.ticket += 1;
+        state.holder = Some(Holder { ticket: state.ticket, call: Arc::clone(call.record()) });
+        Pass { gate: self, ticket: state.ticket, outcome: None }
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>, call: &Call) -> MutexGuard<'a, State> {
+        let slice = SLICE.min(call.left());
+        match self.left.wait_timeout(state, slice) {
+            Ok((state, _)) => state,
+            Err(poisoned) => poisoned.into_inner().0,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing under this lock can panic half-way.
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+enum Obstacle {
+    None,
+    /// Someone else is inside, with this ticket.
+    Other(u64),
+    /// The caller itself is: it was called from a callback of the very work it would wait for.
+    OwnCaller,
+}
+
+impl State {
+    fn obstacle(&self) -> Obstacle {
+        match &self.holder {
+            Some(holder) if !holder.call.is_over() => match holder.call.is_this_threads() {
+                // It has not ended, so this call was made inside one of its callbacks.
+                true => Obstacle::OwnCaller,
+                false => Obstacle::Other(holder.ticket),
+            },
+            _ => Obstacle::None,
+        }
+    }
+}
+
+fn reentrant() -> Error {
+    Error::new(
+        Status::TM_REENTRANT,
+        "this call, made inside a callback, would wait for the refresh that its own thread is in; make it after the callback has returned",
+    )
+}
+
+impl Pass<'_> {
+    /// Leaves the gate and tells those who waited how it ended, unless that is the caller's own affair.
+    pub fn finish(mut self, outcome: std::result::Result<(), Error>) {
+        if !matches!(&outcome, Err(error) if error.is_private()) {
+            self.outcome = Some(outcome);
+        }
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        let mut state = self.gate.lock();
+        // Passed over meanwhile: the gate is another's now.
+        if state.holder.as_ref().is_some_and(|holder| holder.ticket == self.ticket) {
+            state.holder = None;
+            if let Some(outcome) = self.outcome.take() {
+                state.last = Some((self.ticket, outcome));
+            }
+            self.gate.left.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

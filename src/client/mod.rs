@@ -1,0 +1,324 @@
+//! An instance: the credentials, tokens and connections of one API client in this process. Usually one handle has
+//! one; persistent handles share theirs; a forked child makes its own.
+
+pub mod credentials;
+pub mod options;
+pub mod persistent;
+
+use crate::call::Call;
+use crate::call::backoff::{Backoff, PASSING};
+use crate::call::single_flight::Gate;
+use crate::client::credentials::Credentials;
+use crate::client::options::Options;
+use crate::error::{Error, Result, Status};
+use crate::http::message::secret_values;
+use crate::http::origin::Origins;
+use crate::http::tls::Side;
+use crate::http::transport::Transport;
+use crate::stats::Stats;
+use crate::store;
+use crate::store::contract::TokenStore;
+use crate::store::memory::MemoryStore;
+use crate::store::options::StoreOptions;
+use crate::sys::clock;
+use crate::sys::clock::{Tick, millis};
+use crate::sys::fork;
+use crate::sys::secret::{Secret, random_place};
+use crate::token::fingerprint::Fingerprint;
+use crate::token::freshness::{Lifetime, RefreshWindow};
+use crate::token::pair::{Lineage, Pair};
+use crate::token::record::{Claim, Record, Spending, StoredPair, u128hex};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// What an instance is made from, and made again from in a forked child.
+#[derive(Debug, PartialEq)]
+pub struct Spec {
+    pub origins: Origins,
+    pub options: Options,
+}
+
+/// One API client in this process.
+#[derive(Debug)]
+pub struct Instance {
+    pub spec: Arc<Spec>,
+    /// The count of forks that it was made in.
+    pub generation: u32,
+    /// The identity under which the store keeps the pair.
+    pub client: String,
+    pub credentials: ArcSwap<Credentials>,
+    /// What is served. The store's record is the truth about it.
+    pub current: ArcSwapOption<Pair>,
+    pub gate: Gate,
+    pub memory: MemoryStore,
+    /// The store that the options ask for, where it is not in memory.
+    lasting: Option<Arc<dyn TokenStore>>,
+    /// T5: the pair of a login while the store was away, known to this process only.
+    pub alone: MemoryStore,
+    pub transport: Transport,
+    pub stats: Stats,
+    /// How often this instance was logged out.
+    pub logouts: AtomicU64,
+    /// F4: when the next refresh ahead of expiry may be tried.
+    pub ahead: Pause,
+    /// R3: until when a 401 starts no recovery.
+    pub recovery: Pause,
+    /// Where this process stands in every jitter.
+    pub place: f64,
+    /// The claims that this instance may have left in its stores, newest last: none is under way outside the gate.
+    claims: Mutex<Vec<Claim>>,
+    /// Why what the store held could not be used, the last time.
+    pub last_discard: ArcSwapOption<String>,
+    /// A pair in the store that belongs to credentials which were replaced.
+    pub disowned: ArcSwapOption<Pair>,
+}
+
+/// How many claims an instance remembers: by the time that so many have failed, the first have run out.
+const MOST_CLAIMS: usize = 16;
+
+/// A pause that grows with every failure in a row.
+#[derive(Debug, Default)]
+pub struct Pause {
+    until: AtomicU64,
+    failures: AtomicU32,
+}
+
+impl Pause {
+    pub fn is_over(&self, now: Tick) -> bool {
+        now.0 >= self.until.load(Ordering::Relaxed)
+    }
+
+    /// One more failure: the next try comes later, and not before `at_least`.
+    pub fn grow(&self, backoff: Backoff, at_least: Option<std::time::Duration>) {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let wait = backoff.jittered(failures, random_place()).max(at_least.unwrap_or_default());
+        self.until.store(Tick::now().after(wait).0, Ordering::Relaxed);
+    }
+
+    /// The same, unless another caller has begun the pause already.
+    pub fn grow_once(&self, backoff: Backoff) {
+        if self.is_over(Tick::now()) {
+            self.grow(backoff, None);
+        }
+    }
+
+    /// A short pause after something that was no failure.
+    pub fn rest(&self, wait: std::time::Duration) {
+        self.until.store(Tick::now().after(wait).0, Ordering::Relaxed);
+    }
+
+    pub fn end(&self) {
+        self.failures.store(0, Ordering::Relaxed);
+        self.until.store(0, Ordering::Relaxed);
+    }
+}
+
+impl Instance {
+    pub fn new(spec: Arc<Spec>, credentials: Arc<Credentials>) -> Result<Instance> {
+        let lasting = store::open(&spec.options.store)?;
+        Instance::on(lasting, spec, credentials)
+    }
+
+    fn on(lasting: Option<Arc<dyn TokenStore>>, spec: Arc<Spec>, credentials: Arc<Credentials>) -> Result<Instance> {
+        Ok(Instance {
+            generation: fork::generation(),
+            client: spec.options.client_id.clone().unwrap_or_else(|| credentials.username.clone()),
+            credentials: ArcSwap::new(credentials),
+            current: ArcSwapOption::empty(),
+            gate: Gate::default(),
+            memory: MemoryStore::default(),
+            lasting,
+            alone: MemoryStore::default(),
+            transport: Transport::new(spec.origins.clone(), &spec.options, Side::Api)?,
+            stats: Stats::default(),
+            logouts: AtomicU64::new(0),
+            ahead: Pause::default(),
+            recovery: Pause::default(),
+            place: random_place(),
+            claims: Mutex::default(),
+            last_discard: ArcSwapOption::empty(),
+            disowned: ArcSwapOption::empty(),
+            spec,
+        })
+    }
+
+    /// The same client for another owner who must not use what `older` may still use itself: the access
+    /// token comes along, the refresh token only where the store is shared and keeps it from being used twice.
+    /// `hooked`: the store that is set on the handle.
+    pub fn heir(
+        older: &Instance,
+        credentials: Arc<Credentials>,
+        hooked: Option<&Arc<dyn TokenStore>>,
+    ) -> Result<Instance> {
+        // Its keys were read when the first was made; a worker may no longer be allowed to read them.
+        let lasting = older.lasting.as_ref().map(|store| store.in_child());
+        let store_is_shared = hooked.or(lasting.as_ref()).is_some_and(|store| store.is_shared());
+        let heir = Instance::on(lasting, Arc::clone(&older.spec), credentials)?;
+        if let Some(pair) = older.current.load_full() {
+            let pair = match store_is_shared && !pair.private {
+                true => pair,
+                false => Arc::new(pair.without_refresh()),
+            };
+            if !store_is_shared {
+                heir.memory.update(|record, now| record.put(&heir.client, &heir.stored(&pair, now)));
+            }
+            heir.current.store(Some(pair));
+        }
+        Ok(heir)
+    }
+
+    /// The store that this call's handle keeps its pair in.
+    pub fn store<'a>(&'a self, call: &'a Call) -> Result<&'a dyn TokenStore> {
+        match (&call.hooks.store, &self.spec.options.store) {
+            (Some(store), _) => Ok(&**store),
+            (None, StoreOptions::Callback { .. }) => Err(Error::new(
+                Status::TM_STORE,
+                "the store is \"callback\", but no callbacks were set; call tm_set_store before the first call that needs a token",
+            )),
+            (None, _) => Ok(self.lasting.as_deref().unwrap_or(&self.memory)),
+        }
+    }
+
+    pub fn window(&self) -> RefreshWindow {
+        RefreshWindow {
+            before: self.spec.options.refresh_before_seconds.duration(),
+            jitter: self.spec.options.refresh_jitter_seconds.duration(),
+            place: self.place,
+        }
+    }
+
+    /// Serves a pair from now on, unless a later rotation of the same login is served already.
+    pub fn install(&self, pair: Arc<Pair>) -> Arc<Pair> {
+        self.current.rcu(|current| match current {
+            Some(current) if is_later(current.lineage, pair.lineage) => Some(Arc::clone(current)),
+            _ => Some(Arc::clone(&pair)),
+        });
+        pair
+    }
+
+    /// A pair as the record keeps it: all times by the store's clock, which says `now`.
+    pub fn stored(&self, pair: &Pair, now: i64) -> StoredPair {
+        let left = pair.lifetime.is_known().then(|| Tick::now().until(pair.lifetime.expires));
+        StoredPair {
+            access_token: Some(pair.access.clone()),
+            refresh_token: pair.refresh.clone(),
+            expires_at: left.map(|left| now.saturating_add_unsigned(millis(left)).div_euclid(1000)),
+            refresh_expires_at: pair.refresh_expires_at.map(|at| clock::from_ours(at, now)),
+            stored_at: Some(now),
+            lifetime_ms: left.map(millis),
+            family: Some(u128hex::Hex(pair.lineage.family)),
+            seq: pair.lineage.seq,
+        }
+    }
+
+    /// How long a token that was just handed out lives, as F1 and F5 count it.
+    pub fn lifetime(&self, issued: Tick, lifetime: Option<std::time::Duration>) -> Lifetime {
+        // F5: whatever it says, a token that the server has just handed out is worth a try for a second;
+        // otherwise a server that hands out dead ones would be asked for another by every call.
+        const SHORTEST: std::time::Duration = std::time::Duration::from_secs(1);
+        match lifetime {
+            Some(lifetime) => Lifetime::new(issued, lifetime.max(SHORTEST), self.window()),
+            None => Lifetime::UNKNOWN,
+        }
+    }
+
+    /// F4, F5: notes how a refresh ahead of expiry ended.
+    pub fn after_ahead(&self, before: &Pair, outcome: &Result<Arc<Pair>>) {
+        match outcome {
+            // The server gave nothing that lives longer: asking again at once would bring no more.
+            Ok(pair) if pair.lifetime.is_known() && pair.lifetime.expires <= before.lifetime.expires => {
+                self.ahead.grow(PASSING, None);
+            }
+            Ok(_) => self.ahead.end(),
+            Err(error) if is_elsewhere(error) => self.ahead.rest(error.retry_after().unwrap_or_default()),
+            Err(error) => self.ahead.grow(PASSING, error.retry_after()),
+        }
+    }
+
+    /// S2: every secret that a server or a proxy could repeat in its words.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let mut secrets = self.transport.proxy_secrets.clone();
+        secrets.extend(self.credentials.load().password.clone());
+        secrets.extend(secret_values(&self.transport.headers));
+        if let Some(pair) = self.current.load_full() {
+            secrets.push(pair.access.clone());
+            secrets.extend(pair.refresh.clone());
+        }
+        secrets
+    }
+
+    /// `None`: whoever has no username takes what is stored, and does not change whose it is.
+    fn user(&self) -> Option<Fingerprint> {
+        let credentials = self.credentials.load();
+        (!credentials.username.is_empty()).then(|| Fingerprint::of_user(&self.client, &credentials.username))
+    }
+
+    /// Writes down whose pair a record holds, for [`Instance::owns`].
+    pub fn sign(&self, record: &mut Record) {
+        record.host = Some(self.spec.origins.host().to_owned());
+        record.user = self.user().or_else(|| record.user.take());
+    }
+
+    /// Whether the pair in a record is this client's to use: neither another host's (S1) nor that of credentials
+    /// which were replaced.
+    pub fn owns(&self, record: &Record) -> bool {
+        let is_ours = record.host.as_deref().is_none_or(|host| host == self.spec.origins.host())
+            && record.user.as_ref().zip(self.user()).is_none_or(|(theirs, ours)| *theirs == ours);
+        let disowned = self.disowned.load();
+        let is_disowned = disowned.as_ref().is_some_and(|pair| record.pair.access_token.as_ref() == Some(&pair.access));
+        is_ours && !is_disowned
+    }
+
+    /// Notes a claim that stands in a store from now on, or may stand there. `alone`: it does, and in the shared store, so
+    /// that no other does.
+    pub fn has_claimed(&self, claim: &Claim, alone: bool) {
+        // std's lock, held for this only; a forked child has an instance of its own.
+        let mut claims = self.claims.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if alone {
+            claims.clear(); // it was written over whatever stood there
+        } else if claims.len() == MOST_CLAIMS {
+            claims.remove(0);
+        }
+        claims.push(claim.clone());
+    }
+
+    /// Takes this instance's own claim out of a record, for who decides what to do next: whatever it was made for has
+    /// ended, even if giving it back has failed, so it holds up others only. What it marked as spent stays so.
+    pub fn set_own_claim_aside(&self, record: &mut Record) {
+        let claims = self.claims.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        for claim in claims.iter() {
+            record.release(claim, Spending::Nothing);
+        }
+    }
+
+    /// R5: a 429 holds whatever becomes of the credentials.
+    pub fn carry_pause(&self, older: &Instance) {
+        let hold_until = older.memory.read().hold_until;
+        self.memory.update(|record, _| record.hold_until = hold_until);
+    }
+
+    /// Forgets a pair that belongs to replaced credentials.
+    pub fn disown(&self, pair: Option<Arc<Pair>>) {
+        self.disowned.store(pair);
+    }
+
+    /// What log lines call a pair: the same in every process that shares it.
+    pub fn name_of(&self, pair: &Pair) -> String {
+        Fingerprint::of(&self.client, &pair.access).short().to_owned()
+    }
+
+    /// The record that logging in starts from where no store can be asked.
+    pub fn forget_alone(&self) {
+        self.alone.update(|record, _| *record = Record::default());
+    }
+}
+
+/// Whether a refresh ahead of expiry ended because another process is at it: nothing failed.
+pub fn is_elsewhere(error: &Error) -> bool {
+    error.status() == Status::TM_LOCK_TIMEOUT && error.retry_after().is_some()
+}
+
+fn is_later(a: Lineage, b: Lineage) -> bool {
+    a.family == b.family && a.seq > b.seq
+}

@@ -1,0 +1,82 @@
+//! T5: going on while the store is away, and coming home when it is back.
+
+use crate::call::log::Level;
+use crate::error::Status;
+use crate::refresh::{Renewal, Setback, Stepped, Want};
+use crate::store::contract::{Loaded, StoreFault, TokenStore};
+use crate::sys::clock::Tick;
+use crate::token::freshness::Freshness;
+use crate::token::pair::{Pair, PairParts};
+use crate::token::record::Record;
+use std::sync::Arc;
+
+impl Renewal<'_> {
+    /// T5: the store is away. What is in memory serves; late in its window, or when nothing serves, this
+    /// process goes on alone.
+    pub(super) fn alone(&self, fault: StoreFault) -> Stepped<Arc<Pair>> {
+        // The caller's own time, interrupt or callback ended it: that is no news of the store.
+        if fault.error.is_private() && (self.call.left().is_zero() || fault.error.status() != Status::TM_LOCK_TIMEOUT) {
+            return Err(fault.error.into());
+        }
+        self.call.log(Level::Warning, || format!("going on without the token store: {}", fault.error));
+        let current = self.instance.current.load_full();
+        let late = |pair: &Arc<Pair>| Tick::now() >= pair.lifetime.late(self.instance.place);
+        if matches!(self.want, Want::Ahead) && !current.as_ref().is_some_and(late) {
+            return Err(fault.into());
+        }
+        if self.call.credentials.password.is_none() && self.instance.alone.read() == Record::default() {
+            return Err(fault.into());
+        }
+        self.through(&self.instance.alone, true)
+    }
+
+    /// T5: the store is back. A pair that only this process knows gives way to a usable one there, or is
+    /// published over a useless one. Says whether the record has changed.
+    pub(super) fn bring_home(&self, store: &dyn TokenStore, loaded: &Loaded) -> Stepped<bool> {
+        let Some(private) = self.instance.current.load_full().filter(|pair| pair.private) else {
+            return Ok(false);
+        };
+        let known = self.lineage();
+        // An earlier rotation of the private pair may still be good; its refresh token is spent, ours is not.
+        let is_behind = loaded.record.is_rolled_back(&self.instance.client, known);
+        let there = self.pair_in(loaded).is_some_and(|pair| pair.freshness(Tick::now()) == Freshness::Good);
+        let mut published = false;
+        let mut outcome = Ok(());
+        if is_behind || !there {
+            // Nothing is written under somebody's claim, and their pair may come yet: what is private stays so.
+            if loaded.record.claimed_for(loaded.now).is_some() {
+                return Ok(false);
+            }
+            let client = &self.instance.client;
+            let alone = self.instance.alone.read();
+            // T3: one that this process has sent already goes home with nobody.
+            let unspent = alone.pair.refresh_token.clone().filter(|_| !alone.is_spent(client, None));
+            outcome = self.change(store, &mut |record, now| {
+                self.set_own_claim_aside(record);
+                let mut pair = self.instance.stored(&private, now);
+                pair.refresh_token = unspent.clone();
+                published = record.publish_private(client, known, &pair, now);
+                if published {
+                    self.instance.sign(record);
+                }
+                published
+            });
+            if matches!(&outcome, Err(Setback::Store(fault)) if !fault.maybe_written) {
+                return outcome.map(|()| false);
+            }
+        }
+        // Adopted, published, or perhaps published: from now on others may send its refresh token.
+        self.instance.forget_alone();
+        let known_to_all = Pair::new(PairParts {
+            access: private.access.clone(),
+            refresh: private.refresh.clone(),
+            lifetime: private.lifetime,
+            refresh_expires_at: private.refresh_expires_at,
+            lineage: private.lineage,
+            private: false,
+            rung: private.rung,
+        })?;
+        self.instance.current.store(Some(Arc::new(known_to_all)));
+        outcome.map(|()| published)
+    }
+}

@@ -1,0 +1,145 @@
+//! What is written when the server has answered: a new pair, a refusal, a pause, or that nothing came of it.
+
+use crate::call::backoff::PASSING;
+use crate::call::log::Level;
+use crate::error::{Error, Result};
+use crate::refresh::{Granted, Renewal, Setback, Spend, Step, Stepped, Want};
+use crate::store::contract::{Loaded, TokenStore};
+use crate::sys::clock::{Tick, unix_seconds};
+use crate::sys::failpoint::reach;
+use crate::token::freshness::Freshness;
+use crate::token::pair::{Lineage, Pair, PairParts, Rung};
+use crate::token::record::{Claim, Holding, Record, Spending};
+use std::sync::Arc;
+use std::time::Duration;
+
+impl Renewal<'_> {
+    /// T1: the new pair is in the store before any caller gets it.
+    pub(super) fn publish(
+        &self,
+        store: &dyn TokenStore,
+        private: bool,
+        holding: &Holding,
+        granted: Granted,
+        lineage: Lineage,
+        spent: Option<&Spend>,
+    ) -> Stepped<Step> {
+        let Granted { grant, arrived } = granted;
+        let kept = spent.filter(|_| grant.refresh.is_none());
+        let refresh_expires_at =
+            grant.refresh_lifetime.map(|left| unix_seconds().saturating_add_unsigned(left.as_secs()));
+        let parts = PairParts {
+            access: grant.access,
+            refresh: kept.map(|spend| spend.token.clone()).or(grant.refresh),
+            lifetime: self.instance.lifetime(arrived, grant.lifetime),
+            refresh_expires_at: refresh_expires_at.or(kept.and_then(|spend| spend.expires_at)),
+            lineage,
+            private,
+            rung: match (self.want, lineage.seq) {
+                (Want::Other(_), 0) => Rung::LoggedIn,
+                (Want::Other(_), _) => Rung::Refreshed,
+                _ => Rung::None,
+            },
+        };
+        let pair = Pair::new(PairParts { access: parts.access.clone(), refresh: parts.refresh.clone(), ..parts })?;
+        let known = self.lineage();
+        let (mut published, mut theirs_serves) = (false, true);
+        // T1: whoever wants to end the call just now would lose a pair that nobody else has.
+        let mut publish = |record: &mut Record, now: i64| {
+            let stored = self.instance.stored(&pair, now);
+            published = record.publish(&self.instance.client, holding, known, &stored, now);
+            if published {
+                self.instance.sign(record);
+                if lineage.seq == 0 && !record.suspensions.is_empty() {
+                    record.lift(self.call.credentials.mark(&self.instance.client, store.marks()));
+                }
+            } else {
+                let theirs = self.pair_in(&Loaded { record: record.clone(), now, discarded: None });
+                theirs_serves = theirs.is_none_or(|pair| pair.freshness(Tick::now()) != Freshness::Dead);
+            }
+            published
+        };
+        let written = self.call.steadfastly(|| self.change(store, &mut publish));
+        reach("published");
+        let pair = match written {
+            Ok(()) if published => pair,
+            // Somebody was first: theirs is the pair. The loser's family is left alone, for to log it out
+            // would revoke everything.
+            Ok(()) if theirs_serves => return Ok(Step::Again),
+            // Unless the clocks of those who share the store are so far apart that it is over before it gets here.
+            Ok(()) => {
+                self.call.log(Level::Warning, || {
+                    "the token that another process stored has run out by this machine's clock; set the clocks right"
+                        .to_owned()
+                });
+                self.keep_private(parts)?
+            }
+            // Written or not: it counts as written, and is no longer ours alone.
+            Err(Setback::Store(fault)) if fault.maybe_written => {
+                self.call
+                    .log(Level::Warning, || format!("whether the new token was stored is unknown: {}", fault.error));
+                pair
+            }
+            Err(Setback::Store(fault)) => {
+                self.call.log(Level::Warning, || format!("the new token is kept in memory only: {}", fault.error));
+                self.keep_private(parts)?
+            }
+            Err(setback) => return Err(setback),
+        };
+        self.call.log(Level::Info, || {
+            let how = if lineage.seq == 0 { "logged in" } else { "refreshed" };
+            match pair.seconds_left() {
+                Some(left) => format!("{how}: the token {} lives for {left} s", self.instance.name_of(&pair)),
+                None => format!("{how}: the token {} lives until the server refuses it", self.instance.name_of(&pair)),
+            }
+        });
+        Ok(Step::Done(self.instance.install(Arc::new(pair))))
+    }
+
+    /// T5: a pair that only this process knows.
+    fn keep_private(&self, parts: PairParts) -> Result<Pair> {
+        let pair = Pair::new(PairParts { private: true, ..parts })?;
+        self.instance.alone.update(|record, now| {
+            let stored = self.instance.stored(&pair, now);
+            record.put(&self.instance.client, &stored);
+        });
+        Ok(pair)
+    }
+
+    /// R5: notes that the credentials were refused, for everyone who shares the store.
+    pub(super) fn suspend(&self, store: &dyn TokenStore, claim: &Claim, error: Error) -> Error {
+        self.call.credentials.end_forgiveness();
+        let mark = self.call.credentials.mark(&self.instance.client, store.marks());
+        let mut wait = Duration::ZERO;
+        self.best_effort(store, &mut |record, now| {
+            wait = record.suspend(mark, now);
+            record.release(claim, Spending::Nothing);
+            true
+        });
+        reach("released");
+        error.with_retry_after(Some(wait))
+    }
+
+    /// 429: holds for everyone; what was sent was not taken (T3).
+    pub(super) fn hold(&self, store: &dyn TokenStore, claim: &Claim, unseen: Spending<'_>, error: &Error) {
+        let wait = error.retry_after().unwrap_or(PASSING.first);
+        self.best_effort(store, &mut |record, now| {
+            record.hold(wait, now);
+            record.release(claim, unseen);
+            true
+        });
+        reach("released");
+    }
+
+    pub(super) fn release(&self, store: &dyn TokenStore, claim: &Claim, unseen: Spending<'_>) {
+        self.best_effort(store, &mut |record, _| record.release(claim, unseen));
+        reach("released");
+    }
+
+    /// A change that only makes it quicker for others: if it fails, the lease runs out.
+    pub(super) fn best_effort(&self, store: &dyn TokenStore, change: &mut dyn FnMut(&mut Record, i64) -> bool) {
+        if let Err(Setback::Store(fault)) = self.change(store, change) {
+            self.call.log(Level::Warning, || format!("a claim was left to run out: {}", fault.error));
+        }
+    }
+}

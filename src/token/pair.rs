@@ -1,0 +1,179 @@
+//! A token pair as this process holds it: immutable once made, shared by whoever uses it.
+
+use crate::error::{Error, Result};
+use crate::sys::clock::{Tick, unix_seconds};
+use crate::sys::secret::Secret;
+use crate::token::freshness::{Freshness, Lifetime};
+use bytes::Bytes;
+use http::HeaderValue;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// How far the recovery from a 401 had gone when a pair was obtained (R1, R3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rung {
+    /// Not by recovery.
+    None,
+    /// By a refresh that answered a 401.
+    Refreshed,
+    /// By a login that answered a 401: there is nothing further to try.
+    LoggedIn,
+}
+
+/// Where a pair stands among those of its login: `seq` counts the rotations since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lineage {
+    pub family: u128,
+    pub seq: u64,
+}
+
+/// A token pair.
+#[derive(Debug)]
+pub struct Pair {
+    pub access: Secret,
+    /// `None` also where this process must not use it (P1).
+    pub refresh: Option<Secret>,
+    /// The `Authorization` header, made once.
+    pub bearer: HeaderValue,
+    pub lifetime: Lifetime,
+    /// Unix seconds on this machine's clock.
+    pub expires_at: Option<i64>,
+    pub refresh_expires_at: Option<i64>,
+    pub lineage: Lineage,
+    /// Only this process knows it (T5): it is never inherited with its refresh token.
+    pub private: bool,
+    pub rung: Rung,
+    made: Tick,
+    /// Whether any call was answered other than 401 with it.
+    accepted: AtomicBool,
+    /// Whether the caller said that its own HTTP client was answered 401 with it.
+    rejected: AtomicBool,
+    /// Whether recovery has given up on it once.
+    given_up: AtomicBool,
+}
+
+/// A pair that lived this long without a 401 was good, whoever used it.
+const PROBATION: Duration = Duration::from_secs(60);
+
+/// What a pair is made from.
+#[derive(Debug)]
+pub struct PairParts {
+    pub access: Secret,
+    pub refresh: Option<Secret>,
+    pub lifetime: Lifetime,
+    pub refresh_expires_at: Option<i64>,
+    pub lineage: Lineage,
+    pub private: bool,
+    pub rung: Rung,
+}
+
+impl Pair {
+    pub fn new(parts: PairParts) -> Result<Pair> {
+        Ok(Pair {
+            bearer: bearer(&parts.access)?,
+            expires_at: parts
+                .lifetime
+                .is_known()
+                .then(|| unix_seconds().saturating_add_unsigned(Tick::now().until(parts.lifetime.expires).as_secs())),
+            access: parts.access,
+            refresh: parts.refresh,
+            lifetime: parts.lifetime,
+            refresh_expires_at: parts.refresh_expires_at,
+            lineage: parts.lineage,
+            private: parts.private,
+            rung: parts.rung,
+            made: Tick::now(),
+            accepted: AtomicBool::new(false),
+            rejected: AtomicBool::new(false),
+            given_up: AtomicBool::new(false),
+        })
+    }
+
+    /// P1: the pair as a forked child may have it.
+    pub fn without_refresh(&self) -> Pair {
+        Pair {
+            access: self.access.clone(),
+            refresh: None,
+            bearer: self.bearer.clone(),
+            lifetime: self.lifetime,
+            expires_at: self.expires_at,
+            refresh_expires_at: None,
+            lineage: self.lineage,
+            private: self.private,
+            rung: self.rung,
+            made: self.made,
+            accepted: AtomicBool::new(self.accepted.load(Ordering::Relaxed)),
+            rejected: AtomicBool::new(self.is_rejected()),
+            given_up: AtomicBool::new(false),
+        }
+    }
+
+    pub fn freshness(&self, now: Tick) -> Freshness {
+        self.lifetime.at(now)
+    }
+
+    /// Notes that the server took it.
+    pub fn accept(&self) {
+        // Read first: the line is shared by every thread, and a write would take it from them.
+        if !self.accepted.load(Ordering::Relaxed) {
+            self.accepted.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// How far recovery had gone to get it, as long as nobody has seen it work.
+    pub fn unproven_rung(&self, now: Tick) -> Rung {
+        match self.accepted.load(Ordering::Relaxed) || now >= self.made.after(PROBATION) {
+            true => Rung::None,
+            false => self.rung,
+        }
+    }
+
+    pub fn reject(&self) {
+        self.rejected.store(true, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub fn is_rejected(&self) -> bool {
+        self.rejected.load(Ordering::Relaxed)
+    }
+
+    /// Recovery gives up on it, until a pause is over.
+    pub fn give_up(&self) {
+        self.given_up.store(true, Ordering::Release);
+    }
+
+    pub fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Acquire)
+    }
+
+    /// Never below 0; `None` if unknown.
+    pub fn seconds_left(&self) -> Option<i64> {
+        self.lifetime
+            .is_known()
+            .then(|| i64::try_from(Tick::now().until(self.lifetime.expires).as_secs()).unwrap_or(i64::MAX))
+    }
+
+    /// Whether no more than `buffer_seconds` are left. A token of unknown lifetime is left to the 401.
+    pub fn should_refresh(&self, buffer_seconds: i64) -> bool {
+        let buffer = Duration::from_secs(u64::try_from(buffer_seconds).unwrap_or(0));
+        self.lifetime.is_known() && Tick::now().until(self.lifetime.expires) <= buffer
+    }
+}
+
+/// `Bearer …`, zeroed like the token itself when the last copy goes.
+fn bearer(access: &Secret) -> Result<HeaderValue> {
+    let mut text = Zeroizing::new(Vec::with_capacity(7 + access.as_bytes().len()));
+    text.extend_from_slice(b"Bearer ");
+    text.extend_from_slice(access.as_bytes());
+    let unusable = !access.as_bytes().iter().all(u8::is_ascii_graphic) || access.as_bytes().is_empty();
+    match HeaderValue::from_maybe_shared(Bytes::from_owner(text)) {
+        Ok(mut value) if !unusable => {
+            value.set_sensitive(true);
+            Ok(value)
+        }
+        _ => Err(Error::invalid_argument(
+            "the access token is empty or holds characters that no header can carry; pass it as the API gave it",
+        )),
+    }
+}
