@@ -1,6 +1,6 @@
 //! The manager: what a handle is, and everything that can be asked of it. Read this file first.
 //!
-//! Every public function begins a [`Call`] (the caller's time limit and callbacks), takes the instance
+//! Every public function begins a [`Call`] (the caller's time limit and callbacks), takes the client
 //! (tokens, credentials, connections), and tells its story: `request` in `request.rs`, the renewal of tokens in
 //! `refresh.rs`.
 
@@ -9,12 +9,12 @@ use crate::call::{Call, Hooks};
 use crate::client::credentials::{Credentials, from_environment};
 use crate::client::options::Options;
 use crate::client::persistent;
-use crate::client::{Instance, Spec};
+use crate::client::{Client, Spec};
 use crate::error::{Error, Result, Status};
 use crate::http::message::Streams;
 use crate::http::origin::Origins;
 use crate::refresh;
-use crate::refresh::{Budget, Want};
+use crate::refresh::{Budget, TokenNeed};
 use crate::request::options::RequestOptions;
 use crate::request::response::Response;
 use crate::store::contract::TokenStore;
@@ -25,17 +25,17 @@ use crate::sys::secret::{Secret, random};
 use crate::sys::wiping::SecretWork;
 use crate::token::freshness::{Freshness, Lifetime};
 use crate::token::jwt;
-use crate::token::pair::{Lineage, Pair, PairParts, Rung};
+use crate::token::pair::{Lineage, Pair, PairParts, RecoveryStage};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// One handle: an instance, its own or shared, and the callbacks set on this handle.
+/// One handle: an client, its own or shared, and the callbacks set on this handle.
 #[derive(Debug)]
 pub struct Manager {
-    instance: ArcSwap<Instance>,
+    client: ArcSwap<Client>,
     hooks: ArcSwap<Hooks>,
 }
 
@@ -61,12 +61,12 @@ impl Manager {
         let credentials = Arc::new(Credentials::new(&username, password.as_ref().map(|text| text.as_str()))?);
         let origins = Origins::new(&host, &options.allowed_origins, options.allow_insecure_http)?;
         let spec = Arc::new(Spec { origins, options });
-        let make = || Instance::new(Arc::clone(&spec), Arc::clone(&credentials));
-        let instance = match spec.options.persistent {
+        let make = || Client::new(Arc::clone(&spec), Arc::clone(&credentials));
+        let client = match spec.options.persistent {
             true => persistent::share(&spec, &credentials, make)?,
             false => Arc::new(make()?),
         };
-        Ok(Manager { instance: ArcSwap::new(instance), hooks: ArcSwap::default() })
+        Ok(Manager { client: ArcSwap::new(client), hooks: ArcSwap::default() })
     }
 
     /// Sends an API call with a valid token.
@@ -94,28 +94,28 @@ impl Manager {
         options: Option<&str>,
     ) -> Result<Response> {
         let options = RequestOptions::parse(options)?;
-        let (instance, call) = self.begin(options.timeout_ms.map(|timeout| timeout.duration()))?;
+        let (client, call) = self.begin(options.timeout_ms.map(|timeout| timeout.duration()))?;
         if streams.sink.is_some() || streams.upload.is_some() {
             call.expect_callbacks();
         }
-        let outgoing = instance.prepare(method, url, body, streams.upload.is_some(), &options)?;
-        instance.request(&call, outgoing, options.idempotent, streams)
+        let outgoing = client.prepare(method, url, body, streams.upload.is_some(), &options)?;
+        client.request(&call, outgoing, options.idempotent, streams)
     }
 
     /// A pair that is good now; logs in or refreshes when due.
     pub fn token(&self) -> Result<Arc<Pair>> {
-        let (instance, call) = self.begin(None)?;
-        instance.token(&call, &Budget::new())
+        let (client, call) = self.begin(None)?;
+        client.token(&call, &Budget::new())
     }
 
     /// F3, the fast path: lends a good token without a call being begun. `None`: ask [`Manager::token`].
     #[inline]
     pub fn with_good_token<T>(&self, take: impl FnOnce(&Pair) -> T) -> Option<T> {
-        let instance = self.instance.load();
-        if instance.generation != fork::generation() {
+        let client = self.client.load();
+        if client.fork_count != fork::count() {
             return None;
         }
-        let current = instance.current.load();
+        let current = client.current.load();
         let pair = current.as_ref()?;
         let is_good = pair.freshness(Tick::now()) == Freshness::Good && !pair.is_rejected();
         is_good.then(|| take(pair))
@@ -123,59 +123,59 @@ impl Manager {
 
     /// What is held: no I/O, no waiting.
     pub fn peek(&self) -> Result<Option<Arc<Pair>>> {
-        Ok(self.instance()?.current.load_full())
+        Ok(self.client()?.current.load_full())
     }
 
     /// Logs in now, whatever is held.
     pub fn login(&self) -> Result<()> {
-        let (instance, call) = self.begin(None)?;
-        let held = instance.current.load_full();
-        instance.obtain(&call, &Want::Login(held), &Budget::new()).map(|_| ())
+        let (client, call) = self.begin(None)?;
+        let held = client.current.load_full();
+        client.obtain(&call, &TokenNeed::Login(held), &Budget::new()).map(|_| ())
     }
 
     /// Refreshes now; falls back to a login.
     pub fn refresh(&self) -> Result<()> {
-        let (instance, call) = self.begin(None)?;
-        let held = instance.current.load_full();
-        instance.obtain(&call, &Want::Refresh(held), &Budget::new()).map(|_| ())
+        let (client, call) = self.begin(None)?;
+        let held = client.current.load_full();
+        client.obtain(&call, &TokenNeed::Refresh(held), &Budget::new()).map(|_| ())
     }
 
     /// Revokes the tokens at the server. The local and the stored ones go whatever it answers.
     pub fn logout(&self) -> Result<()> {
         let _work = SecretWork::begin();
-        let (instance, call) = self.begin(None)?;
-        let pass = instance.gate.enter_alone(&call)?;
-        instance.logouts.fetch_add(1, Ordering::Relaxed);
-        let held = instance.current.swap(None);
-        instance.forget_alone();
+        let (client, call) = self.begin(None)?;
+        let flight = client.single_flight.start(&call)?;
+        client.logouts.fetch_add(1, Ordering::Relaxed);
+        let held = client.current.swap(None);
+        client.forget_degraded();
         let mut stored = None;
-        let forgotten = instance.store(&call)?.change(&call, &instance.client, &mut |record, now| {
+        let forgotten = client.store(&call)?.change(&call, &client.client_id, &mut |record, now| {
             let tokens = record.pair.access_token.clone().map(|access| (access, record.pair.refresh_token.clone()));
-            stored = tokens.filter(|_| instance.owns(record));
-            let is_empty = stored.is_none() && (record.claim.is_none() || !instance.owns(record));
+            stored = tokens.filter(|_| client.is_owner_of(record));
+            let is_empty = stored.is_none() && (record.claim.is_none() || !client.is_owner_of(record));
             if !is_empty {
-                record.bury(now);
+                record.mark_logged_out(now);
             }
             !is_empty
         });
         // What is held may be older than what another process has put into the store since.
-        let pair = match stored.filter(|_| !held.as_ref().is_some_and(|held| held.private)) {
+        let pair = match stored.filter(|_| !held.as_ref().is_some_and(|held| held.local_only)) {
             Some((access, refresh)) => Some(Arc::new(given_pair(access, refresh, Lifetime::UNKNOWN, None)?)),
             None => held,
         };
         let revoked = match &pair {
-            Some(pair) => refresh::logout(&instance, &call, pair),
+            Some(pair) => refresh::logout(&client, &call, pair),
             None => Ok(()),
         };
-        drop(pass);
-        instance.transport.pool.clear();
+        drop(flight);
+        client.transport.pool.clear();
         call.log(Level::Info, || "logged out".to_owned());
         revoked.and(forgotten.map_err(|fault| fault.error))
     }
 
     /// The caller's own HTTP client was answered 401 to this access token.
     pub fn reject(&self, access_token: &str) -> Result<()> {
-        if let Some(pair) = self.instance()?.current.load_full()
+        if let Some(pair) = self.client()?.current.load_full()
             && pair.access.as_bytes() == access_token.as_bytes()
         {
             pair.reject();
@@ -185,8 +185,8 @@ impl Manager {
 
     /// The caller's own HTTP client was answered something other than 401 to this access token.
     pub fn accept(&self, access_token: &str) -> Result<()> {
-        let instance = self.instance()?;
-        let current = instance.current.load();
+        let client = self.client()?;
+        let current = client.current.load();
         if let Some(pair) = current.as_ref().filter(|pair| pair.access.as_bytes() == access_token.as_bytes()) {
             pair.accept();
         }
@@ -195,8 +195,8 @@ impl Manager {
 
     /// Reads the store once and changes nothing.
     pub fn check_store(&self) -> Result<()> {
-        let (instance, call) = self.begin(None)?;
-        let loaded = instance.store(&call)?.load(&call, &instance.client).map_err(|fault| fault.error)?;
+        let (client, call) = self.begin(None)?;
+        let loaded = client.store(&call)?.load(&call, &client.client_id).map_err(|fault| fault.error)?;
         match loaded.discarded {
             None => Ok(()),
             Some(why) => Err(Error::new(Status::TM_STORE, format!("{why}; the next login replaces it"))),
@@ -205,7 +205,7 @@ impl Manager {
 
     /// S1: whether the token may be sent to a URL.
     pub fn check_url(&self, url: &str) -> Result<()> {
-        self.instance()?.transport.origins.resolve(url).map(drop)
+        self.client()?.transport.origins.resolve(url).map(drop)
     }
 
     /// Takes over a pair from elsewhere. Times are Unix seconds; 0: unknown.
@@ -217,31 +217,31 @@ impl Manager {
         refresh_expires_at: i64,
     ) -> Result<()> {
         let _work = SecretWork::begin();
-        let (instance, call) = self.begin(None)?;
+        let (client, call) = self.begin(None)?;
         let secret = |text: &str, what: &str| {
             Secret::new(text).ok_or_else(|| Error::invalid_argument(format!("the {what} token holds a NUL character")))
         };
         let refresh = refresh.filter(|text| !text.is_empty()).map(|text| secret(text, "refresh")).transpose()?;
         let expires_at = Some(expires_at).filter(|at| *at > 0).or_else(|| jwt::expires_at(access));
         let lifetime = match expires_at.map(|at| u64::try_from(at.saturating_sub(unix_seconds())).unwrap_or(0)) {
-            Some(left) => Lifetime::new(Tick::now(), Duration::from_secs(left), instance.window()),
+            Some(left) => Lifetime::new(Tick::now(), Duration::from_secs(left), client.window()),
             None => Lifetime::UNKNOWN,
         };
         let refresh_expires_at = Some(refresh_expires_at).filter(|at| *at > 0);
         let pair = Arc::new(given_pair(secret(access, "access")?, refresh, lifetime, refresh_expires_at)?);
-        instance
+        client
             .store(&call)?
-            .change(&call, &instance.client, &mut |record, now| {
-                record.put(&instance.client, &instance.stored(&pair, now));
-                instance.sign(record);
+            .change(&call, &client.client_id, &mut |record, now| {
+                record.put(&client.client_id, &client.stored(&pair, now));
+                client.stamp_owner(record);
                 true
             })
             .map_err(|fault| fault.error)?;
-        instance.forget_alone();
-        instance.ahead.end();
-        instance.recovery.end();
-        instance.disown(None);
-        instance.current.store(Some(pair));
+        client.forget_degraded();
+        client.ahead.end();
+        client.recovery.end();
+        client.supersede(None);
+        client.current.store(Some(pair));
         Ok(())
     }
 
@@ -249,41 +249,41 @@ impl Manager {
     /// the tokens; a suspended login is lifted.
     pub fn set_credentials(&self, username: Option<&str>, password: &str) -> Result<()> {
         let _work = SecretWork::begin();
-        let instance = self.instance()?;
-        let before = instance.credentials.load_full();
+        let client = self.client()?;
+        let before = client.credentials.load_full();
         let username = username.unwrap_or(&before.username);
         let is_same_user = username == before.username;
-        let credentials = Arc::new(Credentials::new(username, Some(password))?.forgiven());
+        let credentials = Arc::new(Credentials::new(username, Some(password))?.lifting_suspension());
         let hooks = self.hooks.load();
         let successor = || match is_same_user {
-            true => Instance::heir(&instance, Arc::clone(&credentials), hooks.store.as_ref()),
+            true => Client::successor(&client, Arc::clone(&credentials), hooks.store.as_ref()),
             false => {
-                let fresh = Instance::new(Arc::clone(&instance.spec), Arc::clone(&credentials))?;
-                fresh.disown(instance.current.load_full());
+                let fresh = Client::new(Arc::clone(&client.spec), Arc::clone(&credentials))?;
+                fresh.supersede(client.current.load_full());
                 Ok(fresh)
             }
         };
         let successor = || {
             let successor = successor()?;
-            successor.carry_pause(&instance);
+            successor.carry_pause(&client);
             Ok(successor)
         };
-        if instance.spec.options.persistent {
-            let shared = persistent::share(&instance.spec, &credentials, successor)?;
+        if client.spec.options.persistent {
+            let shared = persistent::share(&client.spec, &credentials, successor)?;
             shared.credentials.store(credentials);
-            // Whichever instance this takes the place of, the handle had: another thread may have moved it meanwhile.
-            persistent::release(&self.instance.swap(shared));
+            // Whichever client this takes the place of, the handle had: another thread may have moved it meanwhile.
+            persistent::release(&self.client.swap(shared));
         } else if is_same_user {
-            instance.credentials.store(credentials);
+            client.credentials.store(credentials);
         } else {
-            self.instance.store(Arc::new(successor()?));
+            self.client.store(Arc::new(successor()?));
         }
         Ok(())
     }
 
     /// Changes what is set on this handle. Calls under way keep what they began with.
     pub fn set_hooks(&self, change: impl Fn(&mut Hooks)) -> Result<()> {
-        self.instance()?; // in a forked child, what is set on the handle is made anew first
+        self.client()?; // in a forked child, what is set on the handle is made anew first
         self.hooks.rcu(|hooks| {
             let mut hooks = Hooks::clone(hooks);
             change(&mut hooks);
@@ -294,8 +294,8 @@ impl Manager {
 
     /// Keeps this handle's tokens in a store of the caller's own.
     pub fn set_store(&self, store: Arc<dyn TokenStore>) -> Result<()> {
-        let instance = self.instance()?;
-        let options = &instance.spec.options;
+        let client = self.client()?;
+        let options = &client.spec.options;
         let is_callback = matches!(options.store, StoreOptions::Callback { .. });
         if options.persistent && !is_callback {
             return Err(Error::invalid_argument(
@@ -312,9 +312,9 @@ impl Manager {
 
     /// Counters and gauges as one JSON object.
     pub fn stats_json(&self) -> Result<String> {
-        let instance = self.instance()?;
-        let mut map = instance.stats.to_map();
-        let pair = instance.current.load_full();
+        let client = self.client()?;
+        let mut map = client.stats.to_map();
+        let pair = client.current.load_full();
         let now = Tick::now();
         let freshness = pair.as_ref().map_or("none", |pair| match pair.freshness(now) {
             Freshness::Good => "good",
@@ -324,59 +324,59 @@ impl Manager {
         map.insert("token".to_owned(), freshness.into());
         map.insert("seconds_left".to_owned(), pair.as_ref().and_then(|pair| pair.seconds_left()).into());
         map.insert("has_refresh_token".to_owned(), pair.as_ref().is_some_and(|pair| pair.refresh.is_some()).into());
-        map.insert("token_is_private".to_owned(), pair.is_some_and(|pair| pair.private).into());
-        map.insert("last_discard".to_owned(), instance.last_discard.load_full().map(|why| (*why).clone()).into());
-        map.insert("connections_idle".to_owned(), instance.transport.pool.idle().into());
+        map.insert("token_is_private".to_owned(), pair.is_some_and(|pair| pair.local_only).into());
+        map.insert("last_discard".to_owned(), client.last_discard.load_full().map(|why| (*why).clone()).into());
+        map.insert("connections_idle".to_owned(), client.transport.pool.idle().into());
         Ok(serde_json::Value::Object(map).to_string())
     }
 
-    fn begin(&self, timeout: Option<Duration>) -> Result<(Arc<Instance>, Call)> {
-        let instance = self.instance()?;
-        let timeout = timeout.unwrap_or_else(|| instance.spec.options.timeout_ms.duration());
-        let logouts = instance.logouts.load(Ordering::Relaxed);
-        let credentials = instance.credentials.load_full();
-        Ok((instance, Call::begin(self.hooks.load_full(), timeout, logouts, credentials)))
+    fn begin(&self, timeout: Option<Duration>) -> Result<(Arc<Client>, Call)> {
+        let client = self.client()?;
+        let timeout = timeout.unwrap_or_else(|| client.spec.options.timeout_ms.duration());
+        let logouts = client.logouts.load(Ordering::Relaxed);
+        let credentials = client.credentials.load_full();
+        Ok((client, Call::begin(self.hooks.load_full(), timeout, logouts, credentials)))
     }
 
-    /// This process's instance: in a forked child, the first call makes it from what the parent had published.
-    fn instance(&self) -> Result<Arc<Instance>> {
-        let instance = self.instance.load_full();
-        if instance.generation == fork::generation() {
-            return Ok(instance);
+    /// This process's client: in a forked child, the first call makes it from what the parent had published.
+    fn client(&self) -> Result<Arc<Client>> {
+        let client = self.client.load_full();
+        if client.fork_count == fork::count() {
+            return Ok(client);
         }
         // P1: what the parent made is leaked, never dropped, locked or driven.
-        std::mem::forget(Arc::clone(&instance));
+        std::mem::forget(Arc::clone(&client));
         let parents_hooks = self.hooks.load_full();
         std::mem::forget(Arc::clone(&parents_hooks));
-        let store = parents_hooks.store.as_ref().map(|store| store.in_child());
+        let store = parents_hooks.store.as_ref().map(|store| store.after_fork());
         let hooked = store.clone();
         self.hooks.compare_and_swap(&parents_hooks, Arc::new(Hooks { store, ..Hooks::clone(&parents_hooks) }));
-        let credentials = Arc::new(instance.credentials.load().in_child());
+        let credentials = Arc::new(client.credentials.load().after_fork());
         let make = || {
-            let heir = Instance::heir(&instance, Arc::clone(&credentials), hooked.as_ref())?;
-            heir.stats.forks_seen.set(instance.stats.forks_seen.get() + 1);
-            Ok(heir)
+            let successor = Client::successor(&client, Arc::clone(&credentials), hooked.as_ref())?;
+            successor.stats.forks_seen.set(client.stats.forks_seen.get() + 1);
+            Ok(successor)
         };
-        let heir = match instance.spec.options.persistent {
-            true => persistent::share(&instance.spec, &credentials, make)?,
+        let successor = match client.spec.options.persistent {
+            true => persistent::share(&client.spec, &credentials, make)?,
             false => Arc::new(make()?),
         };
-        let before = self.instance.compare_and_swap(&instance, Arc::clone(&heir));
-        if !Arc::ptr_eq(&before, &instance) && heir.spec.options.persistent {
-            persistent::release(&heir); // another thread was first
+        let before = self.client.compare_and_swap(&client, Arc::clone(&successor));
+        if !Arc::ptr_eq(&before, &client) && successor.spec.options.persistent {
+            persistent::release(&successor); // another thread was first
         }
-        Ok(self.instance.load_full())
+        Ok(self.client.load_full())
     }
 }
 
 impl Drop for Manager {
     fn drop(&mut self) {
-        let instance = self.instance.load_full();
-        if instance.generation != fork::generation() {
-            std::mem::forget(instance);
+        let client = self.client.load_full();
+        if client.fork_count != fork::count() {
+            std::mem::forget(client);
             std::mem::forget(self.hooks.load_full());
-        } else if instance.spec.options.persistent {
-            persistent::release(&instance);
+        } else if client.spec.options.persistent {
+            persistent::release(&client);
         }
     }
 }
@@ -393,8 +393,8 @@ fn given_pair(
         refresh,
         lifetime,
         refresh_expires_at,
-        lineage: Lineage { family: u128::from_le_bytes(random()), seq: 0 },
-        private: false,
-        rung: Rung::None,
+        lineage: Lineage { family: u128::from_le_bytes(random()), generation: 0 },
+        local_only: false,
+        recovery_stage: RecoveryStage::None,
     })
 }

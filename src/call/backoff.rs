@@ -23,8 +23,8 @@ impl Backoff {
     }
 
     /// The same, with a random quarter more or less, so that a fleet does not come back in one instant.
-    pub fn jittered(self, failures: u32, place: f64) -> Duration {
-        self.wait(failures).mul_f64(0.75 + 0.5 * place)
+    pub fn jittered(self, failures: u32, fraction: f64) -> Duration {
+        self.wait(failures).mul_f64(0.75 + 0.5 * fraction)
     }
 }
 

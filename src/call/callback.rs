@@ -73,7 +73,7 @@ impl Record {
     pub fn run(&self, hook: Option<&LogHook>, sockets: &mut Vec<Weak<Socket>>, callback: &mut dyn FnMut()) {
         self.state().sockets = std::mem::take(sockets);
         stack::with_mark(&mut |mark| {
-            self.state().running = Some(Running { mark, hook: hook.map(name_of) });
+            self.state().running = Some(Running { mark, hook: hook.map(label_of) });
             CALLBACKS.set(CALLBACKS.get() + 1);
             let before = set_in_library(false);
             callback();
@@ -100,7 +100,7 @@ impl Record {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing under this lock can panic half-way. std's lock: see `gate`.
+        // Nothing under this lock can panic half-way. std's lock: see `single_flight`.
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
@@ -148,7 +148,7 @@ pub struct Enclosing(Vec<Running>);
 impl Enclosing {
     /// Whether one of them is this log callback.
     pub fn has(&self, hook: &LogHook) -> bool {
-        self.0.iter().any(|running| running.hook == Some(name_of(hook)))
+        self.0.iter().any(|running| running.hook == Some(label_of(hook)))
     }
 }
 
@@ -175,6 +175,6 @@ fn records<T>(work: impl FnOnce(&mut Vec<Arc<Record>>) -> T) -> T {
     output
 }
 
-fn name_of(hook: &LogHook) -> usize {
+fn label_of(hook: &LogHook) -> usize {
     Arc::as_ptr(hook).cast::<()>().addr()
 }

@@ -19,7 +19,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// How long a wait may go on before the callbacks are served.
-pub const SLICE: Duration = Duration::from_millis(50);
+pub const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The caller's log callback. It may do anything but throw: see the rules at the head of the C header.
 pub type LogHook = Arc<dyn Fn(Level, &str) + Send + Sync>;
@@ -57,7 +57,7 @@ pub struct Call {
     /// The interrupt callback has ended the call: it need not say so twice.
     is_cancelled: Cell<bool>,
     /// Nothing but the time limit may end what is being done.
-    is_steadfast: Cell<bool>,
+    is_uninterruptible: Cell<bool>,
     /// Until when a store is asked: see [`Call::asking_store`].
     store_until: Cell<Option<Instant>>,
     /// Lines wait here until no lock is held and no runtime is entered.
@@ -92,7 +92,7 @@ impl Call {
             timeout,
             deadline: Instant::now() + timeout,
             is_cancelled: Cell::new(false),
-            is_steadfast: Cell::new(false),
+            is_uninterruptible: Cell::new(false),
             store_until: Cell::new(None),
             lines: RefCell::new(Vec::new()),
             _no_cancel: NoCancel::begin(),
@@ -183,7 +183,7 @@ impl Call {
     }
 
     /// Serves the log callback. Only where no lock is held and no runtime is entered.
-    pub fn flush(&self) {
+    pub fn deliver_logs(&self) {
         let Some((_, hook)) = &self.hooks.log else {
             return;
         };
@@ -201,15 +201,15 @@ impl Call {
     }
 
     /// Between two slices of a wait: serves the callbacks, and says whether the caller still wants to wait.
-    pub fn go_on(&self) -> Result<()> {
-        self.flush();
+    pub fn checkpoint(&self) -> Result<()> {
+        self.deliver_logs();
         if let Some(interrupted) = &self.hooks.interrupt
             && !self.is_cancelled.get()
             && self.run_callback(|| interrupted())
         {
             self.is_cancelled.set(true);
         }
-        if self.is_cancelled.get() && !self.is_steadfast.get() {
+        if self.is_cancelled.get() && !self.is_uninterruptible.get() {
             return Err(Error::new(Status::TM_CANCELLED, "the interrupt callback ended the call"));
         }
         if Instant::now() >= self.deadline {
@@ -219,10 +219,10 @@ impl Call {
     }
 
     /// Does what must not be left half done. An interrupt that comes meanwhile ends the call afterwards.
-    pub fn steadfastly<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.is_steadfast.set(true);
+    pub fn uninterruptible<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.is_uninterruptible.set(true);
         let output = work();
-        self.is_steadfast.set(false);
+        self.is_uninterruptible.set(false);
         output
     }
 
@@ -249,12 +249,12 @@ impl Call {
     pub fn sleep(&self, wait: Duration) -> Result<()> {
         let until = Instant::now() + wait;
         loop {
-            self.go_on()?;
+            self.checkpoint()?;
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(());
             }
-            std::thread::sleep(left.min(SLICE).min(self.left()));
+            std::thread::sleep(left.min(POLL_INTERVAL).min(self.left()));
         }
     }
 }
@@ -263,7 +263,7 @@ impl Drop for Call {
     fn drop(&mut self) {
         // A call that panicked tells nobody anything more.
         if !std::thread::panicking() {
-            self.flush();
+            self.deliver_logs();
         }
         if self.is_listed.get() {
             callback::unlist(self.record());

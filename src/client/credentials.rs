@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use crate::sys::files;
 use crate::sys::secret::{Secret, hex, process_key};
-use crate::token::fingerprint::Marks;
+use crate::token::fingerprint::FingerprintKey;
 use once_cell::sync::OnceCell;
 use ring::{hmac, pbkdf2};
 use std::num::NonZeroU32;
@@ -18,8 +18,8 @@ pub struct Credentials {
     pub username: String,
     pub password: Option<Secret>,
     /// Set when someone gave these credentials anew: the next login is tried whatever was refused before.
-    forgiven: AtomicBool,
-    /// One for each kind of [`Marks`]. An instance has one store, so none is asked for under two keys.
+    lifting_suspension: AtomicBool,
+    /// One for each kind of [`FingerprintKey`]. An client has one store, so none is asked for under two keys.
     marks: [OnceCell<String>; 3],
 }
 
@@ -46,14 +46,14 @@ impl Credentials {
         Ok(Credentials {
             username: username.to_owned(),
             password,
-            forgiven: AtomicBool::new(false),
+            lifting_suspension: AtomicBool::new(false),
             marks: Default::default(),
         })
     }
 
     /// R5: what a record calls these credentials. The slow hash is made only when a suspension has to be noted
     /// or looked up.
-    pub fn mark(&self, client: &str, marks: Marks<'_>) -> &str {
+    pub fn mark(&self, client_id: &str, marks: FingerprintKey<'_>) -> &str {
         let text = || {
             let password = self.password.as_ref().map_or(&b""[..], Secret::as_bytes);
             Zeroizing::new([self.username.as_bytes(), &[0], password].concat())
@@ -61,11 +61,11 @@ impl Credentials {
         let keyed = |key: &hmac::Key| hex(hmac::sign(key, &text()).as_ref());
         let [in_process, in_open, sealed] = &self.marks;
         match marks {
-            Marks::Process => in_process.get_or_init(|| keyed(process_key())),
-            Marks::Sealed(key) => sealed.get_or_init(|| keyed(key)),
-            Marks::Open => in_open.get_or_init(|| {
+            FingerprintKey::Process => in_process.get_or_init(|| keyed(process_key())),
+            FingerprintKey::Sealed(key) => sealed.get_or_init(|| keyed(key)),
+            FingerprintKey::Open => in_open.get_or_init(|| {
                 let mut hash = [0; 32];
-                pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, client.as_bytes(), &text(), &mut hash);
+                pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, client_id.as_bytes(), &text(), &mut hash);
                 hex(&hash)
             }),
         }
@@ -73,30 +73,30 @@ impl Credentials {
 
     /// The same for a forked child: a thread of the parent may have been making a mark, which in the child nobody
     /// would ever finish (P1).
-    pub fn in_child(&self) -> Credentials {
+    pub fn after_fork(&self) -> Credentials {
         let mark =
             |made: &OnceCell<String>| made.get().map_or_else(OnceCell::new, |mark| OnceCell::with_value(mark.clone()));
         Credentials {
             username: self.username.clone(),
             password: self.password.clone(),
-            forgiven: AtomicBool::new(self.is_forgiven()),
+            lifting_suspension: AtomicBool::new(self.lifts_suspension()),
             marks: self.marks.each_ref().map(mark),
         }
     }
 
     /// The same credentials, given anew by the user: lifts a suspended login.
-    pub fn forgiven(self) -> Credentials {
-        self.forgiven.store(true, Ordering::Relaxed);
+    pub fn lifting_suspension(self) -> Credentials {
+        self.lifting_suspension.store(true, Ordering::Relaxed);
         self
     }
 
-    pub fn is_forgiven(&self) -> bool {
-        self.forgiven.load(Ordering::Relaxed)
+    pub fn lifts_suspension(&self) -> bool {
+        self.lifting_suspension.load(Ordering::Relaxed)
     }
 
     /// From the next refusal on, suspensions count again.
-    pub fn end_forgiveness(&self) {
-        self.forgiven.store(false, Ordering::Relaxed);
+    pub fn end_lift(&self) {
+        self.lifting_suspension.store(false, Ordering::Relaxed);
     }
 }
 
@@ -163,10 +163,10 @@ mod tests {
         });
         begun.recv().unwrap();
         // Were the cell shared, this would wait for the parent's thread, which a child does not have.
-        assert_ne!(parent.in_child().mark("shop", Marks::Process), "the parent's");
+        assert_ne!(parent.after_fork().mark("shop", FingerprintKey::Process), "the parent's");
         end.send(()).unwrap();
         thread.join().unwrap();
-        assert_eq!(parent.in_child().mark("shop", Marks::Process), "the parent's", "what was made is kept");
+        assert_eq!(parent.after_fork().mark("shop", FingerprintKey::Process), "the parent's", "what was made is kept");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! An instance: the credentials, tokens and connections of one API client in this process. Usually one handle has
+//! An client: the credentials, tokens and connections of one API client in this process. Usually one handle has
 //! one; persistent handles share theirs; a forked child makes its own.
 
 pub mod credentials;
@@ -7,7 +7,7 @@ pub mod persistent;
 
 use crate::call::Call;
 use crate::call::backoff::{Backoff, PASSING};
-use crate::call::single_flight::Gate;
+use crate::call::single_flight::SingleFlight;
 use crate::client::credentials::Credentials;
 use crate::client::options::Options;
 use crate::error::{Error, Result, Status};
@@ -23,7 +23,7 @@ use crate::store::options::StoreOptions;
 use crate::sys::clock;
 use crate::sys::clock::{Tick, millis};
 use crate::sys::fork;
-use crate::sys::secret::{Secret, random_place};
+use crate::sys::secret::{Secret, random_fraction};
 use crate::token::fingerprint::Fingerprint;
 use crate::token::freshness::{Lifetime, RefreshWindow};
 use crate::token::pair::{Lineage, Pair};
@@ -32,7 +32,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// What an instance is made from, and made again from in a forked child.
+/// What an client is made from, and made again from in a forked child.
 #[derive(Debug, PartialEq)]
 pub struct Spec {
     pub origins: Origins,
@@ -41,40 +41,40 @@ pub struct Spec {
 
 /// One API client in this process.
 #[derive(Debug)]
-pub struct Instance {
+pub struct Client {
     pub spec: Arc<Spec>,
     /// The count of forks that it was made in.
-    pub generation: u32,
+    pub fork_count: u32,
     /// The identity under which the store keeps the pair.
-    pub client: String,
+    pub client_id: String,
     pub credentials: ArcSwap<Credentials>,
     /// What is served. The store's record is the truth about it.
     pub current: ArcSwapOption<Pair>,
-    pub gate: Gate,
+    pub single_flight: SingleFlight,
     pub memory: MemoryStore,
     /// The store that the options ask for, where it is not in memory.
     lasting: Option<Arc<dyn TokenStore>>,
     /// T5: the pair of a login while the store was away, known to this process only.
-    pub alone: MemoryStore,
+    pub local_store: MemoryStore,
     pub transport: Transport,
     pub stats: Stats,
-    /// How often this instance was logged out.
+    /// How often this client was logged out.
     pub logouts: AtomicU64,
     /// F4: when the next refresh ahead of expiry may be tried.
     pub ahead: Pause,
     /// R3: until when a 401 starts no recovery.
     pub recovery: Pause,
     /// Where this process stands in every jitter.
-    pub place: f64,
-    /// The claims that this instance may have left in its stores, newest last: none is under way outside the gate.
+    pub jitter: f64,
+    /// The claims that this client may have left in its stores, newest last: none is under way outside the gate.
     claims: Mutex<Vec<Claim>>,
     /// Why what the store held could not be used, the last time.
     pub last_discard: ArcSwapOption<String>,
     /// A pair in the store that belongs to credentials which were replaced.
-    pub disowned: ArcSwapOption<Pair>,
+    pub superseded: ArcSwapOption<Pair>,
 }
 
-/// How many claims an instance remembers: by the time that so many have failed, the first have run out.
+/// How many claims an client remembers: by the time that so many have failed, the first have run out.
 const MOST_CLAIMS: usize = 16;
 
 /// A pause that grows with every failure in a row.
@@ -92,7 +92,7 @@ impl Pause {
     /// One more failure: the next try comes later, and not before `at_least`.
     pub fn grow(&self, backoff: Backoff, at_least: Option<std::time::Duration>) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        let wait = backoff.jittered(failures, random_place()).max(at_least.unwrap_or_default());
+        let wait = backoff.jittered(failures, random_fraction()).max(at_least.unwrap_or_default());
         self.until.store(Tick::now().after(wait).0, Ordering::Relaxed);
     }
 
@@ -114,31 +114,31 @@ impl Pause {
     }
 }
 
-impl Instance {
-    pub fn new(spec: Arc<Spec>, credentials: Arc<Credentials>) -> Result<Instance> {
+impl Client {
+    pub fn new(spec: Arc<Spec>, credentials: Arc<Credentials>) -> Result<Client> {
         let lasting = store::open(&spec.options.store)?;
-        Instance::on(lasting, spec, credentials)
+        Client::on(lasting, spec, credentials)
     }
 
-    fn on(lasting: Option<Arc<dyn TokenStore>>, spec: Arc<Spec>, credentials: Arc<Credentials>) -> Result<Instance> {
-        Ok(Instance {
-            generation: fork::generation(),
-            client: spec.options.client_id.clone().unwrap_or_else(|| credentials.username.clone()),
+    fn on(lasting: Option<Arc<dyn TokenStore>>, spec: Arc<Spec>, credentials: Arc<Credentials>) -> Result<Client> {
+        Ok(Client {
+            fork_count: fork::count(),
+            client_id: spec.options.client_id.clone().unwrap_or_else(|| credentials.username.clone()),
             credentials: ArcSwap::new(credentials),
             current: ArcSwapOption::empty(),
-            gate: Gate::default(),
+            single_flight: SingleFlight::default(),
             memory: MemoryStore::default(),
             lasting,
-            alone: MemoryStore::default(),
+            local_store: MemoryStore::default(),
             transport: Transport::new(spec.origins.clone(), &spec.options, Side::Api)?,
             stats: Stats::default(),
             logouts: AtomicU64::new(0),
             ahead: Pause::default(),
             recovery: Pause::default(),
-            place: random_place(),
+            jitter: random_fraction(),
             claims: Mutex::default(),
             last_discard: ArcSwapOption::empty(),
-            disowned: ArcSwapOption::empty(),
+            superseded: ArcSwapOption::empty(),
             spec,
         })
     }
@@ -146,26 +146,26 @@ impl Instance {
     /// The same client for another owner who must not use what `older` may still use itself: the access
     /// token comes along, the refresh token only where the store is shared and keeps it from being used twice.
     /// `hooked`: the store that is set on the handle.
-    pub fn heir(
-        older: &Instance,
+    pub fn successor(
+        older: &Client,
         credentials: Arc<Credentials>,
         hooked: Option<&Arc<dyn TokenStore>>,
-    ) -> Result<Instance> {
+    ) -> Result<Client> {
         // Its keys were read when the first was made; a worker may no longer be allowed to read them.
-        let lasting = older.lasting.as_ref().map(|store| store.in_child());
+        let lasting = older.lasting.as_ref().map(|store| store.after_fork());
         let store_is_shared = hooked.or(lasting.as_ref()).is_some_and(|store| store.is_shared());
-        let heir = Instance::on(lasting, Arc::clone(&older.spec), credentials)?;
+        let successor = Client::on(lasting, Arc::clone(&older.spec), credentials)?;
         if let Some(pair) = older.current.load_full() {
-            let pair = match store_is_shared && !pair.private {
+            let pair = match store_is_shared && !pair.local_only {
                 true => pair,
                 false => Arc::new(pair.without_refresh()),
             };
             if !store_is_shared {
-                heir.memory.update(|record, now| record.put(&heir.client, &heir.stored(&pair, now)));
+                successor.memory.update(|record, now| record.put(&successor.client_id, &successor.stored(&pair, now)));
             }
-            heir.current.store(Some(pair));
+            successor.current.store(Some(pair));
         }
-        Ok(heir)
+        Ok(successor)
     }
 
     /// The store that this call's handle keeps its pair in.
@@ -184,7 +184,7 @@ impl Instance {
         RefreshWindow {
             before: self.spec.options.refresh_before_seconds.duration(),
             jitter: self.spec.options.refresh_jitter_seconds.duration(),
-            place: self.place,
+            fraction: self.jitter,
         }
     }
 
@@ -208,7 +208,7 @@ impl Instance {
             stored_at: Some(now),
             lifetime_ms: left.map(millis),
             family: Some(u128hex::Hex(pair.lineage.family)),
-            seq: pair.lineage.seq,
+            generation: pair.lineage.generation,
         }
     }
 
@@ -251,29 +251,30 @@ impl Instance {
     /// `None`: whoever has no username takes what is stored, and does not change whose it is.
     fn user(&self) -> Option<Fingerprint> {
         let credentials = self.credentials.load();
-        (!credentials.username.is_empty()).then(|| Fingerprint::of_user(&self.client, &credentials.username))
+        (!credentials.username.is_empty()).then(|| Fingerprint::of_user(&self.client_id, &credentials.username))
     }
 
-    /// Writes down whose pair a record holds, for [`Instance::owns`].
-    pub fn sign(&self, record: &mut Record) {
+    /// Writes down whose pair a record holds, for [`Client::owns`].
+    pub fn stamp_owner(&self, record: &mut Record) {
         record.host = Some(self.spec.origins.host().to_owned());
         record.user = self.user().or_else(|| record.user.take());
     }
 
     /// Whether the pair in a record is this client's to use: neither another host's (S1) nor that of credentials
     /// which were replaced.
-    pub fn owns(&self, record: &Record) -> bool {
+    pub fn is_owner_of(&self, record: &Record) -> bool {
         let is_ours = record.host.as_deref().is_none_or(|host| host == self.spec.origins.host())
             && record.user.as_ref().zip(self.user()).is_none_or(|(theirs, ours)| *theirs == ours);
-        let disowned = self.disowned.load();
-        let is_disowned = disowned.as_ref().is_some_and(|pair| record.pair.access_token.as_ref() == Some(&pair.access));
+        let superseded = self.superseded.load();
+        let is_disowned =
+            superseded.as_ref().is_some_and(|pair| record.pair.access_token.as_ref() == Some(&pair.access));
         is_ours && !is_disowned
     }
 
     /// Notes a claim that stands in a store from now on, or may stand there. `alone`: it does, and in the shared store, so
     /// that no other does.
     pub fn has_claimed(&self, claim: &Claim, alone: bool) {
-        // std's lock, held for this only; a forked child has an instance of its own.
+        // std's lock, held for this only; a forked child has an client of its own.
         let mut claims = self.claims.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if alone {
             claims.clear(); // it was written over whatever stood there
@@ -283,7 +284,7 @@ impl Instance {
         claims.push(claim.clone());
     }
 
-    /// Takes this instance's own claim out of a record, for who decides what to do next: whatever it was made for has
+    /// Takes this client's own claim out of a record, for who decides what to do next: whatever it was made for has
     /// ended, even if giving it back has failed, so it holds up others only. What it marked as spent stays so.
     pub fn set_own_claim_aside(&self, record: &mut Record) {
         let claims = self.claims.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -293,24 +294,24 @@ impl Instance {
     }
 
     /// R5: a 429 holds whatever becomes of the credentials.
-    pub fn carry_pause(&self, older: &Instance) {
-        let hold_until = older.memory.read().hold_until;
-        self.memory.update(|record, _| record.hold_until = hold_until);
+    pub fn carry_pause(&self, older: &Client) {
+        let rate_limited_until = older.memory.read().rate_limited_until;
+        self.memory.update(|record, _| record.rate_limited_until = rate_limited_until);
     }
 
     /// Forgets a pair that belongs to replaced credentials.
-    pub fn disown(&self, pair: Option<Arc<Pair>>) {
-        self.disowned.store(pair);
+    pub fn supersede(&self, pair: Option<Arc<Pair>>) {
+        self.superseded.store(pair);
     }
 
     /// What log lines call a pair: the same in every process that shares it.
-    pub fn name_of(&self, pair: &Pair) -> String {
-        Fingerprint::of(&self.client, &pair.access).short().to_owned()
+    pub fn label_of(&self, pair: &Pair) -> String {
+        Fingerprint::of(&self.client_id, &pair.access).short().to_owned()
     }
 
     /// The record that logging in starts from where no store can be asked.
-    pub fn forget_alone(&self) {
-        self.alone.update(|record, _| *record = Record::default());
+    pub fn forget_degraded(&self) {
+        self.local_store.update(|record, _| *record = Record::default());
     }
 }
 
@@ -320,5 +321,5 @@ pub fn is_elsewhere(error: &Error) -> bool {
 }
 
 fn is_later(a: Lineage, b: Lineage) -> bool {
-    a.family == b.family && a.seq > b.seq
+    a.family == b.family && a.generation > b.generation
 }

@@ -33,10 +33,10 @@ pub struct Options {
     pub store: StoreOptions,
     /// The dialect that login, refresh and logout are spoken in.
     pub auth: Dialect,
-    /// Managers with equal host, username, password and options share one instance that outlives
+    /// Managers with equal host, username, password and options share one client that outlives
     /// `tm_free`, so that a worker's next request neither logs in nor connects again.
     pub persistent: bool,
-    /// How many persistent instances the process keeps. Beyond that those end that no manager has, the least recently
+    /// How many persistent clients the process keeps. Beyond that those end that no manager has, the least recently
     /// used first; their next manager logs in again, or takes its tokens from the store. Those in use never end.
     pub max_persistent: Count<0, 65536>,
     /// Further origins (`https://host[:port]`) that the token may be sent to, beside the host's own.

@@ -30,7 +30,7 @@ pub struct tm_manager {
 ///        fails with #TM_LOGIN_REJECTED
 /// @param options_json NULL for the defaults, or one JSON object (docs/OPTIONS.md); an unknown key is an
 ///        error, `[]` is taken as `{}`, whole floats as integers. With `"persistent": true` handles with equal
-///        host, username, password and options share one instance; callbacks stay with the handle
+///        host, username, password and options share one client; callbacks stay with the handle
 /// @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT, #TM_INVALID_OPTIONS, #TM_URL_NOT_ALLOWED
 /// @return an owned manager for tm_free(), or NULL
 /// @par Threads and forks any thread; the manager may be used by any number of threads at once, and by
@@ -369,7 +369,7 @@ pub unsafe extern "C" fn tm_set_tokens(
 }
 
 /// Replaces the credentials. Calls that are running end with the credentials that they began with. Another
-/// username drops the tokens. A suspended login is lifted. A persistent handle moves to the instance of the
+/// username drops the tokens. A suspended login is lifted. A persistent handle moves to the client of the
 /// new credentials.
 ///
 /// @param tm the manager

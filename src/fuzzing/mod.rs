@@ -3,7 +3,7 @@
 mod histories;
 
 use crate::auth::popup;
-use crate::auth::popup::{AuthAnswer, Endpoint, ServerWords};
+use crate::auth::popup::{AuthAnswer, Endpoint, ServerMessage};
 use crate::client::options::Options;
 use crate::http::date;
 use crate::http::origin::Origins;
@@ -100,9 +100,9 @@ fn proxies(data: &[u8]) {
 
 fn words(data: &[u8]) {
     let secret = Secret::new("hunter2hunter2");
-    let shown = scrub(&String::from_utf8_lossy(data), &secret.iter().collect::<Vec<_>>());
-    assert!(shown.len() <= 500 && !shown.contains("hunter2hunter2"));
-    drop(ServerWords::read(data, &[]));
+    let redacted = scrub(&String::from_utf8_lossy(data), &secret.iter().collect::<Vec<_>>());
+    assert!(redacted.len() <= 500 && !redacted.contains("hunter2hunter2"));
+    drop(ServerMessage::read(data, &[]));
 }
 
 /// Every change that may be made to a record, on one that somebody else wrote.
@@ -115,11 +115,11 @@ fn change(record: &mut Record) {
     record.is_spent("client", None);
     record.suspend("mark", now);
     record.suspended_for("mark", now);
-    record.hold(Duration::from_secs(1), now);
-    record.held_for(now);
+    record.rate_limit(Duration::from_secs(1), now);
+    record.rate_limited_for(now);
     record.release(&claim, Spending::Nothing);
     let pair = record.pair.clone();
     record.publish("client", &holding, None, &pair, now);
-    record.bury(now);
+    record.mark_logged_out(now);
     assert!(!matches!(record.holding("client", now), Holding::Pair(_)));
 }

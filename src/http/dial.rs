@@ -64,8 +64,8 @@ impl Dialing<'_, '_> {
     fn connect(mut self, origin: &Arc<Origin>) -> Result<Connection, Fault> {
         let proxy = self.dialer.proxies.of(&origin.url);
         let socket = match proxy {
-            None => self.reach(&origin.host, origin.port, origin)?,
-            Some(proxy) => self.reach(&proxy.host, proxy.port, origin)?,
+            None => self.failpoint(&origin.host, origin.port, origin)?,
+            Some(proxy) => self.failpoint(&proxy.host, proxy.port, origin)?,
         };
         let mut stream = Stream::new(Layers::Plain(SocketStream(Arc::clone(&socket))));
         // What a plain request over an HTTP proxy carries for the proxy itself.
@@ -101,7 +101,7 @@ impl Dialing<'_, '_> {
     }
 
     /// A TCP connection to the first of a host's addresses that takes one (RFC 8305).
-    fn reach(&mut self, host: &Host, port: u16, origin: &Origin) -> Result<Arc<Socket>, Fault> {
+    fn failpoint(&mut self, host: &Host, port: u16, origin: &Origin) -> Result<Arc<Socket>, Fault> {
         let addresses = self.addresses(host)?;
         // The password and the token would travel readable. Judged by where they would go, not by what the URL says.
         if !origin.is_https && !self.dialer.allow_insecure && !addresses.iter().all(is_loopback) {
@@ -136,7 +136,7 @@ impl Dialing<'_, '_> {
             let mut handshake = pin!(socks::connect(&mut stream, target, proxy.login()));
             self.wait(socket, |cx| handshake.as_mut().poll(cx))?
         };
-        ended.map_err(|fault| Fault::Proxy { proxy: proxy.shown(), why: fault.to_string() })?;
+        ended.map_err(|fault| Fault::Proxy { proxy: proxy.redacted(), why: fault.to_string() })?;
         Ok(stream)
     }
 
@@ -148,7 +148,7 @@ impl Dialing<'_, '_> {
         socket: &Socket,
         origin: &Origin,
     ) -> Result<Stream, Fault> {
-        let refused = |why: String| Fault::Proxy { proxy: proxy.shown(), why };
+        let refused = |why: String| Fault::Proxy { proxy: proxy.redacted(), why };
         let broken = |error: hyper::Error| refused(format!("it did not answer in HTTP ({error}); check its URL"));
         let mut handshake = pin!(
             http1::Builder::new().title_case_headers(true).max_headers(MOST_HEADERS).handshake(TokioIo::new(stream))

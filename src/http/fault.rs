@@ -183,7 +183,7 @@ impl Fault {
 
     /// What ended a TLS handshake.
     pub fn of_handshake(cause: &io::Error, side: Side) -> Fault {
-        if let Some(unread) = tls::local_trouble(cause) {
+        if let Some(unread) = tls::local_failure(cause) {
             return Fault::Exhausted(unread.to_string());
         }
         if let Some(fault) = Fault::local_shortage(cause) {

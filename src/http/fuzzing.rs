@@ -56,7 +56,7 @@ pub fn choose_proxy(text: &str) {
         _ => None,
     };
     if let Ok(proxies) = Proxies::new(None, &variable) {
-        let _ = proxies.of(&url).map(|proxy| (proxy.shown(), proxy.basic().is_some()));
+        let _ = proxies.of(&url).map(|proxy| (proxy.redacted(), proxy.basic().is_some()));
         assert!(!format!("{proxies:?}").contains("hunter2"));
     }
     let _ = Proxies::new(Some(text), &|_| None);

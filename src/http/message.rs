@@ -24,7 +24,7 @@ pub struct Outgoing {
 
 impl Outgoing {
     /// What errors and log lines call it: never the query, never user-info.
-    pub fn shown(&self) -> String {
+    pub fn redacted(&self) -> String {
         let origin = self.url.origin().ascii_serialization();
         format!("{} {origin}{}", self.method, self.url.path())
     }

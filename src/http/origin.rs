@@ -53,7 +53,7 @@ impl PartialEq for Origin {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Origins {
     /// As it is shown, and its path: without a trailing slash, so that a path can be put behind it.
-    shown: String,
+    redacted: String,
     prefix: String,
     host: Url,
     allowed: Vec<Url>,
@@ -87,7 +87,7 @@ impl Origins {
 
     fn at(host: Url, allowed: Vec<Url>) -> Origins {
         Origins {
-            shown: host.as_str().trim_end_matches('/').to_owned(),
+            redacted: host.as_str().trim_end_matches('/').to_owned(),
             prefix: host.path().trim_end_matches('/').to_owned(),
             origins: std::iter::once(&host).chain(&allowed).filter_map(Origin::of).map(Arc::new).collect(),
             host,
@@ -97,7 +97,7 @@ impl Origins {
 
     /// The host as it is shown: it never holds user-info.
     pub fn host(&self) -> &str {
-        &self.shown
+        &self.redacted
     }
 
     /// The URL that a call goes to. `url` is absolute, or a path that starts with one "/".
@@ -136,13 +136,13 @@ impl Origins {
         if self.allows(url) {
             return Ok(());
         }
-        let shown = url.origin().ascii_serialization();
+        let redacted = url.origin().ascii_serialization();
         let why = if has_no_user_info(url) {
             format!(
-                "{shown} is neither the host's origin nor in allowed_origins; nothing was sent to it. Add it to allowed_origins if it may see the token"
+                "{redacted} is neither the host's origin nor in allowed_origins; nothing was sent to it. Add it to allowed_origins if it may see the token"
             )
         } else {
-            format!("the URL for {shown} holds a username or password; nothing was sent. Take it out of the URL")
+            format!("the URL for {redacted} holds a username or password; nothing was sent. Take it out of the URL")
         };
         Err(Error::new(Status::TM_URL_NOT_ALLOWED, why))
     }

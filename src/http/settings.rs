@@ -85,8 +85,8 @@ pub fn set_headers(headers: &mut HeaderMap, given: &BTreeMap<String, OneOrMany>,
         [header::AUTHORIZATION, header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
     for (name, values) in given {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
-            let shown = crate::redact::scrub(name, &[]);
-            Error::new(status, format!("the option headers has the name \"{shown}\", which no header can have"))
+            let redacted = crate::redact::scrub(name, &[]);
+            Error::new(status, format!("the option headers has the name \"{redacted}\", which no header can have"))
         })?;
         if OURS.contains(&name) {
             return Err(Error::new(

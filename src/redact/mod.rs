@@ -20,35 +20,35 @@ const MOST_READINGS: usize = 200;
 const WITHHELD: &str = "[withheld: it repeats what was sent]";
 
 /// The server's own words: at most 500 bytes, one line, and without anything that looks like a secret (a JWT, a bearer
-/// token, a long run of token characters) or is one of `known`. Words that hold one of those in an encoding are withheld
+/// token, a long run of token characters) or is one of `secrets`. Words that hold one of those in an encoding are withheld
 /// altogether.
-pub fn scrub(text: &str, known: &[&Secret]) -> String {
+pub fn scrub(text: &str, secrets: &[&Secret]) -> String {
     let text = cut(text, LOOKED_AT);
     // Before the white space is evened out, because a secret may hold some, and after it, because that may
     // put one together.
-    let hidden = hide(text, known).replace(char::is_control, " ");
+    let hidden = hide(text, secrets).replace(char::is_control, " ");
     let words: Vec<&str> = hidden.split_whitespace().collect();
-    let evened = hide(&words.join(" "), known);
-    if repeats(&evened, known) {
+    let evened = hide(&words.join(" "), secrets);
+    if repeats(&evened, secrets) {
         return WITHHELD.to_owned();
     }
-    let mut shown = String::new();
+    let mut redacted = String::new();
     for (at, word) in evened.split(' ').enumerate() {
         if at > 0 {
-            shown.push(' ');
+            redacted.push(' ');
         }
-        scrub_word(word, &mut shown);
-        if shown.len() > LONGEST {
+        scrub_word(word, &mut redacted);
+        if redacted.len() > LONGEST {
             break;
         }
     }
-    cut(&shown, LONGEST).to_owned()
+    cut(&redacted, LONGEST).to_owned()
 }
 
 /// The same of words from a body that holds what was sent: nothing in quotes that is longer than a code is shown, as it
 /// may be part of that.
-pub fn scrub_echo(text: &str, known: &[&Secret]) -> String {
-    scrub(&without_quotes(cut(text, LOOKED_AT)), known)
+pub fn scrub_echo(text: &str, secrets: &[&Secret]) -> String {
+    scrub(&without_quotes(cut(text, LOOKED_AT)), secrets)
 }
 
 /// The longest code that an API gives to its errors.
@@ -265,7 +265,7 @@ fn runs(text: &str, is_part: fn(char) -> bool, decode: fn(&str) -> String) -> Op
 }
 
 /// Appends a word, with every run of token characters that is long, or begins like a JWT, left out.
-fn scrub_word(word: &str, shown: &mut String) {
+fn scrub_word(word: &str, redacted: &mut String) {
     const LONG: usize = 24;
     let is_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+' | '/' | '=' | '~');
     let mut rest = word;
@@ -274,12 +274,12 @@ fn scrub_word(word: &str, shown: &mut String) {
         let (token, after) = rest.split_at(run);
         let has_digit = token.bytes().any(|b| b.is_ascii_digit());
         if token.starts_with("eyJ") || (token.len() >= LONG && has_digit) || token.len() >= 2 * LONG {
-            shown.push_str("[secret]");
+            redacted.push_str("[secret]");
         } else {
-            shown.push_str(token);
+            redacted.push_str(token);
         }
         let next = after.chars().next().map_or(0, char::len_utf8);
-        shown.push_str(&after[..next]);
+        redacted.push_str(&after[..next]);
         rest = &after[next..];
     }
 }

@@ -24,8 +24,8 @@ fn s2_scrub_puts_no_secret_together_from_its_pieces() {
 #[test]
 fn s2_scrub_cuts_at_500_bytes_on_a_character() {
     let long = "é ".repeat(400);
-    let shown = scrub(&long, &[]);
-    assert!(shown.len() <= 500 && shown.len() > 490);
+    let redacted = scrub(&long, &[]);
+    assert!(redacted.len() <= 500 && redacted.len() > 490);
 }
 
 fn secret(text: &str) -> Secret {
@@ -92,9 +92,9 @@ proptest::proptest! {
             for second in ENCODERS.iter().map(Some).chain([None]) {
                 let once = first(&text);
                 let wrapped = second.map_or_else(|| once.clone(), |second| second(&format!("{around} {once}")));
-                let shown = scrub(&format!("it got {wrapped} {around}"), &[&sent]);
-                proptest::prop_assert!(!shown.contains(&text) && !shown.contains(&wrapped), "{} in {}", wrapped, shown);
-                proptest::prop_assert!(!repeats(&shown, &[&sent]), "{} in {}", wrapped, shown);
+                let redacted = scrub(&format!("it got {wrapped} {around}"), &[&sent]);
+                proptest::prop_assert!(!redacted.contains(&text) && !redacted.contains(&wrapped), "{} in {}", wrapped, redacted);
+                proptest::prop_assert!(!repeats(&redacted, &[&sent]), "{} in {}", wrapped, redacted);
             }
         }
     }

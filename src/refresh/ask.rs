@@ -4,16 +4,16 @@ use crate::auth::popup;
 use crate::auth::popup::{AuthAnswer, Endpoint, Grant, Refusal};
 use crate::call::Call;
 use crate::call::log::Level;
-use crate::client::Instance;
+use crate::client::Client;
 use crate::client::credentials::Credentials;
 use crate::error::{Error, Result, Status};
 use crate::http::date;
 use crate::http::fault::Fault;
 use crate::http::message::{Answer, Exchange, Outgoing, Reuse, Streams};
-use crate::refresh::{Renewal, Want};
+use crate::refresh::{RefreshTransaction, TokenNeed};
 use crate::store::contract::TokenStore;
 use crate::sys::clock::{Tick, unix_millis, unix_seconds};
-use crate::sys::failpoint::reach;
+use crate::sys::failpoint::failpoint;
 use crate::sys::secret::Secret;
 use crate::token::pair::Pair;
 use crate::token::record::{Claim, RENEW_EVERY};
@@ -45,7 +45,7 @@ pub enum Asked {
     Ended(Error),
 }
 
-impl Renewal<'_> {
+impl RefreshTransaction<'_> {
     pub(super) fn ask_refresh(
         &self,
         store: &dyn TokenStore,
@@ -68,7 +68,7 @@ impl Renewal<'_> {
     fn is_last_resort(&self, endpoint: Endpoint) -> bool {
         let has_password = self.call.credentials.password.is_some();
         let may_log_in = endpoint == Endpoint::Refresh && self.budget.login.get() && has_password;
-        !(may_log_in || matches!(self.want, Want::Ahead))
+        !(may_log_in || matches!(self.need, TokenNeed::Ahead))
     }
 
     fn ask(
@@ -77,11 +77,11 @@ impl Renewal<'_> {
         claim: &Claim,
         endpoint: Endpoint,
         body: Zeroizing<Vec<u8>>,
-        known: &[&Secret],
+        secrets: &[&Secret],
     ) -> std::result::Result<Granted, Asked> {
-        let outgoing = auth_request(self.instance, endpoint, body).map_err(Asked::Unsent)?;
-        let shown = outgoing.shown();
-        self.call.log(Level::Debug, || format!("sending {shown}"));
+        let outgoing = auth_request(self.client, endpoint, body).map_err(Asked::Unsent)?;
+        let redacted = outgoing.redacted();
+        self.call.log(Level::Debug, || format!("sending {redacted}"));
         let mut renewed = Instant::now();
         let mut renew = || {
             if renewed.elapsed() >= RENEW_EVERY {
@@ -97,16 +97,16 @@ impl Renewal<'_> {
             limit: LARGEST,
             on_tick: Some(&mut renew),
         };
-        let instance = self.instance;
-        let sent = instance.transport.send(
+        let client = self.client;
+        let sent = client.transport.send(
             self.call,
-            &instance.stats,
+            &client.stats,
             &outgoing,
             Reuse::Never,
             &mut Streams::default(),
             &mut exchange,
         );
-        reach("answered");
+        failpoint("answered");
         match sent.map_err(|fault| fault.hung(self.call, &format!("{} at {}", endpoint.name(), outgoing.url))) {
             Err(Fault::Ended(error)) if error.status() == Status::TM_TIMEOUT && !self.call.left().is_zero() => {
                 Err(Asked::Lost(error))
@@ -114,19 +114,21 @@ impl Renewal<'_> {
             Err(Fault::Ended(error)) => Err(Asked::Ended(error)),
             Err(Fault::TooLarge(limit)) => Err(Asked::Lost(Error::new(
                 Status::TM_RESPONSE_TOO_LARGE,
-                format!("{shown} got an answer of more than {limit} bytes; check that the host is the API's address"),
+                format!(
+                    "{redacted} got an answer of more than {limit} bytes; check that the host is the API's address"
+                ),
             ))),
-            Err(fault) if fault.nothing_was_written() => Err(Asked::Unsent(fault.into_error(&shown))),
-            Err(fault) => Err(Asked::Lost(fault.into_error(&shown))),
+            Err(fault) if fault.nothing_was_written() => Err(Asked::Unsent(fault.into_error(&redacted))),
+            Err(fault) => Err(Asked::Lost(fault.into_error(&redacted))),
             Ok(answer) => {
-                let others = instance.secrets();
-                read(endpoint, answer, &known.iter().copied().chain(&others).collect::<Vec<_>>())
+                let others = client.secrets();
+                read(endpoint, answer, &secrets.iter().copied().chain(&others).collect::<Vec<_>>())
             }
         }
     }
 }
 
-fn read(endpoint: Endpoint, answer: Answer, known: &[&Secret]) -> std::result::Result<Granted, Asked> {
+fn read(endpoint: Endpoint, answer: Answer, secrets: &[&Secret]) -> std::result::Result<Granted, Asked> {
     let date = answer.header(header::DATE).and_then(date::http_date);
     let retry_after = answer.header(header::RETRY_AFTER).and_then(|text| date::retry_after(text, date, unix_seconds()));
     let arrived = answer.arrived;
@@ -138,7 +140,7 @@ fn read(endpoint: Endpoint, answer: Answer, known: &[&Secret]) -> std::result::R
         retry_after,
         intermediary: answer.intermediary.as_deref(),
     };
-    match popup::read(endpoint, &answer, known, unix_millis()) {
+    match popup::read(endpoint, &answer, secrets, unix_millis()) {
         Ok(grant) => Ok(Granted { grant, arrived }),
         Err((refusal, error)) => Err(match refusal {
             Refusal::Rejected => Asked::Rejected(error),
@@ -149,15 +151,15 @@ fn read(endpoint: Endpoint, answer: Answer, known: &[&Secret]) -> std::result::R
     }
 }
 
-fn auth_request(instance: &Instance, endpoint: Endpoint, body: Zeroizing<Vec<u8>>) -> Result<Outgoing> {
-    let mut headers = HeaderMap::clone(&instance.transport.headers);
+fn auth_request(client: &Client, endpoint: Endpoint, body: Zeroizing<Vec<u8>>) -> Result<Outgoing> {
+    let mut headers = HeaderMap::clone(&client.transport.headers);
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     if !body.is_empty() {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     Ok(Outgoing {
         method: Method::POST,
-        url: instance.transport.origins.resolve(endpoint.path())?,
+        url: client.transport.origins.resolve(endpoint.path())?,
         headers: Arc::new(headers),
         authorization: None,
         body: if body.is_empty() { Bytes::new() } else { Bytes::from_owner(body) },
@@ -165,28 +167,28 @@ fn auth_request(instance: &Instance, endpoint: Endpoint, body: Zeroizing<Vec<u8>
 }
 
 /// Tells the server to revoke every token of the client.
-pub fn logout(instance: &Instance, call: &Call, pair: &Pair) -> Result<()> {
-    let mut outgoing = auth_request(instance, Endpoint::Logout, Zeroizing::new(Vec::new()))?;
+pub fn logout(client: &Client, call: &Call, pair: &Pair) -> Result<()> {
+    let mut outgoing = auth_request(client, Endpoint::Logout, Zeroizing::new(Vec::new()))?;
     outgoing.authorization = Some(pair.bearer.clone());
-    let shown = outgoing.shown();
-    call.log(Level::Debug, || format!("sending {shown}"));
+    let redacted = outgoing.redacted();
+    call.log(Level::Debug, || format!("sending {redacted}"));
     let mut exchange = Exchange { deadline: call.deadline(), limit: LARGEST, on_tick: None };
-    let answer = instance
+    let answer = client
         .transport
-        .send(call, &instance.stats, &outgoing, Reuse::Never, &mut Streams::default(), &mut exchange)
-        .map_err(|fault| fault.hung(call, &format!("the logout at {}", outgoing.url)).into_error(&shown))?;
-    instance.stats.logouts.add_one();
-    let others = instance.secrets();
-    let known: Vec<&Secret> = std::iter::once(&pair.access).chain(&pair.refresh).chain(&others).collect();
+        .send(call, &client.stats, &outgoing, Reuse::Never, &mut Streams::default(), &mut exchange)
+        .map_err(|fault| fault.hung(call, &format!("the logout at {}", outgoing.url)).into_error(&redacted))?;
+    client.stats.logouts.add_one();
+    let others = client.secrets();
+    let secrets: Vec<&Secret> = std::iter::once(&pair.access).chain(&pair.refresh).chain(&others).collect();
     match answer.status {
         200..300 => Ok(()),
         401 => Err(Error::new(
             Status::TM_UNAUTHORIZED,
             format!(
-                "{shown} was answered 401: the token was no longer valid there; the local and the stored ones are gone"
+                "{redacted} was answered 401: the token was no longer valid there; the local and the stored ones are gone"
             ),
         )
         .with_http_status(401)),
-        _ => Err(crate::request::response::explain(&shown, &answer, &known)),
+        _ => Err(crate::request::response::explain(&redacted, &answer, &secrets)),
     }
 }

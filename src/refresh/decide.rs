@@ -2,14 +2,14 @@
 
 use crate::call::log::Level;
 use crate::error::{Error, Result, Status};
-use crate::refresh::{Renewal, Stepped, Want};
+use crate::refresh::{Outcome, RefreshTransaction, TokenNeed};
 use crate::store::contract::{Loaded, TokenStore};
 use crate::sys::clock;
 use crate::sys::clock::Tick;
 use crate::sys::secret::Secret;
 use crate::token::fingerprint::Fingerprint;
 use crate::token::freshness::Lifetime;
-use crate::token::pair::{Lineage, Pair, PairParts, Rung};
+use crate::token::pair::{Lineage, Pair, PairParts, RecoveryStage};
 use crate::token::record::{Holding, Record, StoredPair};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -34,22 +34,22 @@ pub(super) struct Spend {
     pub is_replay: bool,
 }
 
-impl Renewal<'_> {
-    pub(super) fn plan(&self, store: &dyn TokenStore, loaded: &Loaded) -> Stepped<Plan> {
+impl RefreshTransaction<'_> {
+    pub(super) fn plan(&self, store: &dyn TokenStore, loaded: &Loaded) -> Outcome<Plan> {
         let Loaded { record, now, .. } = loaded;
-        self.not_logged_out(&record.holding(&self.instance.client, *now))?;
+        self.not_logged_out(&record.holding(&self.client.client_id, *now))?;
         let stored = self.pair_in(loaded);
         let lineage = stored.as_ref().map(|pair| pair.lineage);
         if let Some(pair) = stored
-            && self.want.is_met_by(&pair, pair.freshness(Tick::now()))
-            && !record.is_rolled_back(&self.instance.client, self.lineage())
+            && self.need.is_met_by(&pair, pair.freshness(Tick::now()))
+            && !record.is_rolled_back(&self.client.client_id, self.lineage())
         {
             return Ok(Plan::Adopt(pair));
         }
         if let Some(left) = record.claimed_for(*now) {
             return Ok(Plan::Wait(left));
         }
-        if let Some(left) = record.held_for(*now) {
+        if let Some(left) = record.rate_limited_for(*now) {
             return Err(rate_limited(left).into());
         }
         if let Some(spend) = self.spendable(record, lineage, *now) {
@@ -61,15 +61,15 @@ impl Renewal<'_> {
 
     /// The refresh token in the record, if it may be sent.
     fn spendable(&self, record: &Record, lineage: Option<Lineage>, now: i64) -> Option<Spend> {
-        if matches!(self.want, Want::Login(_)) || !self.budget.refresh.get() {
+        if matches!(self.need, TokenNeed::Login(_)) || !self.budget.refresh.get() {
             return None;
         }
         let token = record.pair.refresh_token.clone()?;
         let is_over = record.pair.refresh_expires_at.is_some_and(|at| at <= now.div_euclid(1000));
         let expires_at = record.pair.refresh_expires_at.map(|at| clock::to_ours(at, now));
-        let is_replay = record.is_spent(&self.instance.client, self.lineage());
+        let is_replay = record.is_spent(&self.client.client_id, self.lineage());
         // T3: without a password there is nothing to lose: once, after the lease, a spent one is tried again.
-        let name = Fingerprint::of(&self.instance.client, &token);
+        let name = Fingerprint::of(&self.client.client_id, &token);
         let last_chance = self.call.credentials.password.is_none() && record.replays_of(&name) == 0;
         let may = !is_over && (!is_replay || last_chance);
         may.then_some(Spend { token, expires_at, lineage: lineage?, is_replay })
@@ -93,14 +93,14 @@ impl Renewal<'_> {
         }
         // Made here also where it is not asked for: `publish` needs it, and a slow hash is not made under the store's
         // lock.
-        let mark = self.call.credentials.mark(&self.instance.client, store.marks());
-        if self.call.credentials.is_forgiven() {
+        let mark = self.call.credentials.mark(&self.client.client_id, store.marks());
+        if self.call.credentials.lifts_suspension() {
             return Ok(());
         }
         match record.suspended_for(mark, now) {
             None => Ok(()),
             Some(left) => {
-                self.instance.stats.logins_suspended.add_one();
+                self.client.stats.logins_suspended.add_one();
                 Err(Error::new(
                     Status::TM_LOGIN_SUSPENDED,
                     format!(
@@ -116,9 +116,9 @@ impl Renewal<'_> {
     /// A call never logs in after a logout that came after it began: in this process, or, by the tombstone that
     /// it left in the store, in another.
     fn not_logged_out(&self, holding: &Holding) -> Result<()> {
-        let is_buried = matches!(holding, Holding::Tombstone(_));
-        let was_alive = self.seen_alive.replace(self.seen_alive.get() || !is_buried);
-        if self.instance.logouts.load(Ordering::Relaxed) == self.call.logouts && !(is_buried && was_alive) {
+        let is_tombstone = matches!(holding, Holding::Tombstone(_));
+        let was_alive = self.seen_alive.replace(self.seen_alive.get() || !is_tombstone);
+        if self.client.logouts.load(Ordering::Relaxed) == self.call.logouts && !(is_tombstone && was_alive) {
             return Ok(());
         }
         Err(Error::new(
@@ -128,7 +128,7 @@ impl Renewal<'_> {
     }
 
     pub(super) fn lineage(&self) -> Option<Lineage> {
-        self.instance.current.load().as_ref().map(|pair| pair.lineage)
+        self.client.current.load().as_ref().map(|pair| pair.lineage)
     }
 
     /// The pair in the record, as this process would hold it.
@@ -137,23 +137,23 @@ impl Renewal<'_> {
         let StoredPair { access_token: Some(access), .. } = &record.pair else {
             return None;
         };
-        if !self.instance.owns(record) {
+        if !self.client.is_owner_of(record) {
             self.call.log(Level::Warning, || {
                 "the store holds a token of another host or user under this client_id; give each its own".to_owned()
             });
             return None;
         }
-        let client = &self.instance.client;
-        let foreign = || Lineage { family: Fingerprint::of(client, access).number(), seq: 0 };
-        let lineage = record.lineage(client).unwrap_or_else(foreign);
+        let client_id = &self.client.client_id;
+        let foreign = || Lineage { family: Fingerprint::of(client_id, access).number(), generation: 0 };
+        let lineage = record.lineage(client_id).unwrap_or_else(foreign);
         let pair = Pair::new(PairParts {
             access: access.clone(),
             refresh: record.pair.refresh_token.clone(),
             lifetime: self.lifetime_in(record, *now),
             refresh_expires_at: record.pair.refresh_expires_at.map(|at| clock::to_ours(at, *now)),
             lineage,
-            private: false,
-            rung: Rung::None,
+            local_only: false,
+            recovery_stage: RecoveryStage::None,
         });
         if let Err(error) = &pair {
             self.call.log(Level::Warning, || format!("the store holds a token that can not be used: {error}"));
@@ -164,8 +164,8 @@ impl Renewal<'_> {
     /// F1: by the store's clock, which everyone who shares it reads: where we wrote it to the millisecond, else by
     /// `expires_at`.
     fn lifetime_in(&self, record: &Record, now: i64) -> Lifetime {
-        let window = self.instance.window();
-        let holding = record.holding(&self.instance.client, now);
+        let window = self.client.window();
+        let holding = record.holding(&self.client.client_id, now);
         let ours = record.described.as_ref().is_some_and(|token| holding == Holding::Pair(token.clone()));
         if let (true, Some(stored_at), Some(lifetime)) = (ours, record.pair.stored_at, record.pair.lifetime_ms) {
             let age = u64::try_from(now.saturating_sub(stored_at)).unwrap_or(0);

@@ -2,7 +2,7 @@
 
 use crate::call::log::Level;
 use crate::error::Status;
-use crate::refresh::{Renewal, Setback, Stepped, Want};
+use crate::refresh::{Failure, Outcome, RefreshTransaction, TokenNeed};
 use crate::store::contract::{Loaded, StoreFault, TokenStore};
 use crate::sys::clock::Tick;
 use crate::token::freshness::Freshness;
@@ -10,35 +10,35 @@ use crate::token::pair::{Pair, PairParts};
 use crate::token::record::Record;
 use std::sync::Arc;
 
-impl Renewal<'_> {
+impl RefreshTransaction<'_> {
     /// T5: the store is away. What is in memory serves; late in its window, or when nothing serves, this
     /// process goes on alone.
-    pub(super) fn alone(&self, fault: StoreFault) -> Stepped<Arc<Pair>> {
+    pub(super) fn continue_degraded(&self, fault: StoreFault) -> Outcome<Arc<Pair>> {
         // The caller's own time, interrupt or callback ended it: that is no news of the store.
         if fault.error.is_private() && (self.call.left().is_zero() || fault.error.status() != Status::TM_LOCK_TIMEOUT) {
             return Err(fault.error.into());
         }
         self.call.log(Level::Warning, || format!("going on without the token store: {}", fault.error));
-        let current = self.instance.current.load_full();
-        let late = |pair: &Arc<Pair>| Tick::now() >= pair.lifetime.late(self.instance.place);
-        if matches!(self.want, Want::Ahead) && !current.as_ref().is_some_and(late) {
+        let current = self.client.current.load_full();
+        let late = |pair: &Arc<Pair>| Tick::now() >= pair.lifetime.late(self.client.jitter);
+        if matches!(self.need, TokenNeed::Ahead) && !current.as_ref().is_some_and(late) {
             return Err(fault.into());
         }
-        if self.call.credentials.password.is_none() && self.instance.alone.read() == Record::default() {
+        if self.call.credentials.password.is_none() && self.client.local_store.read() == Record::default() {
             return Err(fault.into());
         }
-        self.through(&self.instance.alone, true)
+        self.through(&self.client.local_store, true)
     }
 
     /// T5: the store is back. A pair that only this process knows gives way to a usable one there, or is
     /// published over a useless one. Says whether the record has changed.
-    pub(super) fn bring_home(&self, store: &dyn TokenStore, loaded: &Loaded) -> Stepped<bool> {
-        let Some(private) = self.instance.current.load_full().filter(|pair| pair.private) else {
+    pub(super) fn reconcile(&self, store: &dyn TokenStore, loaded: &Loaded) -> Outcome<bool> {
+        let Some(local) = self.client.current.load_full().filter(|pair| pair.local_only) else {
             return Ok(false);
         };
-        let known = self.lineage();
+        let last_seen = self.lineage();
         // An earlier rotation of the private pair may still be good; its refresh token is spent, ours is not.
-        let is_behind = loaded.record.is_rolled_back(&self.instance.client, known);
+        let is_behind = loaded.record.is_rolled_back(&self.client.client_id, last_seen);
         let there = self.pair_in(loaded).is_some_and(|pair| pair.freshness(Tick::now()) == Freshness::Good);
         let mut published = false;
         let mut outcome = Ok(());
@@ -47,36 +47,36 @@ impl Renewal<'_> {
             if loaded.record.claimed_for(loaded.now).is_some() {
                 return Ok(false);
             }
-            let client = &self.instance.client;
-            let alone = self.instance.alone.read();
+            let client_id = &self.client.client_id;
+            let alone = self.client.local_store.read();
             // T3: one that this process has sent already goes home with nobody.
-            let unspent = alone.pair.refresh_token.clone().filter(|_| !alone.is_spent(client, None));
+            let unspent = alone.pair.refresh_token.clone().filter(|_| !alone.is_spent(client_id, None));
             outcome = self.change(store, &mut |record, now| {
                 self.set_own_claim_aside(record);
-                let mut pair = self.instance.stored(&private, now);
+                let mut pair = self.client.stored(&local, now);
                 pair.refresh_token = unspent.clone();
-                published = record.publish_private(client, known, &pair, now);
+                published = record.publish_private(client_id, last_seen, &pair, now);
                 if published {
-                    self.instance.sign(record);
+                    self.client.stamp_owner(record);
                 }
                 published
             });
-            if matches!(&outcome, Err(Setback::Store(fault)) if !fault.maybe_written) {
+            if matches!(&outcome, Err(Failure::Store(fault)) if !fault.maybe_written) {
                 return outcome.map(|()| false);
             }
         }
         // Adopted, published, or perhaps published: from now on others may send its refresh token.
-        self.instance.forget_alone();
+        self.client.forget_degraded();
         let known_to_all = Pair::new(PairParts {
-            access: private.access.clone(),
-            refresh: private.refresh.clone(),
-            lifetime: private.lifetime,
-            refresh_expires_at: private.refresh_expires_at,
-            lineage: private.lineage,
-            private: false,
-            rung: private.rung,
+            access: local.access.clone(),
+            refresh: local.refresh.clone(),
+            lifetime: local.lifetime,
+            refresh_expires_at: local.refresh_expires_at,
+            lineage: local.lineage,
+            local_only: false,
+            recovery_stage: local.recovery_stage,
         })?;
-        self.instance.current.store(Some(Arc::new(known_to_all)));
+        self.client.current.store(Some(Arc::new(known_to_all)));
         outcome.map(|()| published)
     }
 }

@@ -1,17 +1,17 @@
 //! The refresh transaction: how one of many processes gets a new pair, so that no refresh token is ever
 //! sent twice (T1 to T5). Read `Renewal::through` from the top.
 //!
-//! It runs behind the instance's gate, so one caller of this process at a time is in it; against other
+//! It runs behind the client's gate, so one caller of this process at a time is in it; against other
 //! processes the claims in the store's record hold.
 
 use crate::call::Call;
 use crate::call::log::Level;
-use crate::client::Instance;
+use crate::client::Client;
 use crate::error::{Error, Result, Status};
 use crate::store::contract::{Loaded, StoreFault, TokenStore};
-use crate::sys::failpoint::reach;
+use crate::sys::failpoint::failpoint;
 use crate::sys::recent::Mark;
-use crate::sys::secret::{random, random_place};
+use crate::sys::secret::{random, random_fraction};
 use crate::sys::wiping::SecretWork;
 use crate::token::fingerprint::Fingerprint;
 use crate::token::freshness::Freshness;
@@ -31,7 +31,7 @@ use decide::{Plan, Spend};
 
 /// What a caller needs.
 #[derive(Clone, Debug)]
-pub enum Want {
+pub enum TokenNeed {
     /// A pair that can be used now: nothing usable is held.
     Usable,
     /// A fresher one, ahead of expiry: what is held serves meanwhile.
@@ -44,19 +44,19 @@ pub enum Want {
     Login(Option<Arc<Pair>>),
 }
 
-impl Want {
+impl TokenNeed {
     /// Whether a pair is what the caller wants. `freshness` is what it is right now.
     pub fn is_met_by(&self, pair: &Pair, freshness: Freshness) -> bool {
         // A server may hand the same access token out again: that is another pair all the same.
         let is_other = |than: &Pair| pair.access != than.access || pair.lineage != than.lineage;
         match self {
-            Want::Usable => freshness != Freshness::Dead,
-            Want::Ahead => freshness == Freshness::Good,
-            Want::Other(refused) => freshness != Freshness::Dead && is_other(refused),
-            Want::Refresh(held) => freshness != Freshness::Dead && held.as_deref().is_some_and(is_other),
-            Want::Login(held) => {
+            TokenNeed::Usable => freshness != Freshness::Dead,
+            TokenNeed::Ahead => freshness == Freshness::Good,
+            TokenNeed::Other(refused) => freshness != Freshness::Dead && is_other(refused),
+            TokenNeed::Refresh(held) => freshness != Freshness::Dead && held.as_deref().is_some_and(is_other),
+            TokenNeed::Login(held) => {
                 let is_new = |held: &Arc<Pair>| held.lineage.family != pair.lineage.family;
-                freshness != Freshness::Dead && pair.lineage.seq == 0 && held.as_ref().is_some_and(is_new)
+                freshness != Freshness::Dead && pair.lineage.generation == 0 && held.as_ref().is_some_and(is_new)
             }
         }
     }
@@ -76,25 +76,25 @@ impl Budget {
 }
 
 /// Gets a new pair and serves it from then on. The caller has the gate's pass.
-pub fn renew(instance: &Instance, call: &Call, want: &Want, budget: &Budget) -> Result<Arc<Pair>> {
+pub fn renew(client: &Client, call: &Call, need: &TokenNeed, budget: &Budget) -> Result<Arc<Pair>> {
     let _work = SecretWork::begin();
-    let renewal = Renewal {
-        instance,
+    let transaction = RefreshTransaction {
+        client,
         call,
-        want,
+        need,
         budget,
         waits: Cell::new(0),
         waiting_since: Cell::new(None),
         discard_noted: Cell::new(false),
         seen_alive: Cell::new(false),
     };
-    let outcome = match renewal.through(instance.store(call)?, false) {
-        Err(Setback::Store(fault)) => renewal.alone(fault),
+    let outcome = match transaction.through(client.store(call)?, false) {
+        Err(Failure::Store(fault)) => transaction.continue_degraded(fault),
         other => other,
     };
-    renewal.note_waiting();
+    transaction.note_waiting();
     outcome.map_err(|setback| match setback {
-        Setback::Error(error) | Setback::Store(StoreFault { error, .. }) => renewal.in_words_of_waiting(error),
+        Failure::Error(error) | Failure::Store(StoreFault { error, .. }) => transaction.in_words_of_waiting(error),
     })
 }
 
@@ -106,39 +106,39 @@ enum Step {
 }
 
 /// Why the transaction ended without a pair.
-enum Setback {
+enum Failure {
     Error(Error),
     /// The store is away (T5).
     Store(StoreFault),
 }
 
-impl From<Error> for Setback {
-    fn from(error: Error) -> Setback {
-        Setback::Error(error)
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Error(error)
     }
 }
 
-impl From<StoreFault> for Setback {
-    fn from(fault: StoreFault) -> Setback {
-        Setback::Store(fault)
+impl From<StoreFault> for Failure {
+    fn from(fault: StoreFault) -> Failure {
+        Failure::Store(fault)
     }
 }
 
 /// How soon whoever waits for another process looks again, and how seldom in the end.
-const FIRST_NAP: Duration = Duration::from_millis(20);
-const LONGEST_NAP: Duration = Duration::from_millis(250);
+const FIRST_DELAY: Duration = Duration::from_millis(20);
+const LONGEST_DELAY: Duration = Duration::from_millis(250);
 /// How soon a process that has a good token looks for the one that another process is getting.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How soon what a store holds is said once more to be of no use.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
-type Stepped<T> = std::result::Result<T, Setback>;
+type Outcome<T> = std::result::Result<T, Failure>;
 
-struct Renewal<'a> {
-    instance: &'a Instance,
+struct RefreshTransaction<'a> {
+    client: &'a Client,
     call: &'a Call,
-    want: &'a Want,
+    need: &'a TokenNeed,
     budget: &'a Budget,
     /// How often the call has looked again for another process to be done.
     waits: Cell<u32>,
@@ -149,21 +149,21 @@ struct Renewal<'a> {
     seen_alive: Cell<bool>,
 }
 
-impl Renewal<'_> {
+impl RefreshTransaction<'_> {
     /// The transaction through one store: read, decide, claim, ask, write. `private`: the store is this
     /// process's own, used while the shared one is away.
-    fn through(&self, store: &dyn TokenStore, private: bool) -> Stepped<Arc<Pair>> {
+    fn through(&self, store: &dyn TokenStore, local_only: bool) -> Outcome<Arc<Pair>> {
         loop {
-            self.call.go_on()?;
+            self.call.checkpoint()?;
             let loaded = self.load(store)?;
-            if !private && self.bring_home(store, &loaded)? {
+            if !local_only && self.reconcile(store, &loaded)? {
                 continue;
             }
             let step = match self.plan(store, &loaded)? {
-                Plan::Adopt(pair) => return Ok(self.adopt(pair, private)),
+                Plan::Adopt(pair) => return Ok(self.adopt(pair, local_only)),
                 Plan::Wait(left) => self.wait(left)?,
-                Plan::Refresh(spend) => self.refresh(store, private, &spend, &loaded)?,
-                Plan::Login => self.login(store, private, &loaded)?,
+                Plan::Refresh(spend) => self.refresh(store, local_only, &spend, &loaded)?,
+                Plan::Login => self.login(store, local_only, &loaded)?,
             };
             if let Step::Done(pair) = step {
                 return Ok(pair);
@@ -171,41 +171,41 @@ impl Renewal<'_> {
         }
     }
 
-    fn adopt(&self, pair: Pair, private: bool) -> Arc<Pair> {
+    fn adopt(&self, pair: Pair, local_only: bool) -> Arc<Pair> {
         let is_it = |held: &Arc<Pair>| held.access == pair.access && held.lineage == pair.lineage;
-        if let Some(current) = self.instance.current.load_full().filter(is_it) {
+        if let Some(current) = self.client.current.load_full().filter(is_it) {
             return current;
         }
-        self.instance.stats.adoptions.add_one();
+        self.client.stats.adoptions.add_one();
         self.call.log(Level::Info, || {
             format!(
                 "took over the token {} from the {}store",
-                self.instance.name_of(&pair),
-                if private { "private " } else { "" }
+                self.client.label_of(&pair),
+                if local_only { "private " } else { "" }
             )
         });
         let pair = Arc::new(pair);
-        self.instance.current.store(Some(Arc::clone(&pair)));
+        self.client.current.store(Some(Arc::clone(&pair)));
         pair
     }
 
     /// Waits for whoever has the claim; a caller that has something to go on with does not.
-    fn wait(&self, left: Duration) -> Stepped<Step> {
-        if matches!(self.want, Want::Ahead) {
+    fn wait(&self, left: Duration) -> Outcome<Step> {
+        if matches!(self.need, TokenNeed::Ahead) {
             return Err(Error::new(
                 Status::TM_LOCK_TIMEOUT,
                 "another process is refreshing; its token will be taken over",
             )
-            .with_retry_after(Some(LOOK_AGAIN.mul_f64(0.5 + random_place()).min(left)))
+            .with_retry_after(Some(LOOK_AGAIN.mul_f64(0.5 + random_fraction()).min(left)))
             .into());
         }
         if self.waits.get() == 0 {
             self.waiting_since.set(Some(Instant::now()));
         }
         // Most refreshes are quick; whoever waits for a slow one, with a thousand others, looks less often.
-        let nap = FIRST_NAP.mul_f64(1.5f64.powi(self.waits.get().min(16) as i32)).min(LONGEST_NAP);
+        let delay = FIRST_DELAY.mul_f64(1.5f64.powi(self.waits.get().min(16) as i32)).min(LONGEST_DELAY);
         self.waits.set(self.waits.get() + 1);
-        self.call.sleep(nap.mul_f64(0.5 + random_place()).min(left))?;
+        self.call.sleep(delay.mul_f64(0.5 + random_fraction()).min(left))?;
         Ok(Step::Again)
     }
 
@@ -213,8 +213,8 @@ impl Renewal<'_> {
     fn note_waiting(&self) {
         if let Some(since) = self.waiting_since.get() {
             let waited = crate::sys::clock::millis(since.elapsed());
-            self.instance.stats.claim_waits.add_one();
-            self.instance.stats.claim_wait_ms.add(waited);
+            self.client.stats.claim_waits.add_one();
+            self.client.stats.claim_wait_ms.add(waited);
             self.call.log(Level::Debug, || format!("waited {waited} ms for another process's refresh or login"));
         }
     }
@@ -231,10 +231,10 @@ impl Renewal<'_> {
     }
 
     /// T2, T3, T4: sends the refresh token, under a claim on exactly that token.
-    fn refresh(&self, store: &dyn TokenStore, private: bool, spend: &Spend, read: &Loaded) -> Stepped<Step> {
+    fn refresh(&self, store: &dyn TokenStore, local_only: bool, spend: &Spend, read: &Loaded) -> Outcome<Step> {
         let claim = Claim::new();
-        let holding = read.record.holding(&self.instance.client, read.now);
-        let token = Fingerprint::of(&self.instance.client, &spend.token);
+        let holding = read.record.holding(&self.client.client_id, read.now);
+        let token = Fingerprint::of(&self.client.client_id, &spend.token);
         let spending = if spend.is_replay { Spending::Replay(&token) } else { Spending::First(&token) };
         if !self.claim(store, read, spending, &claim)? {
             return Ok(Step::Again);
@@ -247,13 +247,13 @@ impl Renewal<'_> {
                 return Err(error.into());
             }
             Err(Asked::RateLimited(error)) => {
-                self.hold(store, &claim, spending, &error);
+                self.note_rate_limit(store, &claim, spending, &error);
                 return Err(error.into());
             }
             Err(Asked::Rejected(error)) => {
-                self.instance.stats.refreshes_refused.add_one();
+                self.client.stats.refreshes_refused.add_one();
                 self.call.log(Level::Warning, || format!("{error}"));
-                return self.after_refusal(store, private, &holding, &claim);
+                return self.after_refusal(store, local_only, &holding, &claim);
             }
             Err(Asked::Forbidden(error) | Asked::Ended(error)) => {
                 self.release(store, &claim, Spending::Nothing);
@@ -261,29 +261,35 @@ impl Renewal<'_> {
             }
             Err(Asked::Lost(error)) => {
                 // What became of the token is unknown: it stays spent, and whoever comes next logs in.
-                self.instance.stats.renewals_failed.add_one();
+                self.client.stats.renewals_failed.add_one();
                 self.call.log(Level::Warning, || format!("the answer to a refresh was lost: {error}"));
                 // Without a password the one way on is to send it again, which waits for the claim to run out (T3).
                 if self.call.credentials.password.is_none() {
                     return Err(error.into());
                 }
                 self.release(store, &claim, Spending::Nothing);
-                return match self.want {
-                    Want::Ahead => Err(error.into()),
+                return match self.need {
+                    TokenNeed::Ahead => Err(error.into()),
                     _ => Ok(Step::Again),
                 };
             }
         };
-        self.instance.stats.refreshes.add_one();
-        let next = Lineage { family: spend.lineage.family, seq: spend.lineage.seq + 1 };
-        self.publish(store, private, &holding, granted, next, Some(spend))
+        self.client.stats.refreshes.add_one();
+        let next = Lineage { family: spend.lineage.family, generation: spend.lineage.generation + 1 };
+        self.publish(store, local_only, &holding, granted, next, Some(spend))
     }
 
     /// T4: the refresh token was refused. If another pair came into the store meanwhile, that one counts;
     /// else the claim serves for a login.
-    fn after_refusal(&self, store: &dyn TokenStore, private: bool, holding: &Holding, claim: &Claim) -> Stepped<Step> {
+    fn after_refusal(
+        &self,
+        store: &dyn TokenStore,
+        local_only: bool,
+        holding: &Holding,
+        claim: &Claim,
+    ) -> Outcome<Step> {
         let loaded = self.load(store)?;
-        if loaded.record.holding(&self.instance.client, loaded.now) != *holding {
+        if loaded.record.holding(&self.client.client_id, loaded.now) != *holding {
             self.release(store, claim, Spending::Nothing);
             return Ok(Step::Again);
         }
@@ -291,51 +297,51 @@ impl Renewal<'_> {
             self.release(store, claim, Spending::Nothing);
             return Err(error.into());
         }
-        self.login_under(store, private, holding, claim)
+        self.login_under(store, local_only, holding, claim)
     }
 
-    fn login(&self, store: &dyn TokenStore, private: bool, read: &Loaded) -> Stepped<Step> {
+    fn login(&self, store: &dyn TokenStore, local_only: bool, read: &Loaded) -> Outcome<Step> {
         let claim = Claim::new();
         if !self.claim(store, read, Spending::Nothing, &claim)? {
             return Ok(Step::Again);
         }
-        self.login_under(store, private, &read.record.holding(&self.instance.client, read.now), &claim)
+        self.login_under(store, local_only, &read.record.holding(&self.client.client_id, read.now), &claim)
     }
 
-    fn login_under(&self, store: &dyn TokenStore, private: bool, holding: &Holding, claim: &Claim) -> Stepped<Step> {
+    fn login_under(&self, store: &dyn TokenStore, local_only: bool, holding: &Holding, claim: &Claim) -> Outcome<Step> {
         self.budget.login.set(false);
         match self.ask_login(store, claim) {
             Ok(granted) => {
-                self.instance.stats.logins.add_one();
-                let lineage = Lineage { family: u128::from_le_bytes(random()), seq: 0 };
-                self.publish(store, private, holding, granted, lineage, None)
+                self.client.stats.logins.add_one();
+                let lineage = Lineage { family: u128::from_le_bytes(random()), generation: 0 };
+                self.publish(store, local_only, holding, granted, lineage, None)
             }
             Err(Asked::Rejected(error)) => {
-                self.instance.stats.logins_refused.add_one();
+                self.client.stats.logins_refused.add_one();
                 Err(self.suspend(store, claim, error).into())
             }
             Err(Asked::RateLimited(error)) => {
-                self.hold(store, claim, Spending::Nothing, &error);
+                self.note_rate_limit(store, claim, Spending::Nothing, &error);
                 Err(error.into())
             }
             Err(Asked::Unsent(error) | Asked::Forbidden(error) | Asked::Lost(error) | Asked::Ended(error)) => {
-                self.instance.stats.renewals_failed.add_one();
+                self.client.stats.renewals_failed.add_one();
                 self.release(store, claim, Spending::Nothing);
                 Err(error.into())
             }
         }
     }
 
-    fn claim(&self, store: &dyn TokenStore, read: &Loaded, spending: Spending<'_>, claim: &Claim) -> Stepped<bool> {
-        let client = &self.instance.client;
-        let holding = read.record.holding(client, read.now);
+    fn claim(&self, store: &dyn TokenStore, read: &Loaded, spending: Spending<'_>, claim: &Claim) -> Outcome<bool> {
+        let client_id = &self.client.client_id;
+        let holding = read.record.holding(client_id, read.now);
         let claimed = RefCell::new(Claimed::Changed);
-        reach("claiming");
+        failpoint("claiming");
         let mut make = |record: &mut Record, now: i64| {
             self.set_own_claim_aside(record);
             let outcome = match record.has_refusals_since(&read.record) {
                 true => Claimed::Changed,
-                false => record.claim(client, &holding, spending, claim, self.call.left(), now),
+                false => record.claim(client_id, &holding, spending, claim, self.call.left(), now),
             };
             let is_made = outcome == Claimed::Yes;
             claimed.replace(outcome);
@@ -343,9 +349,9 @@ impl Renewal<'_> {
         };
         self.call.asking_store(|| {
             let written = self.change(store, &mut make);
-            let is_uncertain = matches!(&written, Err(Setback::Store(fault)) if fault.maybe_written);
+            let is_uncertain = matches!(&written, Err(Failure::Store(fault)) if fault.maybe_written);
             if *claimed.borrow() == Claimed::Yes && (written.is_ok() || is_uncertain) {
-                self.instance.has_claimed(claim, store.is_shared() && !is_uncertain);
+                self.client.has_claimed(claim, store.is_shared() && !is_uncertain);
             }
             if is_uncertain {
                 // T2: nothing is sent under it. If it is there, it is given back with the mark on the token.
@@ -355,7 +361,7 @@ impl Renewal<'_> {
         })?;
         match claimed.into_inner() {
             Claimed::Yes => {
-                reach("claimed");
+                failpoint("claimed");
                 Ok(true)
             }
             Claimed::Changed => Ok(false),
@@ -363,16 +369,16 @@ impl Renewal<'_> {
         }
     }
 
-    fn load(&self, store: &dyn TokenStore) -> Stepped<Loaded> {
-        self.instance.stats.store_operations.add_one();
-        let load = || store.load(self.call, &self.instance.client);
+    fn load(&self, store: &dyn TokenStore) -> Outcome<Loaded> {
+        self.client.stats.store_operations.add_one();
+        let load = || store.load(self.call, &self.client.client_id);
         let mut loaded = self.call.asking_store(load).map_err(|fault| self.count_fault(fault))?;
         self.set_own_claim_aside(&mut loaded.record);
         if let Some(why) = &loaded.discarded
             && !self.discard_noted.replace(true)
         {
-            self.instance.stats.store_discards.add_one();
-            self.instance.last_discard.store(Some(Arc::new(why.clone())));
+            self.client.stats.store_discards.add_one();
+            self.client.last_discard.store(Some(Arc::new(why.clone())));
             // Two machines with different keys would say so at every refresh.
             let said = Mark::of("said", &[why.as_bytes()]);
             if !said.was_noted_within(SAY_AGAIN) {
@@ -382,7 +388,7 @@ impl Renewal<'_> {
                 });
             }
         }
-        reach("read");
+        failpoint("read");
         Ok(loaded)
     }
 
@@ -390,26 +396,26 @@ impl Renewal<'_> {
     /// sent, and that waits for the lease (T3).
     fn set_own_claim_aside(&self, record: &mut Record) {
         if self.call.credentials.password.is_some() {
-            self.instance.set_own_claim_aside(record);
+            self.client.set_own_claim_aside(record);
         }
     }
 
-    fn change(&self, store: &dyn TokenStore, change: &mut dyn FnMut(&mut Record, i64) -> bool) -> Stepped<()> {
-        self.instance.stats.store_operations.add_one();
-        let change = || store.change(self.call, &self.instance.client, change);
+    fn change(&self, store: &dyn TokenStore, change: &mut dyn FnMut(&mut Record, i64) -> bool) -> Outcome<()> {
+        self.client.stats.store_operations.add_one();
+        let change = || store.change(self.call, &self.client.client_id, change);
         self.call.asking_store(change).map_err(|fault| self.count_fault(fault))
     }
 
-    fn count_fault(&self, fault: StoreFault) -> Setback {
-        self.instance.stats.store_failures.add_one();
-        Setback::Store(fault)
+    fn count_fault(&self, fault: StoreFault) -> Failure {
+        self.client.stats.store_failures.add_one();
+        Failure::Store(fault)
     }
 }
 
 /// How long the last renewal took.
-pub fn timed<T>(instance: &Instance, work: impl FnOnce() -> T) -> T {
+pub fn timed<T>(client: &Client, work: impl FnOnce() -> T) -> T {
     let started = Instant::now();
     let output = work();
-    instance.stats.last_renewal_ms.set(crate::sys::clock::millis(started.elapsed()));
+    client.stats.last_renewal_ms.set(crate::sys::clock::millis(started.elapsed()));
     output
 }

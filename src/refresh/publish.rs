@@ -3,27 +3,27 @@
 use crate::call::backoff::PASSING;
 use crate::call::log::Level;
 use crate::error::{Error, Result};
-use crate::refresh::{Granted, Renewal, Setback, Spend, Step, Stepped, Want};
+use crate::refresh::{Failure, Granted, Outcome, RefreshTransaction, Spend, Step, TokenNeed};
 use crate::store::contract::{Loaded, TokenStore};
 use crate::sys::clock::{Tick, unix_seconds};
-use crate::sys::failpoint::reach;
+use crate::sys::failpoint::failpoint;
 use crate::token::freshness::Freshness;
-use crate::token::pair::{Lineage, Pair, PairParts, Rung};
+use crate::token::pair::{Lineage, Pair, PairParts, RecoveryStage};
 use crate::token::record::{Claim, Holding, Record, Spending};
 use std::sync::Arc;
 use std::time::Duration;
 
-impl Renewal<'_> {
+impl RefreshTransaction<'_> {
     /// T1: the new pair is in the store before any caller gets it.
     pub(super) fn publish(
         &self,
         store: &dyn TokenStore,
-        private: bool,
+        local_only: bool,
         holding: &Holding,
         granted: Granted,
         lineage: Lineage,
         spent: Option<&Spend>,
-    ) -> Stepped<Step> {
+    ) -> Outcome<Step> {
         let Granted { grant, arrived } = granted;
         let kept = spent.filter(|_| grant.refresh.is_none());
         let refresh_expires_at =
@@ -31,27 +31,27 @@ impl Renewal<'_> {
         let parts = PairParts {
             access: grant.access,
             refresh: kept.map(|spend| spend.token.clone()).or(grant.refresh),
-            lifetime: self.instance.lifetime(arrived, grant.lifetime),
+            lifetime: self.client.lifetime(arrived, grant.lifetime),
             refresh_expires_at: refresh_expires_at.or(kept.and_then(|spend| spend.expires_at)),
             lineage,
-            private,
-            rung: match (self.want, lineage.seq) {
-                (Want::Other(_), 0) => Rung::LoggedIn,
-                (Want::Other(_), _) => Rung::Refreshed,
-                _ => Rung::None,
+            local_only,
+            recovery_stage: match (self.need, lineage.generation) {
+                (TokenNeed::Other(_), 0) => RecoveryStage::LoggedIn,
+                (TokenNeed::Other(_), _) => RecoveryStage::Refreshed,
+                _ => RecoveryStage::None,
             },
         };
         let pair = Pair::new(PairParts { access: parts.access.clone(), refresh: parts.refresh.clone(), ..parts })?;
-        let known = self.lineage();
+        let last_seen = self.lineage();
         let (mut published, mut theirs_serves) = (false, true);
         // T1: whoever wants to end the call just now would lose a pair that nobody else has.
         let mut publish = |record: &mut Record, now: i64| {
-            let stored = self.instance.stored(&pair, now);
-            published = record.publish(&self.instance.client, holding, known, &stored, now);
+            let stored = self.client.stored(&pair, now);
+            published = record.publish(&self.client.client_id, holding, last_seen, &stored, now);
             if published {
-                self.instance.sign(record);
-                if lineage.seq == 0 && !record.suspensions.is_empty() {
-                    record.lift(self.call.credentials.mark(&self.instance.client, store.marks()));
+                self.client.stamp_owner(record);
+                if lineage.generation == 0 && !record.suspensions.is_empty() {
+                    record.lift(self.call.credentials.mark(&self.client.client_id, store.marks()));
                 }
             } else {
                 let theirs = self.pair_in(&Loaded { record: record.clone(), now, discarded: None });
@@ -59,8 +59,8 @@ impl Renewal<'_> {
             }
             published
         };
-        let written = self.call.steadfastly(|| self.change(store, &mut publish));
-        reach("published");
+        let written = self.call.uninterruptible(|| self.change(store, &mut publish));
+        failpoint("published");
         let pair = match written {
             Ok(()) if published => pair,
             // Somebody was first: theirs is the pair. The loser's family is left alone, for to log it out
@@ -75,70 +75,70 @@ impl Renewal<'_> {
                 self.keep_private(parts)?
             }
             // Written or not: it counts as written, and is no longer ours alone.
-            Err(Setback::Store(fault)) if fault.maybe_written => {
+            Err(Failure::Store(fault)) if fault.maybe_written => {
                 self.call
                     .log(Level::Warning, || format!("whether the new token was stored is unknown: {}", fault.error));
                 pair
             }
-            Err(Setback::Store(fault)) => {
+            Err(Failure::Store(fault)) => {
                 self.call.log(Level::Warning, || format!("the new token is kept in memory only: {}", fault.error));
                 self.keep_private(parts)?
             }
             Err(setback) => return Err(setback),
         };
         self.call.log(Level::Info, || {
-            let how = if lineage.seq == 0 { "logged in" } else { "refreshed" };
+            let how = if lineage.generation == 0 { "logged in" } else { "refreshed" };
             match pair.seconds_left() {
-                Some(left) => format!("{how}: the token {} lives for {left} s", self.instance.name_of(&pair)),
-                None => format!("{how}: the token {} lives until the server refuses it", self.instance.name_of(&pair)),
+                Some(left) => format!("{how}: the token {} lives for {left} s", self.client.label_of(&pair)),
+                None => format!("{how}: the token {} lives until the server refuses it", self.client.label_of(&pair)),
             }
         });
-        Ok(Step::Done(self.instance.install(Arc::new(pair))))
+        Ok(Step::Done(self.client.install(Arc::new(pair))))
     }
 
     /// T5: a pair that only this process knows.
     fn keep_private(&self, parts: PairParts) -> Result<Pair> {
-        let pair = Pair::new(PairParts { private: true, ..parts })?;
-        self.instance.alone.update(|record, now| {
-            let stored = self.instance.stored(&pair, now);
-            record.put(&self.instance.client, &stored);
+        let pair = Pair::new(PairParts { local_only: true, ..parts })?;
+        self.client.local_store.update(|record, now| {
+            let stored = self.client.stored(&pair, now);
+            record.put(&self.client.client_id, &stored);
         });
         Ok(pair)
     }
 
     /// R5: notes that the credentials were refused, for everyone who shares the store.
     pub(super) fn suspend(&self, store: &dyn TokenStore, claim: &Claim, error: Error) -> Error {
-        self.call.credentials.end_forgiveness();
-        let mark = self.call.credentials.mark(&self.instance.client, store.marks());
+        self.call.credentials.end_lift();
+        let mark = self.call.credentials.mark(&self.client.client_id, store.marks());
         let mut wait = Duration::ZERO;
         self.best_effort(store, &mut |record, now| {
             wait = record.suspend(mark, now);
             record.release(claim, Spending::Nothing);
             true
         });
-        reach("released");
+        failpoint("released");
         error.with_retry_after(Some(wait))
     }
 
     /// 429: holds for everyone; what was sent was not taken (T3).
-    pub(super) fn hold(&self, store: &dyn TokenStore, claim: &Claim, unseen: Spending<'_>, error: &Error) {
+    pub(super) fn note_rate_limit(&self, store: &dyn TokenStore, claim: &Claim, unseen: Spending<'_>, error: &Error) {
         let wait = error.retry_after().unwrap_or(PASSING.first);
         self.best_effort(store, &mut |record, now| {
-            record.hold(wait, now);
+            record.rate_limit(wait, now);
             record.release(claim, unseen);
             true
         });
-        reach("released");
+        failpoint("released");
     }
 
     pub(super) fn release(&self, store: &dyn TokenStore, claim: &Claim, unseen: Spending<'_>) {
         self.best_effort(store, &mut |record, _| record.release(claim, unseen));
-        reach("released");
+        failpoint("released");
     }
 
     /// A change that only makes it quicker for others: if it fails, the lease runs out.
     pub(super) fn best_effort(&self, store: &dyn TokenStore, change: &mut dyn FnMut(&mut Record, i64) -> bool) {
-        if let Err(Setback::Store(fault)) = self.change(store, change) {
+        if let Err(Failure::Store(fault)) = self.change(store, change) {
             self.call.log(Level::Warning, || format!("a claim was left to run out: {}", fault.error));
         }
     }

@@ -7,20 +7,20 @@ use crate::call::Call;
 use crate::call::backoff::PASSING;
 use crate::call::log::Level;
 use crate::call::single_flight::Entry;
-use crate::client::{Instance, is_elsewhere};
+use crate::client::{Client, is_elsewhere};
 use crate::error::{Error, Result, Status};
 use crate::http::fault::Fault;
 use crate::http::message::{Answer, Exchange, Outgoing, Reuse, Streams};
 use crate::http::redirect;
 use crate::http::settings::set_headers;
 use crate::refresh;
-use crate::refresh::{Budget, Want};
+use crate::refresh::{Budget, TokenNeed};
 use crate::request::options::RequestOptions;
 use crate::request::response::Response;
 use crate::sys::clock::Tick;
 use crate::sys::secret::Secret;
 use crate::token::freshness::Freshness;
-use crate::token::pair::{Pair, Rung};
+use crate::token::pair::{Pair, RecoveryStage};
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use std::sync::atomic::Ordering;
 /// R1: how often one call is sent at the most.
 const MOST_SENDS: usize = 3;
 
-impl Instance {
+impl Client {
     /// Sends an API call, renewing the token and sending again as R1 says.
     pub fn request(
         &self,
@@ -44,11 +44,11 @@ impl Instance {
             outgoing.authorization = Some(pair.bearer.clone());
             let answer = self.follow(call, &outgoing, idempotent, streams).map_err(|fault| {
                 self.stats.calls_failed.add_one();
-                let shown = outgoing.shown();
-                fault.hung(call, &format!("the call {shown}")).into_error(&shown)
+                let redacted = outgoing.redacted();
+                fault.hung(call, &format!("the call {redacted}")).into_error(&redacted)
             })?;
             self.stats.count_call(answer.status);
-            call.log(Level::Debug, || format!("{} was answered {}", outgoing.shown(), answer.status));
+            call.log(Level::Debug, || format!("{} was answered {}", outgoing.redacted(), answer.status));
             if answer.status != 401 {
                 pair.accept();
                 if send > 1 {
@@ -71,7 +71,7 @@ impl Instance {
                 Err(error) if error.status() == Status::TM_CANCELLED => return Err(error),
                 Err(error) => {
                     let mut response = self.respond(answer, &outgoing, &pair);
-                    response.error = response.error.map(|answered| unrecovered(&outgoing.shown(), answered, &error));
+                    response.error = response.error.map(|answered| unrecovered(&outgoing.redacted(), answered, &error));
                     return Ok(response);
                 }
             };
@@ -84,7 +84,7 @@ impl Instance {
     pub fn token(&self, call: &Call, budget: &Budget) -> Result<Arc<Pair>> {
         let now = Tick::now();
         let Some(pair) = self.current.load_full() else {
-            return self.obtain(call, &Want::Usable, budget);
+            return self.obtain(call, &TokenNeed::Usable, budget);
         };
         if pair.is_rejected() {
             return Ok(self.recover(call, &pair, budget)?.unwrap_or(pair));
@@ -92,7 +92,7 @@ impl Instance {
         match pair.freshness(now) {
             Freshness::Good => Ok(pair),
             Freshness::Due => self.ahead(call, pair, budget),
-            Freshness::Dead => self.obtain(call, &Want::Usable, budget),
+            Freshness::Dead => self.obtain(call, &TokenNeed::Usable, budget),
         }
     }
 
@@ -101,17 +101,17 @@ impl Instance {
         if !self.ahead.is_over(Tick::now()) {
             return Ok(held);
         }
-        let Some(pass) = self.gate.try_enter(call) else {
+        let Some(flight) = self.single_flight.try_start(call) else {
             return Ok(held);
         };
-        if let Some(current) = self.current_if(&Want::Ahead) {
+        if let Some(current) = self.current_if(&TokenNeed::Ahead) {
             return Ok(current);
         }
-        let outcome = refresh::timed(self, || refresh::renew(self, call, &Want::Ahead, budget));
+        let outcome = refresh::timed(self, || refresh::renew(self, call, &TokenNeed::Ahead, budget));
         self.after_ahead(&held, &outcome);
         match outcome {
             Ok(pair) => {
-                pass.finish(Ok(()));
+                flight.finish(Ok(()));
                 Ok(pair)
             }
             Err(error) if error.status() == Status::TM_CANCELLED => Err(error),
@@ -127,31 +127,31 @@ impl Instance {
     }
 
     /// Gets a pair as wanted: renews it, or waits for whoever does and shares the outcome.
-    pub fn obtain(&self, call: &Call, want: &Want, budget: &Budget) -> Result<Arc<Pair>> {
+    pub fn obtain(&self, call: &Call, need: &TokenNeed, budget: &Budget) -> Result<Arc<Pair>> {
         loop {
-            match self.gate.enter(call)? {
+            match self.single_flight.start_or_join(call)? {
                 Entry::Finished(outcome) => {
                     self.stats.coalesced_waiters.add_one();
                     outcome?;
-                    if let Some(pair) = self.current_if(want) {
+                    if let Some(pair) = self.current_if(need) {
                         return Ok(pair);
                     }
                 }
-                Entry::Pass(pass) => {
-                    if let Some(pair) = self.current_if(want) {
+                Entry::Flight(flight) => {
+                    if let Some(pair) = self.current_if(need) {
                         return Ok(pair);
                     }
-                    let outcome = refresh::timed(self, || refresh::renew(self, call, want, budget));
-                    pass.finish(outcome.as_ref().map(|_| ()).map_err(Error::clone));
+                    let outcome = refresh::timed(self, || refresh::renew(self, call, need, budget));
+                    flight.finish(outcome.as_ref().map(|_| ()).map_err(Error::clone));
                     return outcome;
                 }
             }
         }
     }
 
-    fn current_if(&self, want: &Want) -> Option<Arc<Pair>> {
+    fn current_if(&self, need: &TokenNeed) -> Option<Arc<Pair>> {
         let pair = self.current.load_full()?;
-        let is_met = !pair.is_rejected() && want.is_met_by(&pair, pair.freshness(Tick::now()));
+        let is_met = !pair.is_rejected() && need.is_met_by(&pair, pair.freshness(Tick::now()));
         is_met.then_some(pair)
     }
 
@@ -160,8 +160,8 @@ impl Instance {
         if self.logouts.load(Ordering::Relaxed) != call.logouts {
             return Ok(None);
         }
-        let want = Want::Other(Arc::clone(refused));
-        if let Some(current) = self.current_if(&want) {
+        let need = TokenNeed::Other(Arc::clone(refused));
+        if let Some(current) = self.current_if(&need) {
             return Ok(Some(current));
         }
         let now = Tick::now();
@@ -170,19 +170,19 @@ impl Instance {
         if !self.recovery.is_over(now) {
             return Ok(None);
         }
-        match refused.unproven_rung(now) {
-            Rung::None => {}
+        match refused.unproven_stage(now) {
+            RecoveryStage::None => {}
             // The refresh was tried, by this call or another.
-            Rung::Refreshed => budget.refresh.set(false),
-            Rung::LoggedIn if !is_given_up => return Ok(self.give_up(refused)),
+            RecoveryStage::Refreshed => budget.refresh.set(false),
+            RecoveryStage::LoggedIn if !is_given_up => return Ok(self.give_up(refused)),
             // A pause has gone by since: the server may have come to its senses.
-            Rung::LoggedIn => {}
+            RecoveryStage::LoggedIn => {}
         }
         if !budget.refresh.get() && !budget.login.get() {
             return Ok(self.give_up(refused));
         }
-        call.log(Level::Info, || format!("the server refused the token {}", self.name_of(refused)));
-        self.obtain(call, &want, budget).map(Some)
+        call.log(Level::Info, || format!("the server refused the token {}", self.label_of(refused)));
+        self.obtain(call, &need, budget).map(Some)
     }
 
     /// R3: nothing more is tried with this pair until a pause is over.
@@ -228,8 +228,8 @@ impl Instance {
     fn respond(&self, answer: Answer, outgoing: &Outgoing, pair: &Pair) -> Response {
         let error = (answer.status >= 400).then(|| {
             let others: Vec<Secret> = self.secrets().into_iter().chain(outgoing.secrets()).collect();
-            let known: Vec<&Secret> = std::iter::once(&pair.access).chain(&pair.refresh).chain(&others).collect();
-            response::explain(&outgoing.shown(), &answer, &known)
+            let secrets: Vec<&Secret> = std::iter::once(&pair.access).chain(&pair.refresh).chain(&others).collect();
+            response::explain(&outgoing.redacted(), &answer, &secrets)
         });
         let Answer { status, headers, url, body, .. } = answer;
         Response { status, headers, url, body, error }
@@ -282,9 +282,12 @@ fn parse_method(method: &str) -> Result<Method> {
 }
 
 /// The 401 that stayed, with the reason why nothing better could be had.
-fn unrecovered(shown: &str, answered: Error, cause: &Error) -> Error {
-    Error::new(Status::TM_UNAUTHORIZED, format!("{shown} was answered 401, and no other token could be had: {cause}"))
-        .with_http_status(answered.http_status())
-        .with_server_code(answered.server_code().map(str::to_owned))
-        .with_retry_after(cause.retry_after())
+fn unrecovered(redacted: &str, answered: Error, cause: &Error) -> Error {
+    Error::new(
+        Status::TM_UNAUTHORIZED,
+        format!("{redacted} was answered 401, and no other token could be had: {cause}"),
+    )
+    .with_http_status(answered.http_status())
+    .with_server_code(answered.server_code().map(str::to_owned))
+    .with_retry_after(cause.retry_after())
 }

@@ -3,7 +3,7 @@
 
 use crate::call::Call;
 use crate::error::Error;
-use crate::token::fingerprint::Marks;
+use crate::token::fingerprint::FingerprintKey;
 use crate::token::record::Record;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -26,22 +26,22 @@ pub type Change<'a> = &'a mut dyn FnMut(&mut Record, i64) -> bool;
 /// Keeps the record of one API client.
 pub trait TokenStore: Debug + Send + Sync {
     /// Reads the record of a client; an empty one where there is none.
-    fn load(&self, call: &Call, client: &str) -> std::result::Result<Loaded, StoreFault>;
+    fn load(&self, call: &Call, client_id: &str) -> std::result::Result<Loaded, StoreFault>;
 
     /// Reads the record, changes it and writes it back, as one step that nothing can come between.
-    fn change(&self, call: &Call, client: &str, change: Change<'_>) -> std::result::Result<(), StoreFault>;
+    fn change(&self, call: &Call, client_id: &str, change: Change<'_>) -> std::result::Result<(), StoreFault>;
 
     /// Whether other processes read and write it too. If not, a forked child must not use what it inherits
     /// of it (P1).
     fn is_shared(&self) -> bool;
 
     /// What names credentials in the record.
-    fn marks(&self) -> Marks<'_> {
-        if self.is_shared() { Marks::Open } else { Marks::Process }
+    fn marks(&self) -> FingerprintKey<'_> {
+        if self.is_shared() { FingerprintKey::Open } else { FingerprintKey::Process }
     }
 
     /// The same store for a forked child, made without touching what a thread of the parent may have held.
-    fn in_child(&self) -> Arc<dyn TokenStore>;
+    fn after_fork(&self) -> Arc<dyn TokenStore>;
 }
 
 /// Why a store did not do its work.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 /// A record in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    // std's lock: threads may wait for it, see `gate`. Held for one change only, never over a callback.
+    // std's lock: threads may wait for it, see `single_flight`. Held for one change only, never over a callback.
     record: Mutex<Record>,
 }
 
@@ -51,7 +51,7 @@ impl TokenStore for MemoryStore {
         false
     }
 
-    fn in_child(&self) -> Arc<dyn TokenStore> {
+    fn after_fork(&self) -> Arc<dyn TokenStore> {
         Arc::new(MemoryStore::default())
     }
 }

@@ -48,23 +48,23 @@ impl Seal {
     }
 
     /// Seals a record of this client.
-    pub fn seal(&self, client: &str, plain: &[u8]) -> Vec<u8> {
+    pub fn seal(&self, client_id: &str, plain: &[u8]) -> Vec<u8> {
         let (key, nonce) = (&self.keys[0], random::<NONCE>());
         // It fails only for more bytes than there are in memory.
         let sealed = key
             .cipher
-            .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: client.as_bytes() })
+            .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: client_id.as_bytes() })
             .expect("a record is short");
         [&key.name[..], &nonce, &sealed].concat()
     }
 
     /// Opens what was sealed for this client under any of the keys.
-    pub fn open(&self, client: &str, sealed: &[u8]) -> std::result::Result<Zeroizing<Vec<u8>>, Unopened> {
+    pub fn open(&self, client_id: &str, sealed: &[u8]) -> std::result::Result<Zeroizing<Vec<u8>>, Unopened> {
         let (name, rest) = sealed.split_first_chunk::<NAME>().ok_or(Unopened::Damaged)?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or(Unopened::Damaged)?;
         let key = self.keys.iter().find(|key| key.name == *name).ok_or(Unopened::ForeignKey(*name))?;
         key.cipher
-            .decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: client.as_bytes() })
+            .decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: client_id.as_bytes() })
             .map(Zeroizing::new)
             .map_err(|_| Unopened::Damaged)
     }

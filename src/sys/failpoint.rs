@@ -6,10 +6,10 @@
 /// A step is reached.
 #[cfg(not(feature = "steps"))]
 #[inline(always)]
-pub fn reach(_step: &'static str) {}
+pub fn failpoint(_step: &'static str) {}
 
 #[cfg(feature = "steps")]
-pub use hook::reach;
+pub use hook::failpoint;
 
 #[cfg(feature = "steps")]
 mod hook {
@@ -18,7 +18,7 @@ mod hook {
     /// How often this process has reached the step that the order is about.
     static REACHED: AtomicU64 = AtomicU64::new(0);
 
-    pub fn reach(step: &'static str) {
+    pub fn failpoint(step: &'static str) {
         let Ok(order) = std::env::var("TOKENMGR_STEP") else {
             return;
         };

@@ -37,11 +37,11 @@ pub fn read(file: File, largest: u64) -> io::Result<Zeroizing<Vec<u8>>> {
 }
 
 fn too_large(largest: u64) -> io::Error {
-    let shown = match largest >> 20 {
+    let redacted = match largest >> 20 {
         0 => format!("{} KiB", largest >> 10),
         whole => format!("{whole} MiB"),
     };
-    io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {shown}"))
+    io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {redacted}"))
 }
 
 /// Reads the secret in a file, without what editors put around it: a byte-order mark and one line end.

@@ -48,7 +48,7 @@ static LOCK_FILES: List = List { first: AtomicPtr::new(ptr::null_mut()) };
 
 /// How often this process's line has forked since [`watch`] was first called.
 #[inline]
-pub fn generation() -> u32 {
+pub fn count() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
@@ -58,7 +58,7 @@ pub fn watch() {
         // SAFETY: the handlers are plain functions that only touch atomics and close descriptors, which is
         // allowed in a forked child of a threaded process. They stay mapped: the library is linked with
         // `-z nodelete`.
-        let refused = unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(in_child)) };
+        let refused = unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(after_fork)) };
         // Only out of memory can refuse it, where Rust aborts anyway. To go on would risk what P1 forbids.
         assert_eq!(refused, 0, "pthread_atfork was refused");
     });
@@ -72,7 +72,7 @@ extern "C" fn in_parent() {
     FORKS.ended.fetch_add(1, Ordering::SeqCst);
 }
 
-extern "C" fn in_child() {
+extern "C" fn after_fork() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
     // Those of the parent's other threads have nobody here to end them.
     FORKS.ended.store(FORKS.begun.load(Ordering::SeqCst), Ordering::SeqCst);
@@ -109,7 +109,7 @@ pub struct PerProcess<T>(ArcSwapOption<Made<T>>);
 
 /// It, and the count of forks that it was made in.
 pub struct Made<T> {
-    generation: u32,
+    count: u32,
     it: T,
 }
 
@@ -122,7 +122,7 @@ impl<T> PerProcess<T> {
     /// share costs.
     pub fn if_made<R>(&self, work: impl FnOnce(&T) -> R) -> Option<R> {
         let made = self.0.load();
-        made.as_ref().filter(|made| made.generation == generation()).map(|made| work(&made.it))
+        made.as_ref().filter(|made| made.count == count()).map(|made| work(&made.it))
     }
 }
 
@@ -130,10 +130,10 @@ impl<T: Default> PerProcess<T> {
     pub fn get(&self) -> Arc<Made<T>> {
         loop {
             let current = self.0.load_full();
-            if let Some(made) = current.as_ref().filter(|made| made.generation == generation()) {
+            if let Some(made) = current.as_ref().filter(|made| made.count == count()) {
                 return Arc::clone(made);
             }
-            let fresh = Made { generation: generation(), it: T::default() };
+            let fresh = Made { count: count(), it: T::default() };
             self.0.compare_and_swap(&current, Some(Arc::new(fresh)));
             std::mem::forget(current); // P1: the parent's
         }
@@ -212,7 +212,7 @@ const FORK_WAIT: Duration = Duration::from_micros(500);
 pub struct LockFile {
     file: ManuallyDrop<File>,
     slot: &'static AtomicI32,
-    generation: u32,
+    count: u32,
 }
 
 impl LockFile {
@@ -232,10 +232,10 @@ impl LockFile {
     }
 
     fn open_listed(path: &Path, prepare: &dyn Fn(&File) -> io::Result<()>) -> io::Result<LockFile> {
-        let generation = generation();
+        let count = count();
         let file = open_or_make(path, prepare)?;
         let slot = LOCK_FILES.add(file.as_raw_fd());
-        Ok(LockFile { file: ManuallyDrop::new(file), slot, generation })
+        Ok(LockFile { file: ManuallyDrop::new(file), slot, count })
     }
 
     pub fn metadata(&self) -> io::Result<Metadata> {
@@ -251,7 +251,7 @@ impl LockFile {
 
     /// Locks it against every other open of it, or says that another has it. Never waits.
     pub fn try_lock(&self) -> io::Result<bool> {
-        if self.generation != generation() {
+        if self.count != count() {
             // A signal handler forked in the middle of this call, and this is the child.
             return Err(io::Error::other("this process was forked inside the call"));
         }
@@ -265,7 +265,7 @@ impl LockFile {
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        if self.generation != generation() {
+        if self.count != count() {
             return; // the child's copy was closed when it was forked; its number may be another file's by now
         }
         let _ = self.file.unlock();

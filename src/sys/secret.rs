@@ -61,7 +61,7 @@ pub fn random<const N: usize>() -> [u8; N] {
 }
 
 /// A random place between 0 and 1.
-pub fn random_place() -> f64 {
+pub fn random_fraction() -> f64 {
     f64::from(u32::from_le_bytes(random())) / f64::from(u32::MAX)
 }
 

@@ -12,17 +12,17 @@ pub struct Fingerprint(String);
 impl Fingerprint {
     /// Of a pair: of its refresh token, or of its access token where there is no other. Keyed with the
     /// client's identity, so that it is the same for everyone who shares the record, and for nobody else.
-    pub fn of(client: &str, token: &Secret) -> Fingerprint {
-        Fingerprint::keyed(client, token.as_bytes())
+    pub fn of(client_id: &str, token: &Secret) -> Fingerprint {
+        Fingerprint::keyed(client_id, token.as_bytes())
     }
 
     /// Of a username.
-    pub fn of_user(client: &str, username: &str) -> Fingerprint {
-        Fingerprint::keyed(client, username.as_bytes())
+    pub fn of_user(client_id: &str, username: &str) -> Fingerprint {
+        Fingerprint::keyed(client_id, username.as_bytes())
     }
 
-    fn keyed(client: &str, bytes: &[u8]) -> Fingerprint {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, client.as_bytes());
+    fn keyed(client_id: &str, bytes: &[u8]) -> Fingerprint {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, client_id.as_bytes());
         Fingerprint(hex(&hmac::sign(&key, bytes).as_ref()[..16]))
     }
 
@@ -39,7 +39,7 @@ impl Fingerprint {
 
 /// How a record names the credentials that are suspended (R5): so that whoever reads it can guess no password.
 #[derive(Clone, Copy, Debug)]
-pub enum Marks<'a> {
+pub enum FingerprintKey<'a> {
     /// Nobody else reads it.
     Process,
     /// It may be read: by a slow hash.

@@ -21,7 +21,7 @@ pub struct RefreshWindow {
     /// What a fleet spreads its refreshes over.
     pub jitter: Duration,
     /// Where in the jitter this process stands, from 0 to 1: drawn once, so that it does not move.
-    pub place: f64,
+    pub fraction: f64,
 }
 
 /// The instants at which a token becomes due and dead.
@@ -45,7 +45,7 @@ impl Lifetime {
     pub fn new(issued: Tick, lifetime: Duration, window: RefreshWindow) -> Lifetime {
         let expires = issued.after(lifetime);
         let quarter = lifetime / 4;
-        let jitter = window.jitter.min(quarter).mul_f64(window.place);
+        let jitter = window.jitter.min(quarter).mul_f64(window.fraction);
         let margin = LONGEST_MARGIN.min(lifetime / 20);
         let ahead = (window.before.min(quarter) + jitter).max(margin);
         Lifetime { due: expires.before(ahead), dead: expires.before(margin), expires }
@@ -73,10 +73,10 @@ impl Lifetime {
     }
 
     /// T5: where the store is away, the moment late in the window at which this process logs in by
-    /// itself. `place` (0 to 1) spreads a fleet over the last half, without its very end.
-    pub fn late(&self, place: f64) -> Tick {
+    /// itself. `fraction` (0 to 1) spreads a fleet over the last half, without its very end.
+    pub fn late(&self, fraction: f64) -> Tick {
         let window = self.due.until(self.dead);
-        self.due.after(window.mul_f64(0.5 + 0.4 * place))
+        self.due.after(window.mul_f64(0.5 + 0.4 * fraction))
     }
 }
 
@@ -88,8 +88,8 @@ mod tests {
         Duration::from_secs(s)
     }
 
-    fn window(place: f64) -> RefreshWindow {
-        RefreshWindow { before: seconds(300), jitter: seconds(60), place }
+    fn window(fraction: f64) -> RefreshWindow {
+        RefreshWindow { before: seconds(300), jitter: seconds(60), fraction }
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn f3_without_a_window_a_token_is_due_when_it_is_dead() {
-        let none = RefreshWindow { before: Duration::ZERO, jitter: Duration::ZERO, place: 0.5 };
+        let none = RefreshWindow { before: Duration::ZERO, jitter: Duration::ZERO, fraction: 0.5 };
         let lifetime = Lifetime::new(Tick(0), seconds(100), none);
         assert_eq!(lifetime.due, lifetime.dead);
         assert_eq!(lifetime.at(Tick(97_999)), Freshness::Good);
@@ -144,8 +144,8 @@ mod tests {
     #[test]
     fn t5_the_late_moment_lies_in_the_second_half_of_the_window_before_death() {
         let lifetime = Lifetime::new(Tick(0), seconds(3600), window(0.0));
-        for place in [0.0, 0.5, 1.0] {
-            let late = lifetime.late(place);
+        for fraction in [0.0, 0.5, 1.0] {
+            let late = lifetime.late(fraction);
             assert!(late > lifetime.due && late < lifetime.dead);
         }
         assert!(lifetime.late(1.0) > lifetime.late(0.0));
@@ -154,9 +154,9 @@ mod tests {
     #[test]
     fn every_lifetime_is_ordered() {
         for ms in [0u64, 1, 19, 500, 1_999, 60_000, 86_400_000] {
-            for place in [0.0, 0.3, 1.0] {
-                let l = Lifetime::new(Tick(7), Duration::from_millis(ms), window(place));
-                assert!(l.due <= l.dead && l.dead <= l.expires, "{ms} ms at {place}");
+            for fraction in [0.0, 0.3, 1.0] {
+                let l = Lifetime::new(Tick(7), Duration::from_millis(ms), window(fraction));
+                assert!(l.due <= l.dead && l.dead <= l.expires, "{ms} ms at {fraction}");
             }
         }
     }

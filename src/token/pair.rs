@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 /// How far the recovery from a 401 had gone when a pair was obtained (R1, R3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rung {
+pub enum RecoveryStage {
     /// Not by recovery.
     None,
     /// By a refresh that answered a 401.
@@ -21,11 +21,11 @@ pub enum Rung {
     LoggedIn,
 }
 
-/// Where a pair stands among those of its login: `seq` counts the rotations since.
+/// Where a pair stands among those of its login: `generation` counts the rotations since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lineage {
     pub family: u128,
-    pub seq: u64,
+    pub generation: u64,
 }
 
 /// A token pair.
@@ -42,8 +42,8 @@ pub struct Pair {
     pub refresh_expires_at: Option<i64>,
     pub lineage: Lineage,
     /// Only this process knows it (T5): it is never inherited with its refresh token.
-    pub private: bool,
-    pub rung: Rung,
+    pub local_only: bool,
+    pub recovery_stage: RecoveryStage,
     made: Tick,
     /// Whether any call was answered other than 401 with it.
     accepted: AtomicBool,
@@ -64,8 +64,8 @@ pub struct PairParts {
     pub lifetime: Lifetime,
     pub refresh_expires_at: Option<i64>,
     pub lineage: Lineage,
-    pub private: bool,
-    pub rung: Rung,
+    pub local_only: bool,
+    pub recovery_stage: RecoveryStage,
 }
 
 impl Pair {
@@ -81,8 +81,8 @@ impl Pair {
             lifetime: parts.lifetime,
             refresh_expires_at: parts.refresh_expires_at,
             lineage: parts.lineage,
-            private: parts.private,
-            rung: parts.rung,
+            local_only: parts.local_only,
+            recovery_stage: parts.recovery_stage,
             made: Tick::now(),
             accepted: AtomicBool::new(false),
             rejected: AtomicBool::new(false),
@@ -100,8 +100,8 @@ impl Pair {
             expires_at: self.expires_at,
             refresh_expires_at: None,
             lineage: self.lineage,
-            private: self.private,
-            rung: self.rung,
+            local_only: self.local_only,
+            recovery_stage: self.recovery_stage,
             made: self.made,
             accepted: AtomicBool::new(self.accepted.load(Ordering::Relaxed)),
             rejected: AtomicBool::new(self.is_rejected()),
@@ -122,10 +122,10 @@ impl Pair {
     }
 
     /// How far recovery had gone to get it, as long as nobody has seen it work.
-    pub fn unproven_rung(&self, now: Tick) -> Rung {
+    pub fn unproven_stage(&self, now: Tick) -> RecoveryStage {
         match self.accepted.load(Ordering::Relaxed) || now >= self.made.after(PROBATION) {
-            true => Rung::None,
-            false => self.rung,
+            true => RecoveryStage::None,
+            false => self.recovery_stage,
         }
     }
 

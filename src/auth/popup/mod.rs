@@ -108,7 +108,7 @@ pub enum Refusal {
 pub fn read(
     endpoint: Endpoint,
     answer: &AuthAnswer<'_>,
-    known: &[&Secret],
+    secrets: &[&Secret],
     now: i64,
 ) -> Result<Grant, (Refusal, Error)> {
     if (200..300).contains(&answer.status) {
@@ -119,7 +119,7 @@ pub fn read(
         let refusal = if answer.status == 403 { Refusal::Forbidden } else { Refusal::Unusable };
         return Err((refusal, refused_by_intermediary(endpoint, answer, why)));
     }
-    let words = ServerWords::read(answer.body, known);
+    let words = ServerMessage::read(answer.body, secrets);
     let (refusal, error) = match answer.status {
         // The API says what it refuses. Without a word it is a gateway's page, which knows no credentials.
         400 | 422 if words.is_empty() => (Refusal::Unusable, unusable(endpoint, answer, "it is not the API's own")),
@@ -160,7 +160,7 @@ pub fn read(
 }
 
 /// R4's message, for auth endpoints and API calls alike.
-pub fn forbidden(what: &str, words: &ServerWords) -> Error {
+pub fn forbidden(what: &str, words: &ServerMessage) -> Error {
     Error::new(
         Status::TM_FORBIDDEN,
         format!(
@@ -257,43 +257,43 @@ fn seconds(data: &Value, name: &str) -> Option<i64> {
 
 /// The API's own error code and message, both envelopes, fit to be shown.
 #[derive(Debug, Default)]
-pub struct ServerWords {
+pub struct ServerMessage {
     pub code: Option<String>,
     pub message: Option<String>,
 }
 
-impl ServerWords {
+impl ServerMessage {
     pub fn is_empty(&self) -> bool {
         self.code.is_none() && self.message.is_none()
     }
 
-    pub fn read(body: &[u8], known: &[&Secret]) -> ServerWords {
+    pub fn read(body: &[u8], secrets: &[&Secret]) -> ServerMessage {
         // An error body is small; one that is not is not worth parsing.
         const LARGEST: usize = 64 * 1024;
         if body.len() > LARGEST {
-            return ServerWords::default();
+            return ServerMessage::default();
         }
         let Ok(json) = serde_json::from_slice::<Value>(body) else {
-            return ServerWords::default();
+            return ServerMessage::default();
         };
-        let is_echo = repeats(&String::from_utf8_lossy(body), known);
+        let is_echo = repeats(&String::from_utf8_lossy(body), secrets);
         let scrub = if is_echo { scrub_echo } else { scrub };
         let text = |value: Option<&Value>| match value? {
-            Value::String(text) if !text.is_empty() => Some(scrub(text, known)),
-            Value::Number(number) => Some(scrub(&number.to_string(), known)),
+            Value::String(text) if !text.is_empty() => Some(scrub(text, secrets)),
+            Value::Number(number) => Some(scrub(&number.to_string(), secrets)),
             _ => None,
         };
         match json.get("error") {
-            Some(error @ Value::Object(_)) => ServerWords {
+            Some(error @ Value::Object(_)) => ServerMessage {
                 code: text(error.get("code")).or_else(|| text(error.get("name"))),
                 message: text(error.get("message")),
             },
-            code => ServerWords { code: text(code), message: text(json.get("message")) },
+            code => ServerMessage { code: text(code), message: text(json.get("message")) },
         }
     }
 }
 
-impl std::fmt::Display for ServerWords {
+impl std::fmt::Display for ServerMessage {
     /// ` (code: message)`, or as much of it as there is.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (&self.code, &self.message) {

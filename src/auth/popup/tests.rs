@@ -113,15 +113,15 @@ fn r4_the_message_names_the_whitelist_and_who_can_change_it() {
 
 #[test]
 fn the_older_errors_are_read_too() {
-    let words = ServerWords::read(br#"{"error":"invalid_grant","message":"gone"}"#, &[]);
+    let words = ServerMessage::read(br#"{"error":"invalid_grant","message":"gone"}"#, &[]);
     assert_eq!(words.to_string(), " (invalid_grant: gone)");
-    assert_eq!(ServerWords::read(b"<html>", &[]).to_string(), "");
+    assert_eq!(ServerMessage::read(b"<html>", &[]).to_string(), "");
 }
 
 #[test]
 fn s2_the_servers_words_are_scrubbed() {
     let secret = Secret::new("hunter2").unwrap();
-    let words = ServerWords::read(br#"{"error":"hunter2","message":"no hunter2 here"}"#, &[&secret]);
+    let words = ServerMessage::read(br#"{"error":"hunter2","message":"no hunter2 here"}"#, &[&secret]);
     assert_eq!(words.to_string(), " ([secret]: no [secret] here)");
 }
 

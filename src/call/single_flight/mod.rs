@@ -8,7 +8,7 @@
 //! table of the whole process, whose locks a fork could catch half-way.
 
 use crate::call::callback::Record;
-use crate::call::{Call, SLICE};
+use crate::call::{Call, POLL_INTERVAL};
 use crate::error::{Error, Result, Status};
 #[cfg(feature = "shuttle")]
 use shuttle::sync::{Condvar, Mutex, MutexGuard};
@@ -17,9 +17,9 @@ use std::sync::Arc;
 #[cfg(not(feature = "shuttle"))]
 use std::sync::{Condvar, Mutex, MutexGuard};
 
-/// The gate. Whoever holds its [`Pass`] does the work.
+/// The gate. Whoever holds its [`Flight`] does the work.
 #[derive(Debug, Default)]
-pub struct Gate {
+pub struct SingleFlight {
     state: Mutex<State>,
     left: Condvar,
 }
@@ -41,8 +41,8 @@ struct Holder {
 
 /// The right to do the work. Dropped without [`Pass::finish`], it tells those who wait nothing.
 #[derive(Debug)]
-pub struct Pass<'a> {
-    gate: &'a Gate,
+pub struct Flight<'a> {
+    single_flight: &'a SingleFlight,
     ticket: u64,
     outcome: Option<std::result::Result<(), Error>>,
 }
@@ -51,14 +51,14 @@ pub struct Pass<'a> {
 #[derive(Debug)]
 pub enum Entry<'a> {
     /// The caller does the work.
-    Pass(Pass<'a>),
+    Flight(Flight<'a>),
     /// Another caller did it meanwhile; this is how it ended.
     Finished(std::result::Result<(), Error>),
 }
 
-impl Gate {
+impl SingleFlight {
     /// Enters if nobody is inside; never waits.
-    pub fn try_enter(&self, call: &Call) -> Option<Pass<'_>> {
+    pub fn try_start(&self, call: &Call) -> Option<Flight<'_>> {
         let mut state = self.lock();
         match state.obstacle() {
             Obstacle::None => Some(self.admit(&mut state, call)),
@@ -68,7 +68,7 @@ impl Gate {
 
     /// Enters, or waits for whoever is inside and shares the outcome. Waits in slices, within the caller's
     /// time, asking its interrupt callback.
-    pub fn enter(&self, call: &Call) -> Result<Entry<'_>> {
+    pub fn start_or_join(&self, call: &Call) -> Result<Entry<'_>> {
         let mut waited_for = None;
         loop {
             let mut state = self.lock();
@@ -78,34 +78,34 @@ impl Gate {
                 return Ok(Entry::Finished(outcome.clone()));
             }
             match state.obstacle() {
-                Obstacle::None => return Ok(Entry::Pass(self.admit(&mut state, call))),
+                Obstacle::None => return Ok(Entry::Flight(self.admit(&mut state, call))),
                 Obstacle::OwnCaller => return Err(reentrant()),
                 Obstacle::Other(ticket) => {
                     waited_for.get_or_insert(ticket);
                     drop(self.wait(state, call));
-                    call.go_on().map_err(|error| call.hung(error, "waiting for another call on this manager"))?;
+                    call.checkpoint().map_err(|error| call.hung(error, "waiting for another call on this manager"))?;
                 }
             }
         }
     }
 
     /// Enters, however often others were inside before.
-    pub fn enter_alone(&self, call: &Call) -> Result<Pass<'_>> {
+    pub fn start(&self, call: &Call) -> Result<Flight<'_>> {
         loop {
-            if let Entry::Pass(pass) = self.enter(call)? {
-                return Ok(pass);
+            if let Entry::Flight(flight) = self.start_or_join(call)? {
+                return Ok(flight);
             }
         }
     }
 
-    fn admit(&self, state: &mut State, call: &Call) -> Pass<'_> {
+    fn admit(&self, state: &mut State, call: &Call) -> Flight<'_> {
         state.ticket += 1;
         state.holder = Some(Holder { ticket: state.ticket, call: Arc::clone(call.record()) });
-        Pass { gate: self, ticket: state.ticket, outcome: None }
+        Flight { single_flight: self, ticket: state.ticket, outcome: None }
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>, call: &Call) -> MutexGuard<'a, State> {
-        let slice = SLICE.min(call.left());
+        let slice = POLL_INTERVAL.min(call.left());
         match self.left.wait_timeout(state, slice) {
             Ok((state, _)) => state,
             Err(poisoned) => poisoned.into_inner().0,
@@ -146,7 +146,7 @@ fn reentrant() -> Error {
     )
 }
 
-impl Pass<'_> {
+impl Flight<'_> {
     /// Leaves the gate and tells those who waited how it ended, unless that is the caller's own affair.
     pub fn finish(mut self, outcome: std::result::Result<(), Error>) {
         if !matches!(&outcome, Err(error) if error.is_private()) {
@@ -155,16 +155,16 @@ impl Pass<'_> {
     }
 }
 
-impl Drop for Pass<'_> {
+impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        let mut state = self.gate.lock();
+        let mut state = self.single_flight.lock();
         // Passed over meanwhile: the gate is another's now.
         if state.holder.as_ref().is_some_and(|holder| holder.ticket == self.ticket) {
             state.holder = None;
             if let Some(outcome) = self.outcome.take() {
                 state.last = Some((self.ticket, outcome));
             }
-            self.gate.left.notify_all();
+            self.single_flight.left.notify_all();
         }
     }
 }

@@ -25,25 +25,25 @@ fn call() -> Call {
 /// The process as far as it matters here: the token in use, and what the server has seen.
 #[derive(Default)]
 struct World {
-    gate: Gate,
+    single_flight: SingleFlight,
     token: AtomicU32,
     arrivals: [AtomicU32; 4],
     failing: AtomicBool,
 }
 
 impl World {
-    /// As `Instance::obtain`: another token than the refused one, by one's own refresh or another's.
+    /// As `Client::obtain`: another token than the refused one, by one's own refresh or another's.
     fn another_than(&self, refused: u32) -> Result<u32> {
         let call = call();
         loop {
-            match self.gate.enter(&call)? {
+            match self.single_flight.start_or_join(&call)? {
                 Entry::Finished(outcome) => outcome?,
-                Entry::Pass(pass) if self.token.load(Ordering::SeqCst) == refused => {
+                Entry::Flight(flight) if self.token.load(Ordering::SeqCst) == refused => {
                     let outcome = self.refresh(refused);
-                    pass.finish(outcome.clone());
+                    flight.finish(outcome.clone());
                     outcome?;
                 }
-                Entry::Pass(_) => {}
+                Entry::Flight(_) => {}
             }
             let token = self.token.load(Ordering::SeqCst);
             if token != refused {
@@ -129,9 +129,9 @@ fn f3_the_outcome_of_a_caller_that_was_interrupted_is_nobodys_but_its_own() {
         let leader = Arc::clone(&world);
         together(3, move |n| match n {
             0 => {
-                if let Some(pass) = leader.gate.try_enter(&call()) {
+                if let Some(flight) = leader.single_flight.try_start(&call()) {
                     thread::yield_now();
-                    pass.finish(Err(Error::new(Status::TM_CANCELLED, "its own affair")));
+                    flight.finish(Err(Error::new(Status::TM_CANCELLED, "its own affair")));
                 }
             }
             _ => assert_eq!(leader.another_than(0).unwrap(), 1),
@@ -144,7 +144,7 @@ fn f3_the_outcome_of_a_caller_that_was_interrupted_is_nobodys_but_its_own() {
 fn a_pass_that_is_dropped_lets_the_next_one_in() {
     explore(|| {
         let world = Arc::new(World::default());
-        together(3, move |_| drop(world.gate.enter_alone(&call()).unwrap()));
+        together(3, move |_| drop(world.single_flight.start(&call()).unwrap()));
     });
 }
 
@@ -160,70 +160,70 @@ mod waits {
 
     #[test]
     fn a_waiter_asks_its_own_interrupt_callback() {
-        let gate = Arc::new(Gate::default());
+        let single_flight = Arc::new(SingleFlight::default());
         let call = call();
-        let pass = gate.try_enter(&call).unwrap();
-        let waiter = Arc::clone(&gate);
-        let ended = thread::spawn(move || waiter.enter(&interrupted()).map(|_| ()).unwrap_err().status());
+        let flight = single_flight.try_start(&call).unwrap();
+        let waiter = Arc::clone(&single_flight);
+        let ended = thread::spawn(move || waiter.start_or_join(&interrupted()).map(|_| ()).unwrap_err().status());
         assert_eq!(ended.join().unwrap(), Status::TM_CANCELLED);
-        drop(pass);
+        drop(flight);
     }
 
     #[test]
     fn a_waiter_keeps_to_its_own_time() {
-        let gate = Arc::new(Gate::default());
+        let single_flight = Arc::new(SingleFlight::default());
         let call = call();
-        let pass = gate.try_enter(&call).unwrap();
-        let waiter = Arc::clone(&gate);
+        let flight = single_flight.try_start(&call).unwrap();
+        let waiter = Arc::clone(&single_flight);
         let ended = thread::spawn(move || {
             let call = Call::begin(Arc::new(Hooks::default()), Duration::from_millis(1), 0, nobody());
-            waiter.enter(&call).map(|_| ()).unwrap_err().status()
+            waiter.start_or_join(&call).map(|_| ()).unwrap_err().status()
         });
         assert_eq!(ended.join().unwrap(), Status::TM_TIMEOUT);
-        drop(pass);
+        drop(flight);
     }
 
     #[test]
     fn a_holder_that_never_comes_back_is_passed_over_when_its_time_is_over() {
-        let gate = Gate::default();
+        let single_flight = SingleFlight::default();
         let short = Call::begin(Arc::new(Hooks::default()), Duration::from_millis(1), 0, nobody());
-        std::mem::forget(gate.try_enter(&short).unwrap());
+        std::mem::forget(single_flight.try_start(&short).unwrap());
         thread::scope(|scope| {
-            scope.spawn(|| assert!(gate.enter(&call()).is_ok()));
+            scope.spawn(|| assert!(single_flight.start_or_join(&call()).is_ok()));
         });
     }
 
     /// A call that holds the gate, and what is done in a callback of it.
-    fn in_callback_of_holder<'a>(gate: &'a Gate, callback: impl FnOnce()) -> Pass<'a> {
+    fn in_callback_of_holder<'a>(single_flight: &'a SingleFlight, callback: impl FnOnce()) -> Flight<'a> {
         let call = call();
-        let pass = gate.try_enter(&call).unwrap();
+        let flight = single_flight.try_start(&call).unwrap();
         call.run_callback(callback);
-        pass
+        flight
     }
 
     #[test]
     fn a_call_from_inside_the_holders_callback_is_reentrant() {
-        let gate = Gate::default();
-        drop(in_callback_of_holder(&gate, || {
+        let single_flight = SingleFlight::default();
+        drop(in_callback_of_holder(&single_flight, || {
             let inner = call();
-            assert!(gate.try_enter(&inner).is_none());
-            assert_eq!(gate.enter(&inner).map(|_| ()).unwrap_err().status(), Status::TM_REENTRANT);
+            assert!(single_flight.try_start(&inner).is_none());
+            assert_eq!(single_flight.start_or_join(&inner).map(|_| ()).unwrap_err().status(), Status::TM_REENTRANT);
         }));
-        assert!(gate.try_enter(&call()).is_some());
+        assert!(single_flight.try_start(&call()).is_some());
     }
 
     /// The way out that a callback takes without a word. The frames in between have nothing to be dropped.
     #[test]
     fn a_holder_whose_callback_was_left_for_good_is_passed_over_by_its_own_threads_next_call() {
-        let gate = Gate::default();
+        let single_flight = SingleFlight::default();
         // A panic runs no more of the callback's frame than a longjmp does, and leaves the record as that leaves it.
         let outer = call();
-        std::mem::forget(gate.try_enter(&outer).unwrap());
+        std::mem::forget(single_flight.try_start(&outer).unwrap());
         let left = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             outer.run_callback(|| std::panic::resume_unwind(Box::new(())))
         }));
         assert!(left.is_err());
-        assert!(gate.try_enter(&call()).is_some());
+        assert!(single_flight.try_start(&call()).is_some());
         std::mem::forget(outer);
     }
 }

@@ -81,8 +81,8 @@ impl Proxy {
         }
         let (scheme, rest) = match text.split_once("://") {
             Some((name, rest)) => {
-                let known = Scheme::ALL.into_iter().find(|scheme| name.eq_ignore_ascii_case(scheme.name()));
-                (known.ok_or("its scheme is none of http, https, socks5 and socks5h")?, rest)
+                let secrets = Scheme::ALL.into_iter().find(|scheme| name.eq_ignore_ascii_case(scheme.name()));
+                (secrets.ok_or("its scheme is none of http, https, socks5 and socks5h")?, rest)
             }
             None => (default.ok_or("it has no scheme")?, text),
         };
@@ -131,7 +131,7 @@ impl Proxy {
     }
 
     /// What errors and log lines call it: never the user-info.
-    pub fn shown(&self) -> String {
+    pub fn redacted(&self) -> String {
         format!("{}://{}:{}", self.scheme.name(), self.host, self.port)
     }
 }

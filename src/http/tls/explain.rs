@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 /// If TLS is why something failed: what is wrong, and what to do about it.
 pub fn explain(error: &(dyn Error + 'static), side: Side) -> Option<String> {
-    if let Some(trouble) = local_trouble(error) {
-        return Some(trouble.to_string());
+    if let Some(failure) = local_failure(error) {
+        return Some(failure.to_string());
     }
     cause_in_tls(error).map(|cause| advice(cause, side))
 }
 
 /// If a handshake failed because this process could not read the authorities: what it could not read, and why. The
 /// server is not to blame, and another try may work.
-pub fn local_trouble<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Unreadable> {
+pub fn local_failure<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Unreadable> {
     match cause_in_tls(error)? {
         rustls::Error::Other(OtherError(carried)) => carried.downcast_ref(),
         _ => None,

@@ -11,7 +11,7 @@ mod verifier;
 
 pub use explain::explain;
 #[allow(unused_imports)] // For callers that tell the process's own trouble from the server's.
-pub use explain::local_trouble;
+pub use explain::local_failure;
 #[allow(unused_imports)]
 pub use refusal::Unreadable;
 

@@ -84,7 +84,7 @@ impl std::error::Error for Unreadable {
 }
 
 impl From<Unreadable> for rustls::Error {
-    fn from(trouble: Unreadable) -> rustls::Error {
-        rustls::Error::Other(OtherError(Arc::new(trouble)))
+    fn from(failure: Unreadable) -> rustls::Error {
+        rustls::Error::Other(OtherError(Arc::new(failure)))
     }
 }

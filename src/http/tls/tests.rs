@@ -1,7 +1,7 @@
 //! The verifier against what webpki says when it is given all authorities: real chains, of every shape that servers send.
 
 use crate::http::tls::Side;
-use crate::http::tls::explain::{explain, local_trouble};
+use crate::http::tls::explain::{explain, local_failure};
 use crate::http::tls::platform::{Platform, Wanted};
 use crate::http::tls::verifier::Verifier;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
@@ -242,7 +242,7 @@ fn that_there_are_no_authorities_is_not_remembered() {
     let error = verify(&verifier, &[root.server()]).unwrap_err();
     let message = explain(&error, Side::Api).unwrap();
     assert!(message.starts_with("this machine has no certificate authorities to trust; install"), "{message}");
-    assert!(local_trouble(&error).is_none());
+    assert!(local_failure(&error).is_none());
     folder.bundle(&[&root]);
     verify(&verifier, &[root.server()]).unwrap();
 }
@@ -259,8 +259,8 @@ fn what_cannot_be_read_is_trouble_of_this_process_and_is_not_remembered() {
         std::os::unix::fs::symlink(&path, &path).unwrap();
         let verifier = verifier(&[&other], Some(folder.platform()));
         let error = verify(&verifier, &[root.server()]).unwrap_err();
-        let trouble = local_trouble(&error).unwrap();
-        assert_eq!((&trouble.path, trouble.cause.raw_os_error()), (&path, Some(libc::ELOOP)));
+        let failure = local_failure(&error).unwrap();
+        assert_eq!((&failure.path, failure.cause.raw_os_error()), (&path, Some(libc::ELOOP)));
         let message = explain(&std::io::Error::other(error), Side::Api).unwrap();
         for words in [path.to_str().unwrap(), "Too many levels of symbolic links", "or set ca_file"] {
             assert!(message.contains(words), "{words} is not in: {message}");
@@ -268,7 +268,7 @@ fn what_cannot_be_read_is_trouble_of_this_process_and_is_not_remembered() {
         // A server whose authority is known needs nothing else, and a bad certificate is a bad certificate.
         verify(&verifier, &[other.server()]).unwrap();
         let expired = verify(&verifier, &[root.issue(expired_params())]).unwrap_err();
-        assert!(local_trouble(&expired).is_none(), "{expired}");
+        assert!(local_failure(&expired).is_none(), "{expired}");
 
         std::fs::remove_file(&path).unwrap();
         match name {

@@ -63,11 +63,11 @@ impl Verifier {
 
         let intermediates = chain.parsed_intermediates();
         let wanted = Wanted::new(chain.issuers(&intermediates));
-        let mut trouble = None;
+        let mut failure = None;
         for search in [Platform::search_bundle, Platform::search_directories] {
             let found: Found = search(platform, &wanted);
             any |= found.any;
-            trouble = trouble.or(found.trouble);
+            failure = failure.or(found.failure);
             match chain.anchor_among(&found.anchors) {
                 Ok(anchor) => {
                     self.remember(anchor);
@@ -76,7 +76,7 @@ impl Verifier {
                 Err(error) => verdict = weightier(verdict, error),
             }
         }
-        Err(match trouble {
+        Err(match failure {
             // What could not be read may have been what was needed.
             Some((path, cause)) => Unreadable { path, cause, side: self.side }.into(),
             None if any => verdict,

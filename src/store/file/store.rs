@@ -12,12 +12,12 @@ use crate::store::file::options::FileOptions;
 use crate::store::file::{access, path};
 use crate::store::seal::Seal;
 use crate::sys::clock::unix_millis;
-use crate::sys::failpoint::reach;
+use crate::sys::failpoint::failpoint;
 use crate::sys::files;
 use crate::sys::fork::LockFile;
-use crate::sys::secret::random_place;
+use crate::sys::secret::random_fraction;
 use crate::sys::signals::NoSigxfsz;
-use crate::token::fingerprint::Marks;
+use crate::token::fingerprint::FingerprintKey;
 use crate::token::record::Record;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -55,8 +55,8 @@ impl FileStore {
     }
 
     /// The file of a client: where the links that lead to it end, so that who comes by another way meets the same lock.
-    fn locate<'a>(&'a self, client: &'a str) -> Outcome<Target<'a>> {
-        let named = path::of(&self.path, client);
+    fn locate<'a>(&'a self, client_id: &'a str) -> Outcome<Target<'a>> {
+        let named = path::of(&self.path, client_id);
         let path = match Access::resolve(named.clone()) {
             Ok(Ok(path)) => path,
             Ok(Err((link, why))) => return Err(unusable(&link, &why)),
@@ -69,13 +69,13 @@ impl FileStore {
                 Err(cause) => return Err(fault(&path, "has a folder that could not be looked at", &cause, false)),
             },
         };
-        Ok(Target { client, path, access, seal: self.seal.as_deref() })
+        Ok(Target { client_id, path, access, seal: self.seal.as_deref() })
     }
 }
 
 /// One client's file, as one operation uses it.
 struct Target<'a> {
-    client: &'a str,
+    client_id: &'a str,
     path: PathBuf,
     access: Access,
     seal: Option<&'a Seal>,
@@ -100,7 +100,7 @@ impl Target<'_> {
         }
         match self.decode(&bytes, &metadata) {
             Ok(mut record) => {
-                record.stand_in(self.client, &identity(&metadata));
+                record.invalidate_if_restored(self.client_id, &identity(&metadata));
                 Ok(Loaded { record, now, discarded: None })
             }
             Err(why) => Ok(nothing(Some(format!("the token file {} {why}", self.path.display())))),
@@ -118,7 +118,7 @@ impl Target<'_> {
             (None, Some(_)) => Err("is not sealed".to_owned()),
             (None, None) => serde_json::from_slice(bytes).map_err(damaged),
             (Some(sealed), Some(seal)) => {
-                let plain = seal.open(self.client, sealed).map_err(|unopened| seal.explain(unopened))?;
+                let plain = seal.open(self.client_id, sealed).map_err(|unopened| seal.explain(unopened))?;
                 serde_json::from_slice(&plain).map_err(damaged)
             }
         }
@@ -134,7 +134,7 @@ impl Target<'_> {
             fault(&self.path, "could not be written", &cause, false)
         };
         self.write_temporary(record, &temporary).map_err(unwritten)?;
-        reach("file-written");
+        failpoint("file-written");
         if let Err(cause) = std::fs::rename(&temporary, &self.path) {
             match self.is_in_place(record, &temporary) {
                 Some(true) => {}
@@ -142,7 +142,7 @@ impl Target<'_> {
                 None => return Err(fault(&self.path, "was perhaps not written", &cause, true)),
             }
         }
-        reach("file-renamed");
+        failpoint("file-renamed");
         File::open(folder_of(&self.path))
             .and_then(|folder| folder.sync_all())
             .map_err(|cause| fault(&self.path, "was written, but perhaps not to the disk", &cause, true))
@@ -176,7 +176,7 @@ impl Target<'_> {
         let plain = to_json(record);
         let content = match self.seal {
             None => plain,
-            Some(seal) => Zeroizing::new([MAGIC, &seal.seal(self.client, &plain)].concat()),
+            Some(seal) => Zeroizing::new([MAGIC, &seal.seal(self.client_id, &plain)].concat()),
         };
         // A file size limit is the store's trouble, not the host's end.
         let _kept = NoSigxfsz::new();
@@ -203,7 +203,7 @@ impl Target<'_> {
         let mut lock = None;
         let began = Instant::now();
         let until = began + LONGEST_LOCK_WAIT.min(call.left_for_store());
-        let mut nap = Duration::from_millis(1);
+        let mut delay = Duration::from_millis(1);
         loop {
             if lock.is_none() {
                 lock = self.open_lock(&path, began.elapsed() < LONGEST_MAKING)?;
@@ -216,7 +216,7 @@ impl Target<'_> {
             if let Some(lock) = lock.take_if(|_| is_locked)
                 && lock.is_at(&path)
             {
-                reach("file-locked");
+                failpoint("file-locked");
                 return Ok(lock);
             }
             if Instant::now() >= until {
@@ -229,12 +229,12 @@ impl Target<'_> {
                 );
                 return Err(StoreFault { error, maybe_written: false });
             }
-            call.go_on().map_err(|error| StoreFault {
+            call.checkpoint().map_err(|error| StoreFault {
                 error: call.hung(error, "waiting for the token store's file"),
                 maybe_written: false,
             })?;
-            std::thread::sleep(nap.mul_f64(0.5 + random_place()).min(call.left()));
-            nap = (nap * 2).min(Duration::from_millis(20));
+            std::thread::sleep(delay.mul_f64(0.5 + random_fraction()).min(call.left()));
+            delay = (delay * 2).min(Duration::from_millis(20));
         }
     }
 
@@ -274,12 +274,12 @@ impl Target<'_> {
 }
 
 impl TokenStore for FileStore {
-    fn load(&self, _: &Call, client: &str) -> Outcome<Loaded> {
-        self.locate(client)?.read()
+    fn load(&self, _: &Call, client_id: &str) -> Outcome<Loaded> {
+        self.locate(client_id)?.read()
     }
 
-    fn change(&self, call: &Call, client: &str, change: Change<'_>) -> Outcome<()> {
-        let target = self.locate(client)?;
+    fn change(&self, call: &Call, client_id: &str, change: Change<'_>) -> Outcome<()> {
+        let target = self.locate(client_id)?;
         let _lock = target.lock(call)?;
         let Loaded { mut record, now, .. } = target.read()?;
         match change(&mut record, now) {
@@ -292,11 +292,11 @@ impl TokenStore for FileStore {
         true
     }
 
-    fn marks(&self) -> Marks<'_> {
-        self.seal.as_ref().map_or(Marks::Open, |seal| Marks::Sealed(seal.marks()))
+    fn marks(&self) -> FingerprintKey<'_> {
+        self.seal.as_ref().map_or(FingerprintKey::Open, |seal| FingerprintKey::Sealed(seal.marks()))
     }
 
-    fn in_child(&self) -> Arc<dyn TokenStore> {
+    fn after_fork(&self) -> Arc<dyn TokenStore> {
         let FileStore { path, is_group_shared, seal } = self;
         Arc::new(FileStore { path: path.clone(), is_group_shared: *is_group_shared, seal: seal.clone() })
     }

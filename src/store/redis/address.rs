@@ -171,7 +171,7 @@ impl Address {
     }
 
     /// Where the record is, for messages.
-    pub fn shown(&self) -> Cow<'static, str> {
+    pub fn redacted(&self) -> Cow<'static, str> {
         match &self.servers {
             Servers::One(server) => server.to_string().into(),
             Servers::Sentinel { master, nodes } => {

@@ -7,6 +7,8 @@ mod address;
 #[cfg(feature = "store-redis")]
 mod connection;
 #[cfg(feature = "store-redis")]
+mod error;
+#[cfg(feature = "store-redis")]
 mod fields;
 #[cfg(all(feature = "fuzzing", feature = "store-redis"))]
 pub mod fuzzing;
@@ -18,7 +20,5 @@ mod script;
 mod session;
 #[cfg(feature = "store-redis")]
 pub mod store;
-#[cfg(feature = "store-redis")]
-mod trouble;
 #[cfg(feature = "store-redis")]
 mod visit;

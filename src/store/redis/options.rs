@@ -151,9 +151,9 @@ impl<'de> Deserialize<'de> for Urls {
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<Urls, A::Error> {
                 SecretSource::deserialize(MapAccessDeserializer::new(map)).map(|one| Urls(vec![one]))
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Urls, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut generation: A) -> std::result::Result<Urls, A::Error> {
                 let mut all = Vec::new();
-                while let Some(one) = seq.next_element()? {
+                while let Some(one) = generation.next_element()? {
                     all.push(one);
                 }
                 Ok(Urls(all))

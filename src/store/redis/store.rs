@@ -13,15 +13,15 @@ use crate::error::{Error, Result};
 use crate::net::drive::Pace;
 use crate::store::contract::{Change, Loaded, StoreFault, TokenStore};
 use crate::store::redis::address::Address;
+use crate::store::redis::error::RedisError;
 use crate::store::redis::fields;
 use crate::store::redis::options::RedisOptions;
 use crate::store::redis::script::{Expiry, Life, Snapshot};
-use crate::store::redis::session::{Idle, Met, Route, Session};
-use crate::store::redis::trouble::Trouble;
+use crate::store::redis::session::{Idle, KnownNodes, Route, Session};
 use crate::store::redis::visit::{Shared, Visit, Written};
 use crate::store::seal::Seal;
-use crate::sys::secret::{hex, random, random_place};
-use crate::token::fingerprint::Marks;
+use crate::sys::secret::{hex, random, random_fraction};
+use crate::token::fingerprint::FingerprintKey;
 use crate::token::record::Record;
 use arc_swap::ArcSwap;
 use rustls::ClientConfig;
@@ -39,7 +39,7 @@ pub struct RedisStore {
     /// What TLS is spoken with, or why none can be.
     tls: std::result::Result<Option<Arc<ClientConfig>>, Error>,
     /// A Cluster's nodes, as far as they were met.
-    met: Met,
+    known_nodes: KnownNodes,
     shared: Shared,
     /// What was said once: that the user may not ask for the replication ID, and that writes have no numbers.
     warned: [AtomicBool; 2],
@@ -84,33 +84,33 @@ impl RedisStore {
             tls: setup.address.load().tls(&setup.options),
             shared: Shared::new(setup.options.wait_replicas.0),
             setup,
-            met: Met::default(),
+            known_nodes: KnownNodes::default(),
             warned: Default::default(),
         }
     }
 
-    fn key(&self, client: &str) -> String {
-        format!("{}{client}", self.setup.options.prefix)
+    fn key(&self, client_id: &str) -> String {
+        format!("{}{client_id}", self.setup.options.prefix)
     }
 
     /// The record in what was read, and why there is none if there should be.
-    fn record(&self, call: &Call, client: &str, read: &Snapshot) -> (Record, Option<String>) {
-        let mut record = match fields::decode(client, &read.hash, self.setup.seal.as_ref()) {
+    fn record(&self, call: &Call, client_id: &str, read: &Snapshot) -> (Record, Option<String>) {
+        let mut record = match fields::decode(client_id, &read.hash, self.setup.seal.as_ref()) {
             Ok(record) => record,
             Err(why) => {
-                let place =
-                    format!("the record {} in Redis at {}", self.key(client), self.setup.address.load().shown());
-                return (Record::default(), Some(format!("{place} {why}")));
+                let location =
+                    format!("the record {} in Redis at {}", self.key(client_id), self.setup.address.load().redacted());
+                return (Record::default(), Some(format!("{location} {why}")));
             }
         };
-        self.compare_number(call, client, &mut record, read);
+        self.compare_number(call, client_id, &mut record, read);
         match &read.incarnation {
-            Some(incarnation) => record.stand_in(client, incarnation),
+            Some(incarnation) => record.invalidate_if_restored(client_id, incarnation),
             // With a number of replicas that have every write, none is lost with the server.
             None if self.setup.options.wait_replicas.0 > 0 => record.incarnation = None,
             // Nothing tells whether a failover has lost a claim: so what is stored counts as claimed.
             None => {
-                record.stand_in(client, &hex(&random::<16>()));
+                record.invalidate_if_restored(client_id, &hex(&random::<16>()));
                 if !self.warned[0].swap(true, Ordering::Relaxed) {
                     call.log(Level::Warning, || {
                         "Redis did not tell its replication ID (INFO replication), so every stored refresh token counts as used; \
@@ -123,9 +123,9 @@ impl RedisStore {
         (record, None)
     }
 
-    fn compare_number(&self, call: &Call, client: &str, record: &mut Record, read: &Snapshot) {
+    fn compare_number(&self, call: &Call, client_id: &str, record: &mut Record, read: &Snapshot) {
         match self.expiry_in(read) {
-            Some(expiry) => record.compare_number(client, |number| expiry.is(number)),
+            Some(expiry) => record.compare_number(client_id, |number| expiry.is(number)),
             None if !self.warned[1].swap(true, Ordering::Relaxed) => call.log(Level::Warning, || {
                 "Redis did not let the moment be set and asked for at which the record expires (PEXPIREAT, PTTL), so an old \
                  copy of it that is put back is not noticed; grant the user +pttl +pexpireat"
@@ -139,8 +139,8 @@ impl RedisStore {
         read.expiry.filter(|_| !self.shared.without_numbers.load(Ordering::Relaxed))
     }
 
-    fn begin<'a>(&'a self, call: &'a Call, client: &str) -> std::result::Result<Visit<'a>, StoreFault> {
-        call.go_on().and_then(|()| self.tls.as_ref().map(|_| ()).map_err(Error::clone)).map_err(unwritten)?;
+    fn begin<'a>(&'a self, call: &'a Call, client_id: &str) -> std::result::Result<Visit<'a>, StoreFault> {
+        call.checkpoint().and_then(|()| self.tls.as_ref().map(|_| ()).map_err(Error::clone)).map_err(unwritten)?;
         let kept = self.shared.idle.try_lock().and_then(|mut idle| idle.take());
         let kept = kept.and_then(Idle::into_usable);
         // A store that hangs must leave the call time to go on without it (T5), however many servers there are to ask.
@@ -151,10 +151,10 @@ impl RedisStore {
             tls: self.tls.as_ref().ok().and_then(Option::as_ref),
             limit: Duration::from_millis(self.setup.options.timeout_ms.0).min(most),
             until,
-            met: &self.met,
+            known_nodes: &self.known_nodes,
         };
         let session = Session::new(kept, route, Pace::new(call, until, None));
-        Ok(Visit { shared: &self.shared, key: self.key(client), session })
+        Ok(Visit { shared: &self.shared, key: self.key(client_id), session })
     }
 }
 
@@ -163,27 +163,27 @@ fn unwritten(error: Error) -> StoreFault {
 }
 
 impl TokenStore for RedisStore {
-    fn load(&self, call: &Call, client: &str) -> std::result::Result<Loaded, StoreFault> {
-        let mut visit = self.begin(call, client)?;
+    fn load(&self, call: &Call, client_id: &str) -> std::result::Result<Loaded, StoreFault> {
+        let mut visit = self.begin(call, client_id)?;
         let read = visit.read(false)?;
         visit.end();
-        let (record, discarded) = self.record(call, client, &read);
+        let (record, discarded) = self.record(call, client_id, &read);
         Ok(Loaded { record, now: read.now, discarded })
     }
 
-    fn change(&self, call: &Call, client: &str, change: Change<'_>) -> std::result::Result<(), StoreFault> {
-        let mut visit = self.begin(call, client)?;
+    fn change(&self, call: &Call, client_id: &str, change: Change<'_>) -> std::result::Result<(), StoreFault> {
+        let mut visit = self.begin(call, client_id)?;
         let mut read = visit.read(true)?;
         for _ in 0..MOST_TRIES {
-            let (mut record, _) = self.record(call, client, &read);
+            let (mut record, _) = self.record(call, client_id, &read);
             if !change(&mut record, read.now) {
                 visit.end();
                 return Ok(());
             }
             read.expiry = self.expiry_in(&read);
-            let life = Life::new(record.ttl_seconds(read.now), &read, random_place());
-            record.set_number(client, life.until);
-            let edit = fields::encode(client, &record, &read.hash, self.setup.seal.as_ref());
+            let life = Life::new(record.ttl_seconds(read.now), &read, random_fraction());
+            record.set_number(client_id, life.until);
+            let edit = fields::encode(client_id, &record, &read.hash, self.setup.seal.as_ref());
             match visit.write(&read, &edit, life)? {
                 Written::Yes => {
                     visit.end();
@@ -191,9 +191,9 @@ impl TokenStore for RedisStore {
                 }
                 Written::Changed(now) => read = now,
             }
-            call.go_on().map_err(unwritten)?;
+            call.checkpoint().map_err(unwritten)?;
         }
-        let busy = Trouble::Unusable("others wrote it again and again; see who does (MONITOR)".to_owned());
+        let busy = RedisError::Unusable("others wrote it again and again; see who does (MONITOR)".to_owned());
         Err(busy.into_fault("changing the record in Redis", false, &[]))
     }
 
@@ -201,11 +201,11 @@ impl TokenStore for RedisStore {
         true
     }
 
-    fn marks(&self) -> Marks<'_> {
-        self.setup.seal.as_ref().map_or(Marks::Open, |seal| Marks::Sealed(seal.marks()))
+    fn marks(&self) -> FingerprintKey<'_> {
+        self.setup.seal.as_ref().map_or(FingerprintKey::Open, |seal| FingerprintKey::Sealed(seal.marks()))
     }
 
-    fn in_child(&self) -> Arc<dyn TokenStore> {
+    fn after_fork(&self) -> Arc<dyn TokenStore> {
         Arc::new(RedisStore::with(Arc::clone(&self.setup)))
     }
 }

@@ -2,12 +2,12 @@
 
 use crate::store::contract::StoreFault;
 use crate::store::redis::address::Servers;
+use crate::store::redis::error::RedisError;
 use crate::store::redis::fields;
 use crate::store::redis::resp::{Command, Value};
 use crate::store::redis::script;
 use crate::store::redis::script::{Expiry, Life, Snapshot};
 use crate::store::redis::session::{Idle, Session};
-use crate::store::redis::trouble::Trouble;
 use crate::sys::secret::Secret;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,8 +55,8 @@ pub struct Visit<'a> {
 impl Visit<'_> {
     /// Reads the record. `watch`: it is going to be changed.
     pub fn read(&mut self, watch: bool) -> std::result::Result<Snapshot, StoreFault> {
-        self.read_from_master(watch).map_err(|trouble| {
-            trouble.into_fault("reading the record in Redis", false, &self.session.route.address.secrets())
+        self.read_from_master(watch).map_err(|error| {
+            error.into_fault("reading the record in Redis", false, &self.session.route.address.secrets())
         })
     }
 
@@ -67,12 +67,12 @@ impl Visit<'_> {
         edit: &fields::Edit,
         life: Life,
     ) -> std::result::Result<Written, StoreFault> {
-        self.write_replicated(read, edit, life).map_err(|trouble| {
+        self.write_replicated(read, edit, life).map_err(|error| {
             let before = read.hash.0.iter().map(|(name, value)| (&name[..], value));
             let after = edit.set.iter().map(|(name, value)| (name.as_bytes(), value));
             let tokens = fields::tokens(before.chain(after));
-            let known: Vec<&Secret> = tokens.iter().chain(self.session.route.address.secrets()).collect();
-            trouble.into_fault("writing the record in Redis", true, &known)
+            let secrets: Vec<&Secret> = tokens.iter().chain(self.session.route.address.secrets()).collect();
+            error.into_fault("writing the record in Redis", true, &secrets)
         })
     }
 
@@ -88,7 +88,7 @@ impl Visit<'_> {
         }
     }
 
-    fn read_from_master(&mut self, watch: bool) -> std::result::Result<Snapshot, Trouble> {
+    fn read_from_master(&mut self, watch: bool) -> std::result::Result<Snapshot, RedisError> {
         let is_found = !matches!(self.session.route.address.servers, Servers::One(_));
         let mut again = true;
         loop {
@@ -97,13 +97,13 @@ impl Visit<'_> {
             let look_again = again
                 && match &outcome {
                     // The server has closed a connection that idled, or was told to go: nothing was changed by asking.
-                    Err(Trouble::Lost { timed_out: false, .. }) => was_kept,
-                    Err(trouble) => trouble.is_demoted() && is_found,
+                    Err(RedisError::Lost { timed_out: false, .. }) => was_kept,
+                    Err(error) => error.is_demoted() && is_found,
                     Ok(snapshot) => snapshot.is_replica && was_kept,
                 };
             if !look_again {
                 return match outcome {
-                    Ok(snapshot) if snapshot.is_replica => Err(Trouble::Unusable(format!(
+                    Ok(snapshot) if snapshot.is_replica => Err(RedisError::Unusable(format!(
                         "{} is a replica, which may lack what was written last; name the master, or use store.sentinel",
                         self.session.server().map(ToString::to_string).unwrap_or_default()
                     ))),
@@ -115,11 +115,11 @@ impl Visit<'_> {
         }
     }
 
-    fn read_once(&mut self, watch: bool) -> std::result::Result<Snapshot, Trouble> {
+    fn read_once(&mut self, watch: bool) -> std::result::Result<Snapshot, RedisError> {
         let is_cluster = matches!(self.session.route.address.servers, Servers::Cluster(_));
         if !self.shared.without_scripts.load(Ordering::Relaxed) {
             match self.session.ask(&script::load(&self.key)) {
-                Err(trouble) if trouble.refuses_scripts() && !is_cluster => {
+                Err(error) if error.refuses_scripts() && !is_cluster => {
                     self.shared.without_scripts.store(true, Ordering::Relaxed);
                 }
                 other => return script::snapshot(other?).ok_or_else(|| self.senseless()),
@@ -131,25 +131,25 @@ impl Visit<'_> {
         }
     }
 
-    fn watch(&mut self) -> std::result::Result<Snapshot, Trouble> {
+    fn watch(&mut self) -> std::result::Result<Snapshot, RedisError> {
         self.session.ask(&Command::new("WATCH").arg(&self.key))?;
         self.read_by_commands()
     }
 
     /// What the script reads, where scripts are refused. In one step only under WATCH, which EXEC asks about.
-    fn read_by_commands(&mut self) -> std::result::Result<Snapshot, Trouble> {
+    fn read_by_commands(&mut self) -> std::result::Result<Snapshot, RedisError> {
         let asked = Instant::now();
         let time = self.session.ask(&Command::new("TIME"))?;
         let now = script::time(&time).ok_or_else(|| self.senseless())?;
         let expiry = match self.session.ask(&Command::new("PTTL").arg(&self.key)) {
             Ok(left) => Expiry::read(now, &left, asked.elapsed().as_millis() as i64),
-            Err(trouble) if trouble.is_not_permitted() => None,
-            Err(trouble) => return Err(trouble),
+            Err(error) if error.is_not_permitted() => None,
+            Err(error) => return Err(error),
         };
         let (incarnation, role) = match self.session.ask(&ask_replication()) {
             Ok(info) => script::replication(info),
-            Err(trouble) if trouble.is_not_permitted() => (None, None),
-            Err(trouble) => return Err(trouble),
+            Err(error) if error.is_not_permitted() => (None, None),
+            Err(error) => return Err(error),
         };
         let hash = self.session.ask(&Command::new("HGETALL").arg(&self.key))?;
         let hash = script::hash_in(hash).ok_or_else(|| self.senseless())?;
@@ -162,7 +162,7 @@ impl Visit<'_> {
         read: &Snapshot,
         edit: &fields::Edit,
         life: Life,
-    ) -> std::result::Result<Written, Trouble> {
+    ) -> std::result::Result<Written, RedisError> {
         let written = match self.shared.without_scripts.load(Ordering::Relaxed) {
             false => self.write_by_script(read, edit, life)?,
             true => self.write_watched(read, edit, life)?,
@@ -179,7 +179,7 @@ impl Visit<'_> {
         read: &Snapshot,
         edit: &fields::Edit,
         life: Life,
-    ) -> std::result::Result<Written, Trouble> {
+    ) -> std::result::Result<Written, RedisError> {
         match self.session.ask(&script::change(&self.key, read, edit, life))? {
             Value::Int(1) => Ok(Written::Yes),
             Value::Int(2) => {
@@ -196,12 +196,12 @@ impl Visit<'_> {
         read: &Snapshot,
         edit: &fields::Edit,
         life: Life,
-    ) -> std::result::Result<Written, Trouble> {
+    ) -> std::result::Result<Written, RedisError> {
         self.session.ask(&Command::new("MULTI"))?;
         for command in script::writes(&self.key, edit, life) {
             match self.session.ask(&command) {
                 // Perhaps it is the exact moment that the user may not set: once more, without.
-                Err(trouble) if trouble.is_not_permitted() && life.until.is_some() => {
+                Err(error) if error.is_not_permitted() && life.until.is_some() => {
                     self.shared.without_numbers.store(true, Ordering::Relaxed);
                     self.session.disconnect();
                     return self.watch().map(Written::Changed);
@@ -229,21 +229,21 @@ impl Visit<'_> {
     }
 
     /// Waits until so many replicas have what this connection wrote.
-    fn wait_for(&mut self, wanted: u64) -> std::result::Result<(), Trouble> {
+    fn wait_for(&mut self, wanted: u64) -> std::result::Result<(), RedisError> {
         let limit = self.session.route.limit;
         let wait = Command::new("WAIT").arg_owned(wanted).arg_owned(limit.as_millis().max(1));
         // The server itself waits for up to the limit.
         match (self.session.ask_within(&wait, 2 * limit)?, self.session.server().cloned()) {
             (Value::Int(got), _) if u64::try_from(got).is_ok_and(|got| got >= wanted) => Ok(()),
-            (Value::Int(got), Some(server)) => Err(Trouble::Unreplicated { server, wanted, got }),
+            (Value::Int(got), Some(server)) => Err(RedisError::Unreplicated { server, wanted, got }),
             _ => Err(self.senseless()),
         }
     }
 
-    fn senseless(&self) -> Trouble {
+    fn senseless(&self) -> RedisError {
         match self.session.server() {
-            Some(server) => Trouble::Senseless(server.clone()),
-            None => Trouble::Unreached("there is no connection".to_owned()),
+            Some(server) => RedisError::Senseless(server.clone()),
+            None => RedisError::Unreached("there is no connection".to_owned()),
         }
     }
 }

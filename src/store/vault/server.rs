@@ -49,19 +49,19 @@ pub struct Request<'a> {
     /// JSON. Nothing where there is none.
     pub body: Zeroizing<Vec<u8>>,
     /// Secrets in the body that the Vault may repeat in its words.
-    pub known: Vec<Secret>,
+    pub secrets: Vec<Secret>,
     pub reuse: Reuse,
 }
 
 /// An answer, read as far as the Vault's own words go.
 pub struct Answered {
-    pub shown: String,
+    pub redacted: String,
     pub status: u16,
     pub body: Body,
     /// The body's text, for what stands in the secret itself.
     pub text: Zeroizing<Vec<u8>>,
     pub clock: Clock,
-    known: Vec<Secret>,
+    secrets: Vec<Secret>,
 }
 
 /// The Vault's clock when it answered.
@@ -88,7 +88,7 @@ impl Clock {
 impl Answered {
     /// The answer, as what went wrong is told from it.
     pub fn reply(&self) -> Reply<'_> {
-        Reply { shown: &self.shown, status: self.status, body: &self.body, known: &self.known }
+        Reply { redacted: &self.redacted, status: self.status, body: &self.body, secrets: &self.secrets }
     }
 }
 
@@ -123,7 +123,7 @@ impl Server {
     }
 
     /// The same server for a forked child.
-    pub fn in_child(&self) -> Server {
+    pub fn after_fork(&self) -> Server {
         Server {
             origins: self.origins.clone(),
             options: self.options.clone(),
@@ -146,7 +146,7 @@ impl Server {
     pub fn ask(&self, call: &Call, request: Request<'_>) -> std::result::Result<Answered, StoreFault> {
         let unsent = |error: Error| StoreFault { error, maybe_written: false };
         let transport = self.transport().map_err(|error| unsent(Error::new(Status::TM_STORE, error.message())))?;
-        let known = request.token.cloned().into_iter().chain(request.known).collect();
+        let secrets = request.token.cloned().into_iter().chain(request.secrets).collect();
         let mut headers = self.headers.clone();
         if let Some(token) = request.token {
             headers.insert(TOKEN, header_value(token).map_err(unsent)?);
@@ -158,58 +158,58 @@ impl Server {
             authorization: None,
             body: if request.body.is_empty() { Bytes::new() } else { Bytes::from_owner(request.body) },
         };
-        let shown = outgoing.shown();
-        call.log(Level::Debug, || format!("sending {shown}"));
+        let redacted = outgoing.redacted();
+        call.log(Level::Debug, || format!("sending {redacted}"));
         // Where the Vault hangs, the call goes on without it.
         let deadline = Instant::now() + self.timeout.min(call.left_for_store());
         let mut exchange = Exchange { deadline, limit: LARGEST, on_tick: None };
         let answer = transport
             .send(call, &self.stats, &outgoing, request.reuse, &mut Streams::default(), &mut exchange)
-            .map_err(|fault| self.fault(call, &shown, fault))?;
+            .map_err(|fault| self.fault(call, &redacted, fault))?;
         let clock = Clock::read(answer.header(header::DATE).and_then(http_date), unix_millis());
         let (status, text) = (answer.status, Zeroizing::new(answer.body));
         // What is no JSON has no words of the Vault in it; its status says enough.
         let body = serde_json::from_slice(&text).unwrap_or_default();
-        Ok(Answered { shown, status, body, text, clock, known })
+        Ok(Answered { redacted, status, body, text, clock, secrets })
     }
 
-    fn fault(&self, call: &Call, shown: &str, fault: Fault) -> StoreFault {
+    fn fault(&self, call: &Call, redacted: &str, fault: Fault) -> StoreFault {
         let maybe_written = !fault.nothing_was_written();
         let error = match fault {
             Fault::Ended(error) | Fault::Unbegun(error)
                 if error.status() != Status::TM_TIMEOUT || call.left().is_zero() =>
             {
-                call.hung(error, &format!("waiting for {shown}"))
+                call.hung(error, &format!("waiting for {redacted}"))
             }
             Fault::Ended(_) | Fault::Unbegun(_) | Fault::Connect { timeout: true, .. } => Error::new(
                 Status::TM_STORE,
                 format!(
-                    "{shown} was not answered within {} ms; see whether the Vault is well, or raise store.timeout_ms",
+                    "{redacted} was not answered within {} ms; see whether the Vault is well, or raise store.timeout_ms",
                     self.timeout.as_millis()
                 ),
             ),
             Fault::Connect { why, .. } => Error::new(
                 Status::TM_STORE,
-                format!("{shown} could not connect ({why}); check store.url and that the Vault runs"),
+                format!("{redacted} could not connect ({why}); check store.url and that the Vault runs"),
             ),
-            Fault::Tls { why, .. } => Error::new(Status::TM_STORE, format!("{shown} got no TLS connection: {why}")),
+            Fault::Tls { why, .. } => Error::new(Status::TM_STORE, format!("{redacted} got no TLS connection: {why}")),
             Fault::TooLarge(limit) => Error::new(
                 Status::TM_STORE,
-                format!("{shown} got more than {limit} bytes, which no record has; check store.url and store.path"),
+                format!("{redacted} got more than {limit} bytes, which no record has; check store.url and store.path"),
             ),
             Fault::Proxy { proxy, why } => {
-                Error::new(Status::TM_STORE, format!("{shown} was not let through by the proxy {proxy}: {why}"))
+                Error::new(Status::TM_STORE, format!("{redacted} was not let through by the proxy {proxy}: {why}"))
             }
-            Fault::Exhausted(why) => Error::new(Status::TM_STORE, format!("{shown} could not be sent: {why}")),
+            Fault::Exhausted(why) => Error::new(Status::TM_STORE, format!("{redacted} could not be sent: {why}")),
             Fault::Readable { host } => Error::new(
                 Status::TM_STORE,
                 format!(
-                    "{shown} would travel readable to {host}, which is not on this machine; use https://, take the proxy away, or set store.allow_insecure_http"
+                    "{redacted} would travel readable to {host}, which is not on this machine; use https://, take the proxy away, or set store.allow_insecure_http"
                 ),
             ),
             Fault::Lost { why, .. } | Fault::Broken(why) | Fault::Unsendable(why) => Error::new(
                 Status::TM_STORE,
-                format!("{shown} got no answer that could be read ({why}); see whether the Vault is well"),
+                format!("{redacted} got no answer that could be read ({why}); see whether the Vault is well"),
             ),
         };
         StoreFault { error, maybe_written }

@@ -17,9 +17,9 @@ use crate::store::vault::options::VaultOptions;
 use crate::store::vault::path;
 use crate::store::vault::server::{Answered, Clock, Request, Server};
 use crate::store::vault::token::Tokens;
-use crate::sys::failpoint::reach;
-use crate::sys::secret::{Secret, random_place};
-use crate::token::fingerprint::Marks;
+use crate::sys::failpoint::failpoint;
+use crate::sys::secret::{Secret, random_fraction};
+use crate::token::fingerprint::FingerprintKey;
 use crate::token::record::{LEASE, Record};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -34,8 +34,8 @@ use zeroize::Zeroizing;
 /// How often a change begins again because somebody else wrote first.
 const MOST_ROUNDS: u32 = 30;
 /// The first and the longest pause before it does.
-const FIRST_NAP: Duration = Duration::from_millis(2);
-const LONGEST_NAP: Duration = Duration::from_millis(60);
+const FIRST_DELAY: Duration = Duration::from_millis(2);
+const LONGEST_DELAY: Duration = Duration::from_millis(60);
 /// How far apart the clock that a writer read and the time at which the Vault says that it wrote may be: the
 /// time-outs of a slow Vault, and the clocks of its nodes.
 const LONGEST_WRITE: i64 = 60_000;
@@ -83,16 +83,16 @@ impl VaultStore {
         Ok(VaultStore { server: Server::new(options)?, tokens: Tokens::new(options)?, options: options.clone(), seal })
     }
 
-    fn url_path(&self, client: &str) -> String {
-        format!("{}/data/{}", path::in_url(&self.options.mount), path::in_url(&path::of(&self.options, client)))
+    fn url_path(&self, client_id: &str) -> String {
+        format!("{}/data/{}", path::in_url(&self.options.mount), path::in_url(&path::of(&self.options, client_id)))
     }
 
     /// Asks with our own token. One that is refused is replaced once, where it can be.
     fn ask(&self, call: &Call, method: Method, path: &str, body: &[u8], reuse: Reuse) -> Outcome<Answered> {
         let request = |token: &Secret| {
             let body = Zeroizing::new(body.to_vec());
-            let (method, token, known) = (method.clone(), Some(token), Vec::new());
-            self.server.ask(call, Request { method, path, token, body, known, reuse })
+            let (method, token, secrets) = (method.clone(), Some(token), Vec::new());
+            self.server.ask(call, Request { method, path, token, body, secrets, reuse })
         };
         let token = self.tokens.current(call, &self.server)?;
         let answered = request(&token.secret)?;
@@ -107,21 +107,21 @@ impl VaultStore {
         Ok(answered)
     }
 
-    fn read(&self, call: &Call, client: &str) -> Outcome<Found> {
+    fn read(&self, call: &Call, client_id: &str) -> Outcome<Found> {
         let kept = Reuse::Kept { repeatable: true };
         let answered = self
-            .ask(call, Method::GET, &self.url_path(client), &[], kept)
+            .ask(call, Method::GET, &self.url_path(client_id), &[], kept)
             .map_err(|StoreFault { error, .. }| StoreFault { error, maybe_written: false })?;
         let metadata = answered.body.data.as_ref().and_then(|data| data.metadata.as_ref());
         let nothing =
             |version, discarded| Found { record: Record::default(), version, clock: answered.clock, discarded };
         match (answered.status, metadata) {
-            (200, Some(found)) => Ok(match self.decode(client, &answered.text) {
+            (200, Some(found)) => Ok(match self.decode(client_id, &answered.text) {
                 Ok(mut record) => {
-                    record.stand_in(client, &incarnation(&record, found));
+                    record.invalidate_if_restored(client_id, &incarnation(&record, found));
                     Found { record, version: found.version, clock: answered.clock, discarded: None }
                 }
-                Err(why) => nothing(found.version, Some(format!("the secret that {} got {why}", answered.shown))),
+                Err(why) => nothing(found.version, Some(format!("the secret that {} got {why}", answered.redacted))),
             }),
             // Deleted or destroyed: the next write has to name the version all the same.
             (404, Some(gone)) => Ok(nothing(gone.version, None)),
@@ -131,7 +131,7 @@ impl VaultStore {
     }
 
     /// The record in an answer, or why it can not be used.
-    fn decode(&self, client: &str, text: &[u8]) -> std::result::Result<Record, String> {
+    fn decode(&self, client_id: &str, text: &[u8]) -> std::result::Result<Record, String> {
         #[derive(Deserialize)]
         struct Outer<T> {
             data: Inner<T>,
@@ -148,14 +148,14 @@ impl VaultStore {
             (Content::Sealed { .. }, None) => Err("is sealed, and no key was given".to_owned()),
             (Content::Sealed { sealed }, Some(seal)) => {
                 let sealed = STANDARD.decode(sealed).map_err(|_| damaged())?;
-                let plain = seal.open(client, &sealed).map_err(|unopened| seal.explain(unopened))?;
+                let plain = seal.open(client_id, &sealed).map_err(|unopened| seal.explain(unopened))?;
                 serde_json::from_slice(&plain).map_err(|_| damaged())
             }
         }
     }
 
     /// Writes the version after `version`, or finds that there is one.
-    fn write(&self, call: &Call, client: &str, record: Record, version: u64) -> Outcome<Write> {
+    fn write(&self, call: &Call, client_id: &str, record: Record, version: u64) -> Outcome<Write> {
         #[derive(Serialize)]
         struct Cas {
             cas: u64,
@@ -167,11 +167,11 @@ impl VaultStore {
         }
         let content = match &self.seal {
             None => Content::Plain(Box::new(record)),
-            Some(seal) => Content::Sealed { sealed: STANDARD.encode(seal.seal(client, &to_json(&record))) },
+            Some(seal) => Content::Sealed { sealed: STANDARD.encode(seal.seal(client_id, &to_json(&record))) },
         };
         let body = to_json(&Outer { options: Cas { cas: version }, data: content });
         let kept = Reuse::Kept { repeatable: false };
-        let answered = self.ask(call, Method::POST, &self.url_path(client), &body, kept)?;
+        let answered = self.ask(call, Method::POST, &self.url_path(client_id), &body, kept)?;
         let written = answered.body.data.as_ref().and_then(|data| data.version);
         let reply = answered.reply();
         match (answered.status, written) {
@@ -183,29 +183,29 @@ impl VaultStore {
 }
 
 impl TokenStore for VaultStore {
-    fn load(&self, call: &Call, client: &str) -> Outcome<Loaded> {
-        let Found { record, clock, discarded, .. } = self.read(call, client)?;
+    fn load(&self, call: &Call, client_id: &str) -> Outcome<Loaded> {
+        let Found { record, clock, discarded, .. } = self.read(call, client_id)?;
         Ok(Loaded { record, now: clock.now, discarded })
     }
 
-    fn change(&self, call: &Call, client: &str, change: Change<'_>) -> Outcome<()> {
-        let mut nap = FIRST_NAP;
+    fn change(&self, call: &Call, client_id: &str, change: Change<'_>) -> Outcome<()> {
+        let mut delay = FIRST_DELAY;
         for _ in 0..MOST_ROUNDS {
-            let Found { mut record, version, clock, .. } = self.read(call, client)?;
+            let Found { mut record, version, clock, .. } = self.read(call, client_id)?;
             if !change(&mut record, clock.now) {
                 return Ok(());
             }
             stamp(&mut record, version + 1, clock);
-            reach("vault-read");
-            match self.write(call, client, record, version)? {
+            failpoint("vault-read");
+            match self.write(call, client_id, record, version)? {
                 Write::Done => {
-                    reach("vault-written");
+                    failpoint("vault-written");
                     return Ok(());
                 }
                 Write::Conflict => {
-                    let pause = nap.mul_f64(0.5 + random_place());
+                    let pause = delay.mul_f64(0.5 + random_fraction());
                     call.sleep(pause).map_err(|error| StoreFault { error, maybe_written: false })?;
-                    nap = (nap * 2).min(LONGEST_NAP);
+                    delay = (delay * 2).min(LONGEST_DELAY);
                 }
             }
         }
@@ -213,7 +213,7 @@ impl TokenStore for VaultStore {
             Status::TM_STORE,
             format!(
                 "the secret {} in the Vault was changed by others each of {MOST_ROUNDS} times that it was to be written; see who writes it",
-                path::of(&self.options, client)
+                path::of(&self.options, client_id)
             ),
         );
         Err(StoreFault { error, maybe_written: false })
@@ -223,15 +223,15 @@ impl TokenStore for VaultStore {
         true
     }
 
-    fn marks(&self) -> Marks<'_> {
-        self.seal.as_ref().map_or(Marks::Open, |seal| Marks::Sealed(seal.marks()))
+    fn marks(&self) -> FingerprintKey<'_> {
+        self.seal.as_ref().map_or(FingerprintKey::Open, |seal| FingerprintKey::Sealed(seal.marks()))
     }
 
-    fn in_child(&self) -> Arc<dyn TokenStore> {
+    fn after_fork(&self) -> Arc<dyn TokenStore> {
         Arc::new(VaultStore {
             options: self.options.clone(),
-            server: self.server.in_child(),
-            tokens: self.tokens.in_child(),
+            server: self.server.after_fork(),
+            tokens: self.tokens.after_fork(),
             seal: self.seal.clone(),
         })
     }
@@ -299,7 +299,7 @@ mod tests {
 
     fn is_spent(version: u64, at: Metadata) -> bool {
         let mut record = record(version);
-        record.stand_in("shop", &incarnation(&record, &at));
+        record.invalidate_if_restored("shop", &incarnation(&record, &at));
         record.is_spent("shop", None)
     }
 
@@ -318,7 +318,7 @@ mod tests {
         assert!(is_spent(7, Metadata { version: 7, created_time: "yesterday".into() }));
         let mut foreign = record(7);
         foreign.incarnation = None;
-        foreign.stand_in("shop", &incarnation(&foreign, &found(7, 600)));
+        foreign.invalidate_if_restored("shop", &incarnation(&foreign, &found(7, 600)));
         assert!(foreign.is_spent("shop", None), "written by others");
     }
 

@@ -60,7 +60,9 @@ pub struct StoredPair {
     pub lifetime_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub family: Option<u128hex::Hex>,
-    pub seq: u64,
+    /// How many rotations of the refresh token lie between the login and this pair.
+    #[serde(rename = "seq")]
+    pub generation: u64,
 }
 
 /// A claim: lock and journal in one.
@@ -128,8 +130,8 @@ pub struct Record {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Fingerprint>,
     /// 429: until when nobody asks, on the store's clock.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hold_until: Option<i64>,
+    #[serde(rename = "hold_until", skip_serializing_if = "Option::is_none")]
+    pub rate_limited_until: Option<i64>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub suspensions: BTreeMap<String, Suspension>,
     /// What a later version of this library wrote and this one does not know.
@@ -160,9 +162,9 @@ pub enum Claimed {
 
 impl Record {
     /// What it holds; `client` is the identity that fingerprints are keyed with.
-    pub fn holding(&self, client: &str, now: i64) -> Holding {
+    pub fn holding(&self, client_id: &str, now: i64) -> Holding {
         match (self.token(), &self.tombstone) {
-            (Some(token), _) => Holding::Pair(Fingerprint::of(client, token)),
+            (Some(token), _) => Holding::Pair(Fingerprint::of(client_id, token)),
             (None, Some(tombstone)) if tombstone.until > now => Holding::Tombstone(tombstone.nonce.clone()),
             (None, _) => Holding::Nothing,
         }
@@ -185,14 +187,14 @@ impl Record {
     /// refresh token that is going to be sent.
     pub fn claim(
         &mut self,
-        client: &str,
+        client_id: &str,
         read: &Holding,
         spending: Spending<'_>,
         claim: &Claim,
         left: Duration,
         now: i64,
     ) -> Claimed {
-        if self.holding(client, now) != *read {
+        if self.holding(client_id, now) != *read {
             return Claimed::Changed;
         }
         if let Some(left) = self.claimed_for(now) {
@@ -214,7 +216,7 @@ impl Record {
     /// R5: whether a login was refused or a pause was asked for since this record was read. Whoever decided on what
     /// was read then has to decide anew.
     pub fn has_refusals_since(&self, read: &Record) -> bool {
-        self.suspensions != read.suspensions || self.hold_until != read.hold_until
+        self.suspensions != read.suspensions || self.rate_limited_until != read.rate_limited_until
     }
 
     /// Keeps one's own claim alive. Says whether it still was.
@@ -250,97 +252,109 @@ impl Record {
     }
 
     /// T2: writes a new pair, if the record still holds what was claimed, or nothing, or has provably been
-    /// rolled back behind `known`. Other people's claims do not matter. Says whether it was written.
+    /// rolled back behind `last_seen`. Other people's claims do not matter. Says whether it was written.
     pub fn publish(
         &mut self,
-        client: &str,
+        client_id: &str,
         claimed: &Holding,
-        known: Option<Lineage>,
+        last_seen: Option<Lineage>,
         pair: &StoredPair,
         now: i64,
     ) -> bool {
-        let holding = self.holding(client, now);
-        let may = holding == *claimed || holding == Holding::Nothing || self.is_rolled_back(client, known);
+        let holding = self.holding(client_id, now);
+        let may = holding == *claimed || holding == Holding::Nothing || self.is_rolled_back(client_id, last_seen);
         if may {
-            self.put(client, pair);
+            self.put(client_id, pair);
         }
         may
     }
 
     /// T5: publishes a pair that only this process knew, over a record that has nothing better.
-    pub fn publish_private(&mut self, client: &str, known: Option<Lineage>, pair: &StoredPair, now: i64) -> bool {
+    pub fn publish_private(
+        &mut self,
+        client_id: &str,
+        last_seen: Option<Lineage>,
+        pair: &StoredPair,
+        now: i64,
+    ) -> bool {
         let older = self.pair.expires_at.zip(pair.expires_at).is_some_and(|(theirs, ours)| theirs < ours);
-        let may = match self.holding(client, now) {
+        let may = match self.holding(client_id, now) {
             Holding::Nothing => true,
-            Holding::Pair(token) => self.spent.as_ref() == Some(&token) || older || self.is_rolled_back(client, known),
+            Holding::Pair(token) => {
+                self.spent.as_ref() == Some(&token) || older || self.is_rolled_back(client_id, last_seen)
+            }
             Holding::Tombstone(_) => false,
         };
         if may && self.claimed_for(now).is_none() {
-            self.put(client, pair);
+            self.put(client_id, pair);
             return true;
         }
         false
     }
 
     /// Writes a pair whatever was there: the caller's own tokens (`tm_set_tokens`).
-    pub fn put(&mut self, client: &str, pair: &StoredPair) {
+    pub fn put(&mut self, client_id: &str, pair: &StoredPair) {
         self.pair = pair.clone();
-        self.described = self.token().map(|token| Fingerprint::of(client, token));
+        self.described = self.token().map(|token| Fingerprint::of(client_id, token));
         self.spent = None;
         self.replays = 0;
         self.claim = None;
         self.tombstone = None;
     }
 
-    /// The same login as `known`, but an earlier rotation of it: an old copy was put back.
-    pub fn is_rolled_back(&self, client: &str, known: Option<Lineage>) -> bool {
-        match (known, self.lineage(client)) {
-            (Some(known), Some(stored)) => stored.family == known.family && stored.seq < known.seq,
+    /// The same login as `last_seen`, but an earlier rotation of it: an old copy was put back.
+    pub fn is_rolled_back(&self, client_id: &str, last_seen: Option<Lineage>) -> bool {
+        match (last_seen, self.lineage(client_id)) {
+            (Some(last_seen), Some(stored)) => {
+                stored.family == last_seen.family && stored.generation < last_seen.generation
+            }
             _ => false,
         }
     }
 
     /// Where the pair stands, if our fields describe it: those that a foreign writer left behind are about the
     /// pair before.
-    pub fn lineage(&self, client: &str) -> Option<Lineage> {
-        let token = self.token().map(|token| Fingerprint::of(client, token));
+    pub fn lineage(&self, client_id: &str) -> Option<Lineage> {
+        let token = self.token().map(|token| Fingerprint::of(client_id, token));
         self.pair.lineage().filter(|_| self.described == token)
     }
 
     /// Whether the refresh token may not be sent (T3): it was already, or nobody can tell.
-    pub fn is_spent(&self, client: &str, known: Option<Lineage>) -> bool {
-        let token = self.token().map(|token| Fingerprint::of(client, token));
-        self.spent.is_some() && self.spent == token || self.described != token || self.is_rolled_back(client, known)
+    pub fn is_spent(&self, client_id: &str, last_seen: Option<Lineage>) -> bool {
+        let token = self.token().map(|token| Fingerprint::of(client_id, token));
+        self.spent.is_some() && self.spent == token
+            || self.described != token
+            || self.is_rolled_back(client_id, last_seen)
     }
 
     /// T3: takes the record to be in this incarnation of its store from now on. One that was written in another
     /// may lack what was written since, so its token counts as spent.
-    pub fn stand_in(&mut self, client: &str, incarnation: &str) {
+    pub fn invalidate_if_restored(&mut self, client_id: &str, incarnation: &str) {
         if self.incarnation.as_deref() == Some(incarnation) {
             return;
         }
-        self.count_as_spent(client);
+        self.count_as_spent(client_id);
         self.incarnation = Some(incarnation.to_owned());
     }
 
     /// T3: compares it with the number of the last write, as the store tells. A copy that was put back was made by another,
     /// and may lack what was written since, so its token counts as spent.
-    pub fn compare_number(&mut self, client: &str, is_last: impl FnOnce(i64) -> bool) {
-        let token = self.token().map(|token| Fingerprint::of(client, token));
+    pub fn compare_number(&mut self, client_id: &str, is_last: impl FnOnce(i64) -> bool) {
+        let token = self.token().map(|token| Fingerprint::of(client_id, token));
         let written = self.written.as_ref().filter(|written| Some(&written.pair) == token.as_ref());
         if written.is_some_and(|written| !is_last(written.number)) {
-            self.count_as_spent(client);
+            self.count_as_spent(client_id);
         }
     }
 
     /// Puts the number of the write that is about to be made into it.
-    pub fn set_number(&mut self, client: &str, number: Option<i64>) {
-        let token = self.token().map(|token| Fingerprint::of(client, token));
+    pub fn set_number(&mut self, client_id: &str, number: Option<i64>) {
+        let token = self.token().map(|token| Fingerprint::of(client_id, token));
         self.written = number.zip(token).map(|(number, pair)| Written { number, pair });
     }
 
-    fn count_as_spent(&mut self, client: &str) {
-        let token = self.token().map(|token| Fingerprint::of(client, token));
+    fn count_as_spent(&mut self, client_id: &str) {
+        let token = self.token().map(|token| Fingerprint::of(client_id, token));
         if token.is_some() && token != self.spent {
             (self.spent, self.replays) = (token, 0);
         }
@@ -356,7 +370,7 @@ impl Record {
     }
 
     /// Logout: the tokens go, and nothing that is in flight may bring any back.
-    pub fn bury(&mut self, now: i64) {
+    pub fn mark_logged_out(&mut self, now: i64) {
         let tombstone = Claim { until: now.saturating_add_unsigned(millis(TOMBSTONE)), ..Claim::new() };
         self.pair = StoredPair::default();
         (self.described, self.spent, self.claim, self.replays) = (None, None, None, 0);
@@ -391,12 +405,12 @@ impl Record {
     }
 
     /// R5: 429 holds for everyone.
-    pub fn hold(&mut self, wait: Duration, now: i64) {
-        self.hold_until = Some(now.saturating_add_unsigned(millis(wait)));
+    pub fn rate_limit(&mut self, wait: Duration, now: i64) {
+        self.rate_limited_until = Some(now.saturating_add_unsigned(millis(wait)));
     }
 
-    pub fn held_for(&self, now: i64) -> Option<Duration> {
-        left(self.hold_until?, now, Duration::from_secs(3600))
+    pub fn rate_limited_for(&self, now: i64) -> Option<Duration> {
+        left(self.rate_limited_until?, now, Duration::from_secs(3600))
     }
 }
 
@@ -408,7 +422,7 @@ fn left(until: i64, now: i64, most: Duration) -> Option<Duration> {
 
 impl StoredPair {
     pub fn lineage(&self) -> Option<Lineage> {
-        self.family.map(|family| Lineage { family: family.0, seq: self.seq })
+        self.family.map(|family| Lineage { family: family.0, generation: self.generation })
     }
 }
 

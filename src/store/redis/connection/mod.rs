@@ -9,9 +9,9 @@ use crate::net::drive::{Alarm, Pace, Stopped, drive};
 use crate::net::resolve;
 use crate::net::stream::{Layers, Stream};
 use crate::store::redis::address::{Access, Server};
+use crate::store::redis::error::RedisError;
 use crate::store::redis::resp::{Command, Reader, Unusable, Value};
 use crate::store::redis::session::Route;
-use crate::store::redis::trouble::Trouble;
 use crate::sys::socket::{Socket, SocketStream};
 use rustls::pki_types::ServerName;
 use std::io;
@@ -47,12 +47,12 @@ impl Connection {
         access: &Access,
         route: &Route<'_>,
         pace: &mut Pace<'_>,
-    ) -> Result<Connection, Trouble> {
+    ) -> Result<Connection, RedisError> {
         let mark = access.mark(server);
         if let Some(mark) = mark
             && mark.was_noted_within(REFUSED.most)
         {
-            return Err(Trouble::Unreached(format!(
+            return Err(RedisError::Unreached(format!(
                 "{server} answered WRONGPASS to this user and password, so they are not sent again for {} s; correct store.url, or store.username and store.password, or their file, which is then tried at once",
                 REFUSED.most.as_secs()
             )));
@@ -62,7 +62,7 @@ impl Connection {
         let mut connection = opening.connect()?;
         // Done here, so that the server's own words come through.
         let mut ask = |command: &Command<'_>| match connection.ask(command, route.limit, route, &mut pace) {
-            Err(Trouble::Lost { timed_out: true, .. }) => Err(too_slow(server, route)),
+            Err(RedisError::Lost { timed_out: true, .. }) => Err(too_slow(server, route)),
             other => other,
         };
         if let Some(password) = &access.password {
@@ -71,8 +71,8 @@ impl Connection {
                 Some(user) => login.arg(user.as_bytes()),
                 None => login,
             };
-            ask(&login.arg(password.as_bytes())).inspect_err(|trouble| {
-                if trouble.refuses_password() {
+            ask(&login.arg(password.as_bytes())).inspect_err(|error| {
+                if error.refuses_password() {
                     mark.inspect(|mark| mark.note());
                 }
             })?;
@@ -94,8 +94,8 @@ impl Connection {
         limit: Duration,
         route: &Route<'_>,
         pace: &mut Pace<'_>,
-    ) -> Result<Value, Trouble> {
-        let lost = |server: &Server, cause: String| Trouble::Lost {
+    ) -> Result<Value, RedisError> {
+        let lost = |server: &Server, cause: String| RedisError::Lost {
             why: format!("the connection to {server} broke: {cause}"),
             timed_out: false,
         };
@@ -109,13 +109,13 @@ impl Connection {
         let stream = &mut self.stream;
         let came = drive(&mut pace, &self.alarm, &[&self.socket], |cx| exchange.advance(stream, cx));
         let came = came.map_err(|stopped| match stopped {
-            Stopped::StepOutOfTime => route.out_of_time(|| Trouble::timed_out("answer", &self.server, limit)),
-            Stopped::Call(error) => Trouble::Ended(error),
+            Stopped::StepOutOfTime => route.out_of_time(|| RedisError::timed_out("answer", &self.server, limit)),
+            Stopped::Call(error) => RedisError::Ended(error),
             Stopped::Unable(cause) => lost(&self.server, cause.to_string()),
         })?;
         let value = match came {
             Ok(Ok(value)) => value,
-            Ok(Err(why)) => return Err(Trouble::of_unusable(why, &self.server)),
+            Ok(Err(why)) => return Err(RedisError::of_unusable(why, &self.server)),
             Err(cause) => {
                 let why = tls::explain(&cause, Side::Store).unwrap_or_else(|| cause.to_string());
                 return Err(lost(&self.server, why));
@@ -123,7 +123,7 @@ impl Connection {
         };
         self.owes_answer = false;
         match value.refusal() {
-            Some(refusal) => Err(Trouble::of_refusal(refusal.clone(), &self.server)),
+            Some(refusal) => Err(RedisError::of_refusal(refusal.clone(), &self.server)),
             None => Ok(value),
         }
     }
@@ -212,9 +212,9 @@ struct Opening<'a, 'b, 'c> {
 }
 
 impl Opening<'_, '_, '_> {
-    fn connect(&mut self) -> Result<Connection, Trouble> {
+    fn connect(&mut self) -> Result<Connection, RedisError> {
         let socket = match self.server {
-            Server::Tcp { host, port } => self.reach(host, *port)?,
+            Server::Tcp { host, port } => self.failpoint(host, *port)?,
             Server::Unix(path) => connect::to_unix(path, self.pace).map_err(|why| self.unreached(why))?,
         };
         let stream = SocketStream(Arc::clone(&socket));
@@ -232,7 +232,7 @@ impl Opening<'_, '_, '_> {
     }
 
     /// A TCP connection to the first of the host's addresses that takes one.
-    fn reach(&mut self, host: &str, port: u16) -> Result<Arc<Socket>, Trouble> {
+    fn failpoint(&mut self, host: &str, port: u16) -> Result<Arc<Socket>, RedisError> {
         let named = match host.parse() {
             Ok(IpAddr::V4(address)) => Host::Ipv4(address),
             Ok(IpAddr::V6(address)) => Host::Ipv6(address),
@@ -242,7 +242,7 @@ impl Opening<'_, '_, '_> {
         let addresses = found.map_err(|why| self.unreached(why))?;
         // Judged by where they would go, not by what the URL, a Sentinel or a node says.
         if !self.access.tls && !self.route.address.allow_insecure && !addresses.iter().all(connect::is_loopback) {
-            return Err(Trouble::Unreached(format!(
+            return Err(RedisError::Unreached(format!(
                 "tokens would travel readable to {}, which is not on this machine; use rediss://, or set store.allow_insecure",
                 self.server
             )));
@@ -250,8 +250,8 @@ impl Opening<'_, '_, '_> {
         connect::first_to_connect(addresses, port, &self.alarm, self.pace).map_err(|why| self.unreached(why))
     }
 
-    fn secure(&mut self, host: &str, stream: SocketStream, socket: &Socket) -> Result<Layers, Trouble> {
-        let failed = |why: String| Trouble::Unreached(format!("no TLS with {}: {why}", self.server));
+    fn secure(&mut self, host: &str, stream: SocketStream, socket: &Socket) -> Result<Layers, RedisError> {
+        let failed = |why: String| RedisError::Unreached(format!("no TLS with {}: {why}", self.server));
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| failed("its host is no name that a certificate can have; correct it".to_owned()))?;
         let config = self.route.tls.ok_or_else(|| failed("it was not prepared".to_owned()))?;
@@ -265,15 +265,15 @@ impl Opening<'_, '_, '_> {
         }
     }
 
-    fn unreached(&self, why: Unreached) -> Trouble {
+    fn unreached(&self, why: Unreached) -> RedisError {
         let because = |cause: &dyn std::fmt::Display| {
-            Trouble::Unreached(format!(
+            RedisError::Unreached(format!(
                 "{} could not be connected to ({cause}); see whether it runs and can be reached from here",
                 self.server
             ))
         };
         match why {
-            Unreached::Stopped(Stopped::Call(error)) => Trouble::Ended(error),
+            Unreached::Stopped(Stopped::Call(error)) => RedisError::Ended(error),
             Unreached::Stopped(Stopped::StepOutOfTime) => self.route.out_of_time(|| too_slow(self.server, self.route)),
             Unreached::LookUp(cause) if cause.kind() == io::ErrorKind::TimedOut => {
                 self.route.out_of_time(|| too_slow(self.server, self.route))
@@ -286,8 +286,8 @@ impl Opening<'_, '_, '_> {
     }
 }
 
-fn too_slow(server: &Server, route: &Route<'_>) -> Trouble {
-    Trouble::Unreached(format!(
+fn too_slow(server: &Server, route: &Route<'_>) -> RedisError {
+    RedisError::Unreached(format!(
         "{server} could not be connected to within {} ms; see whether it runs and can be reached from here",
         route.limit.as_millis()
     ))

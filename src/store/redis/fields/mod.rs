@@ -71,13 +71,13 @@ impl Drop for Parts {
 }
 
 /// The record in a hash, or why it can not be used.
-pub fn decode(client: &str, hash: &Hash, seal: Option<&Seal>) -> Result<Record, String> {
+pub fn decode(client_id: &str, hash: &Hash, seal: Option<&Seal>) -> Result<Record, String> {
     let mut parts = Parts::default();
     for name in TEXTS.into_iter().chain(OTHERS) {
         let Some(value) = hash.get(name) else {
             continue;
         };
-        let plain = open(client, name, value, seal)?;
+        let plain = open(client_id, name, value, seal)?;
         let text = Zeroizing::new(String::from_utf8_lossy(&plain).into_owned());
         if let Some(part) = read_part(name, &text) {
             parts.0.insert(name.to_owned(), part);
@@ -112,7 +112,7 @@ fn read_part(name: &str, text: &str) -> Option<Value> {
 
 /// What has to be written for the hash to hold this record. Values that stay are not written again, unless they are
 /// sealed: then all are, so that none is left under an old key.
-pub fn encode(client: &str, record: &Record, read: &Hash, seal: Option<&Seal>) -> Edit {
+pub fn encode(client_id: &str, record: &Record, read: &Hash, seal: Option<&Seal>) -> Edit {
     // A record is plain data: it always serialises to an object.
     let Ok(Value::Object(parts)) = serde_json::to_value(record) else {
         return Edit::default();
@@ -133,7 +133,7 @@ pub fn encode(client: &str, record: &Record, read: &Hash, seal: Option<&Seal>) -
         };
         match seal {
             Some(seal) => {
-                let sealed = STANDARD.encode(seal.seal(&bound_to(client, name), &plain));
+                let sealed = STANDARD.encode(seal.seal(&bound_to(client_id, name), &plain));
                 edit.set.push((name, Zeroizing::new(format!("{SEALED}{sealed}").into_bytes())));
             }
             None if before.is_some_and(|before| **before == *plain) => {}
@@ -144,11 +144,11 @@ pub fn encode(client: &str, record: &Record, read: &Hash, seal: Option<&Seal>) -
 }
 
 /// What a sealed value belongs to, so that none can be moved to another client or field.
-fn bound_to(client: &str, name: &str) -> String {
-    format!("{client}\0{name}")
+fn bound_to(client_id: &str, name: &str) -> String {
+    format!("{client_id}\0{name}")
 }
 
-fn open(client: &str, name: &str, value: &Bytes, seal: Option<&Seal>) -> Result<Bytes, String> {
+fn open(client_id: &str, name: &str, value: &Bytes, seal: Option<&Seal>) -> Result<Bytes, String> {
     let sealed = value.strip_prefix(SEALED.as_bytes());
     match (sealed, seal) {
         (None, None) => Ok(value.clone()),
@@ -156,7 +156,7 @@ fn open(client: &str, name: &str, value: &Bytes, seal: Option<&Seal>) -> Result<
         (None, Some(_)) => Err("is not sealed".to_owned()),
         (Some(sealed), Some(seal)) => {
             let sealed = STANDARD.decode(sealed).map_err(|_| "is damaged".to_owned())?;
-            seal.open(&bound_to(client, name), &sealed).map_err(|unopened| seal.explain(unopened))
+            seal.open(&bound_to(client_id, name), &sealed).map_err(|unopened| seal.explain(unopened))
         }
     }
 }

@@ -30,12 +30,12 @@ fn full() -> Record {
         stored_at: Some(NOW),
         lifetime_ms: Some(3_600_000),
         family: Some(u128hex::Hex(7)),
-        seq: 3,
+        generation: 3,
     };
     let mut record = Record { host: Some("example.org".to_owned()), ..Record::default() };
     record.put("shop", &pair);
     record.suspend("mark", NOW);
-    record.hold(std::time::Duration::from_secs(9), NOW);
+    record.rate_limit(std::time::Duration::from_secs(9), NOW);
     record.user = Some(Fingerprint::of_user("shop", "us\"er"));
     record.spent = record.described.clone();
     record.incarnation = Some("0123abcd".to_owned());

@@ -10,16 +10,16 @@ const NOW: i64 = 1_000_000;
 const LONG: Duration = Duration::from_secs(30);
 const LEASE_MS: i64 = LEASE.as_millis() as i64;
 
-fn pair(name: &str, family: u128, seq: u64) -> StoredPair {
+fn pair(name: &str, family: u128, generation: u64) -> StoredPair {
     StoredPair {
         access_token: Secret::new(&format!("access-{name}")),
         refresh_token: Secret::new(&format!("refresh-{name}")),
-        expires_at: Some(2_000 + seq as i64),
+        expires_at: Some(2_000 + generation as i64),
         refresh_expires_at: Some(9_000),
         stored_at: Some(NOW),
         lifetime_ms: Some(3_600_000),
         family: Some(u128hex::Hex(family)),
-        seq,
+        generation,
     }
 }
 
@@ -44,8 +44,8 @@ fn claimed(name: &str) -> (Record, Claim) {
     (record, claim)
 }
 
-fn known(family: u128, seq: u64) -> Option<Lineage> {
-    Some(Lineage { family, seq })
+fn last_seen(family: u128, generation: u64) -> Option<Lineage> {
+    Some(Lineage { family, generation })
 }
 
 /// What PHP does: its three fields, and the rest as it was.
@@ -158,8 +158,8 @@ fn t2_a_new_pair_never_goes_over_another() {
     let (mut record, _) = claimed("a");
     record.put(CLIENT, &pair("theirs", 7, 3));
     let before = record.clone();
-    for known in [None, known(1, 0), known(7, 3), known(7, 2), known(8, 9)] {
-        assert!(!record.publish(CLIENT, &holds("a"), known, &pair("b", 1, 1), NOW), "{known:?}");
+    for last_seen in [None, last_seen(1, 0), last_seen(7, 3), last_seen(7, 2), last_seen(8, 9)] {
+        assert!(!record.publish(CLIENT, &holds("a"), last_seen, &pair("b", 1, 1), NOW), "{last_seen:?}");
     }
     assert_eq!(record, before);
 }
@@ -167,11 +167,11 @@ fn t2_a_new_pair_never_goes_over_another() {
 #[test]
 fn t2_a_record_that_was_rolled_back_is_replaced() {
     let mut record = record_with("old");
-    assert!(record.is_rolled_back(CLIENT, known(1, 1)));
-    for (other, why) in [(known(1, 0), "the same"), (known(2, 9), "another login"), (None, "unknown")] {
+    assert!(record.is_rolled_back(CLIENT, last_seen(1, 1)));
+    for (other, why) in [(last_seen(1, 0), "the same"), (last_seen(2, 9), "another login"), (None, "unknown")] {
         assert!(!record.is_rolled_back(CLIENT, other), "{why}");
     }
-    assert!(record.publish(CLIENT, &holds("elsewhere"), known(1, 1), &pair("new", 1, 2), NOW));
+    assert!(record.publish(CLIENT, &holds("elsewhere"), last_seen(1, 1), &pair("new", 1, 2), NOW));
     assert_eq!(record.holding(CLIENT, NOW), holds("new"));
 }
 
@@ -180,9 +180,14 @@ fn t2_a_foreign_pair_is_not_taken_for_a_rolled_back_one_of_ours() {
     let mut record = record_with("old");
     write_as_php(&mut record, "php");
     // What lineage there is was the old pair's.
-    assert!(!record.is_rolled_back(CLIENT, known(1, 1)));
-    assert!(!record.publish(CLIENT, &holds("old"), known(1, 1), &pair("new", 1, 2), NOW));
-    assert!(!record.publish_private(CLIENT, known(1, 1), &StoredPair { expires_at: Some(1), ..pair("p", 1, 1) }, NOW));
+    assert!(!record.is_rolled_back(CLIENT, last_seen(1, 1)));
+    assert!(!record.publish(CLIENT, &holds("old"), last_seen(1, 1), &pair("new", 1, 2), NOW));
+    assert!(!record.publish_private(
+        CLIENT,
+        last_seen(1, 1),
+        &StoredPair { expires_at: Some(1), ..pair("p", 1, 1) },
+        NOW
+    ));
     assert_eq!(record.holding(CLIENT, NOW), holds("php"));
 }
 
@@ -190,14 +195,14 @@ fn t2_a_foreign_pair_is_not_taken_for_a_rolled_back_one_of_ours() {
 fn t2_a_logout_leaves_a_tombstone_that_nothing_in_flight_replaces() {
     let (mut record, claim) = claimed("a");
     record.suspend("mark", NOW);
-    record.bury(NOW);
+    record.mark_logged_out(NOW);
     assert!(matches!(record.holding(CLIENT, NOW), Holding::Tombstone(_)));
     assert_eq!((&record.pair, &record.spent, &record.claim), (&StoredPair::default(), &None, &None));
     assert!(record.suspended_for("mark", NOW).is_some(), "it lifts no suspension");
 
-    assert!(!record.publish(CLIENT, &holds("a"), known(1, 0), &pair("b", 1, 1), NOW));
+    assert!(!record.publish(CLIENT, &holds("a"), last_seen(1, 0), &pair("b", 1, 1), NOW));
     assert!(!record.publish(CLIENT, &Holding::Nothing, None, &pair("b", 1, 1), NOW));
-    assert!(!record.publish_private(CLIENT, known(1, 0), &pair("b", 1, 1), NOW));
+    assert!(!record.publish_private(CLIENT, last_seen(1, 0), &pair("b", 1, 1), NOW));
     assert!(!record.release(&claim, Spending::First(&print("a"))) && !record.renew(&claim, LONG, NOW));
     assert_eq!(record.pair, StoredPair::default());
 }
@@ -205,11 +210,11 @@ fn t2_a_logout_leaves_a_tombstone_that_nothing_in_flight_replaces() {
 #[test]
 fn t2_who_comes_after_the_logout_claims_the_tombstone_itself() {
     let mut record = record_with("a");
-    record.bury(NOW);
+    record.mark_logged_out(NOW);
     let first = record.holding(CLIENT, NOW);
     let claim = Claim::new();
     assert_eq!(record.claim(CLIENT, &first, Spending::Nothing, &claim, LONG, NOW), Claimed::Yes);
-    record.bury(NOW + 1);
+    record.mark_logged_out(NOW + 1);
     // Logged out once more meanwhile: another tombstone.
     assert!(!record.publish(CLIENT, &first, None, &pair("b", 2, 0), NOW + 2));
     let second = record.holding(CLIENT, NOW + 2);
@@ -220,7 +225,7 @@ fn t2_who_comes_after_the_logout_claims_the_tombstone_itself() {
 #[test]
 fn t2_a_tombstone_does_not_stand_for_ever() {
     let mut record = record_with("a");
-    record.bury(NOW);
+    record.mark_logged_out(NOW);
     let ms = TOMBSTONE.as_millis() as i64;
     assert!(matches!(record.holding(CLIENT, NOW + ms - 1), Holding::Tombstone(_)));
     assert_eq!(record.holding(CLIENT, NOW + ms), Holding::Nothing);
@@ -271,8 +276,8 @@ fn t3_a_pair_that_our_fields_do_not_describe_counts_as_spent() {
 
 #[test]
 fn t3_a_rolled_back_pair_counts_as_spent() {
-    assert!(record_with("a").is_spent(CLIENT, known(1, 1)));
-    assert!(!record_with("a").is_spent(CLIENT, known(1, 0)));
+    assert!(record_with("a").is_spent(CLIENT, last_seen(1, 1)));
+    assert!(!record_with("a").is_spent(CLIENT, last_seen(1, 0)));
 }
 
 #[test]
@@ -323,19 +328,19 @@ fn t3_replays_are_counted_for_each_token() {
 #[test]
 fn t3_a_record_of_another_incarnation_of_the_store_counts_as_spent_until_a_new_pair_is_written() {
     let mut record = record_with("a");
-    record.stand_in(CLIENT, "first");
+    record.invalidate_if_restored(CLIENT, "first");
     assert!(record.is_spent(CLIENT, None), "nobody knows where it was written");
     record.put(CLIENT, &pair("b", 1, 1));
     assert!(!record.is_spent(CLIENT, None));
-    record.stand_in(CLIENT, "first");
+    record.invalidate_if_restored(CLIENT, "first");
     assert!(!record.is_spent(CLIENT, None));
-    record.stand_in(CLIENT, "second");
+    record.invalidate_if_restored(CLIENT, "second");
     assert!(record.is_spent(CLIENT, None));
     // Whoever writes something else meanwhile does not make it good again.
     let claim = Claim::new();
     assert_eq!(record.claim(CLIENT, &holds("b"), Spending::Nothing, &claim, LONG, NOW), Claimed::Yes);
     record.release(&claim, Spending::Nothing);
-    record.stand_in(CLIENT, "second");
+    record.invalidate_if_restored(CLIENT, "second");
     assert!(record.is_spent(CLIENT, None));
 }
 
@@ -343,7 +348,7 @@ fn t3_a_record_of_another_incarnation_of_the_store_counts_as_spent_until_a_new_p
 fn t3_standing_in_another_incarnation_gives_no_further_replay_of_a_spent_token() {
     let (mut record, _) = claimed("a");
     record.replays = 1;
-    record.stand_in(CLIENT, "second");
+    record.invalidate_if_restored(CLIENT, "second");
     assert_eq!(record.replays_of(&print("a")), 1);
 }
 
@@ -365,7 +370,7 @@ fn t3_a_copy_that_was_put_back_counts_as_spent() {
     older.put(CLIENT, &pair("b", 1, 1));
     assert!(!is_spent(older, 9), "such a version has written another pair, and left the number");
     let mut logged_out = with(Some(7));
-    logged_out.bury(NOW);
+    logged_out.mark_logged_out(NOW);
     logged_out.set_number(CLIENT, Some(8));
     assert_eq!(logged_out.written, None);
     let (mut spent, _) = claimed("a");
@@ -384,7 +389,7 @@ fn r5_a_refusal_or_a_pause_since_reading_is_noticed() {
     record.suspend("mark", NOW);
     assert!(record.has_refusals_since(&read));
     let mut record = read.clone();
-    record.hold(LONG, NOW);
+    record.rate_limit(LONG, NOW);
     assert!(record.has_refusals_since(&read));
 }
 
@@ -408,11 +413,11 @@ fn t5_a_private_pair_goes_over_nothing_spent_rolled_back_or_older() {
     let ours = StoredPair { expires_at: Some(3_000), ..pair("ours", 5, 4) };
     let with = |record: Record| {
         let mut record = record;
-        (record.publish_private(CLIENT, known(5, 4), &ours, NOW), record.holding(CLIENT, NOW) == holds("ours"))
+        (record.publish_private(CLIENT, last_seen(5, 4), &ours, NOW), record.holding(CLIENT, NOW) == holds("ours"))
     };
-    let newer = |family, seq| {
+    let newer = |family, generation| {
         let mut record = Record::default();
-        record.put(CLIENT, &StoredPair { expires_at: Some(4_000), ..pair("theirs", family, seq) });
+        record.put(CLIENT, &StoredPair { expires_at: Some(4_000), ..pair("theirs", family, generation) });
         record
     };
     assert_eq!(with(Record::default()), (true, true));
@@ -478,14 +483,14 @@ fn r5_a_record_remembers_few_suspensions_and_the_newest_among_them() {
 #[test]
 fn r5_a_429_holds_and_a_new_pair_or_a_logout_does_not_lift_it() {
     let mut record = record_with("a");
-    record.hold(Duration::from_secs(9), NOW);
-    assert_eq!(record.held_for(NOW), Some(Duration::from_secs(9)));
+    record.rate_limit(Duration::from_secs(9), NOW);
+    assert_eq!(record.rate_limited_for(NOW), Some(Duration::from_secs(9)));
     record.put(CLIENT, &pair("b", 1, 1));
-    record.bury(NOW);
-    assert_eq!(record.held_for(NOW + 8_999), Some(Duration::from_millis(1)));
-    assert_eq!(record.held_for(NOW + 9_000), None);
-    record.hold(Duration::MAX, NOW);
-    assert_eq!(record.held_for(NOW), None, "for ever is a mistake");
+    record.mark_logged_out(NOW);
+    assert_eq!(record.rate_limited_for(NOW + 8_999), Some(Duration::from_millis(1)));
+    assert_eq!(record.rate_limited_for(NOW + 9_000), None);
+    record.rate_limit(Duration::MAX, NOW);
+    assert_eq!(record.rate_limited_for(NOW), None, "for ever is a mistake");
 }
 
 #[test]
@@ -503,7 +508,7 @@ fn t_a_record_without_a_refresh_token_goes_by_its_access_token() {
 fn t_a_record_survives_being_written_and_read() {
     let (mut record, _) = claimed("a");
     record.suspend("mark", NOW);
-    record.hold(LONG, NOW);
+    record.rate_limit(LONG, NOW);
     record.host = Some("https://api.example".to_owned());
     record.tombstone = Some(Claim::new());
     record.replays = 1;
@@ -532,6 +537,6 @@ fn t_phps_three_fields_alone_are_a_record() {
 
 #[test]
 fn s2_debug_shows_no_token() {
-    let shown = format!("{:?}", claimed("a").0);
-    assert!(!shown.contains("access-a") && !shown.contains("refresh-a"), "{shown}");
+    let redacted = format!("{:?}", claimed("a").0);
+    assert!(!redacted.contains("access-a") && !redacted.contains("refresh-a"), "{redacted}");
 }

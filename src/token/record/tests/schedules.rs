@@ -57,7 +57,7 @@ fn number(pair: &StoredPair) -> Option<usize> {
 
 fn made(number: usize, lineage: Lineage) -> StoredPair {
     let expires_at = Some(10_000 + number as i64);
-    StoredPair { expires_at, ..pair(&number.to_string(), lineage.family, lineage.seq) }
+    StoredPair { expires_at, ..pair(&number.to_string(), lineage.family, lineage.generation) }
 }
 
 fn as_fields(record: &Record) -> serde_json::Map<String, serde_json::Value> {
@@ -145,7 +145,7 @@ impl World {
 
     fn fresh_family(&mut self) -> Lineage {
         self.families += 1;
-        Lineage { family: self.families, seq: 0 }
+        Lineage { family: self.families, generation: 0 }
     }
 
     fn is_older_version(&self, who: usize) -> bool {
@@ -158,7 +158,7 @@ impl World {
         if !self.is_older_version(who) {
             record.compare_number(CLIENT, |number| number == self.number);
         }
-        record.stand_in(CLIENT, &self.incarnation);
+        record.invalidate_if_restored(CLIENT, &self.incarnation);
         record
     }
 
@@ -191,14 +191,14 @@ impl World {
     /// One step of one process.
     fn step(&mut self, who: usize) {
         let process = self.processes[who].clone();
-        let known = process.held.as_ref().and_then(StoredPair::lineage);
+        let last_seen = process.held.as_ref().and_then(StoredPair::lineage);
         self.processes[who].at = match process.at {
-            At::Idle if process.is_private => self.come_home(who, known),
-            At::Idle => self.read(who, known),
+            At::Idle if process.is_private => self.come_home(who, last_seen),
+            At::Idle => self.read(who, last_seen),
             At::Read { holding, refresh } => self.claim(who, holding, refresh),
             At::Claimed { claim, holding, refresh } => self.ask(claim, holding, refresh),
             At::Answered { claim, holding, pair } => {
-                self.publish(who, &holding, known, pair);
+                self.publish(who, &holding, last_seen, pair);
                 drop(claim);
                 At::Idle
             }
@@ -244,11 +244,11 @@ impl World {
         }
     }
 
-    fn read(&mut self, who: usize, known: Option<Lineage>) -> At {
+    fn read(&mut self, who: usize, last_seen: Option<Lineage>) -> At {
         let record = self.seen_by(who);
         let holding = record.holding(CLIENT, self.now);
         let wants_another = self.dice.roll(2) == 0;
-        if !wants_another && !record.is_rolled_back(CLIENT, known) && record.pair.access_token.is_some() {
+        if !wants_another && !record.is_rolled_back(CLIENT, last_seen) && record.pair.access_token.is_some() {
             self.processes[who].held = Some(record.pair.clone());
             return At::Idle;
         }
@@ -258,8 +258,9 @@ impl World {
             assert!(!is_own(&self.processes[who]), "a process waits for a claim of its own");
             return At::Idle;
         }
-        let lineage = record.lineage(CLIENT).unwrap_or(Lineage { family: 0, seq: 0 });
-        let refresh = number(&record.pair).filter(|_| !record.is_spent(CLIENT, known)).map(|token| (token, lineage));
+        let lineage = record.lineage(CLIENT).unwrap_or(Lineage { family: 0, generation: 0 });
+        let refresh =
+            number(&record.pair).filter(|_| !record.is_spent(CLIENT, last_seen)).map(|token| (token, lineage));
         At::Read { holding, refresh }
     }
 
@@ -274,7 +275,7 @@ impl World {
             Some((token, lineage)) => self
                 .server
                 .refresh(token)
-                .map(|number| (number, Lineage { family: lineage.family, seq: lineage.seq + 1 })),
+                .map(|number| (number, Lineage { family: lineage.family, generation: lineage.generation + 1 })),
         };
         match granted {
             // The answer is lost.
@@ -286,12 +287,12 @@ impl World {
         }
     }
 
-    fn publish(&mut self, who: usize, holding: &Holding, known: Option<Lineage>, pair: StoredPair) {
+    fn publish(&mut self, who: usize, holding: &Holding, last_seen: Option<Lineage>, pair: StoredPair) {
         let is_cut = self.processes[who].is_cut;
         let fate = self.dice.roll(10);
         let mut written = false;
         if fate != 0 {
-            written = self.write(who, |record, now| record.publish(CLIENT, holding, known, &pair, now));
+            written = self.write(who, |record, now| record.publish(CLIENT, holding, last_seen, &pair, now));
             assert!(!(written && is_cut), "what was in flight came back after a logout");
         }
         let process = &mut self.processes[who];
@@ -303,12 +304,12 @@ impl World {
     }
 
     /// A private pair: its owner alone may refresh it, until it is published or may have been.
-    fn come_home(&mut self, who: usize, known: Option<Lineage>) -> At {
+    fn come_home(&mut self, who: usize, last_seen: Option<Lineage>) -> At {
         let held = self.processes[who].held.clone().expect("a private pair");
         if self.dice.roll(3) == 0 {
             let lineage = held.lineage().expect("ours");
             let next = number(&held).and_then(|token| self.server.refresh(token));
-            let next = next.map(|number| made(number, Lineage { seq: lineage.seq + 1, ..lineage }));
+            let next = next.map(|number| made(number, Lineage { generation: lineage.generation + 1, ..lineage }));
             self.processes[who].is_private = next.is_some();
             self.processes[who].held = next.or(Some(held));
             return At::Idle;
@@ -316,7 +317,7 @@ impl World {
         let claims = self.processes[who].claims.clone();
         self.write(who, |record, now| {
             claims.iter().for_each(|claim| _ = record.release(claim, Spending::Nothing));
-            record.publish_private(CLIENT, known, &held, now)
+            record.publish_private(CLIENT, last_seen, &held, now)
         });
         self.processes[who].is_private = false;
         At::Idle
@@ -361,7 +362,7 @@ impl World {
             }
             2 => {
                 self.server.0.iter_mut().for_each(|issued| issued.is_revoked = true);
-                self.record.bury(self.now);
+                self.record.mark_logged_out(self.now);
                 for process in &mut self.processes {
                     process.is_cut = !matches!(process.at, At::Idle | At::Read { .. });
                     process.is_private = false;

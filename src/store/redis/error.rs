@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Why a command brought no answer that can be used.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum RedisError {
     /// Ended by the call's interrupt, or as the operation took too long: its error is ready.
     Ended(Error),
     /// There is no connection: nothing was sent.
@@ -30,34 +30,34 @@ pub enum Trouble {
     Unusable(String),
 }
 
-impl Trouble {
-    pub fn timed_out(what: &str, server: &Server, limit: Duration) -> Trouble {
-        Trouble::Lost { why: format!("{server} did not {what} within {} ms", limit.as_millis()), timed_out: true }
+impl RedisError {
+    pub fn timed_out(what: &str, server: &Server, limit: Duration) -> RedisError {
+        RedisError::Lost { why: format!("{server} did not {what} within {} ms", limit.as_millis()), timed_out: true }
     }
 
     /// What bytes mean that are no answer.
-    pub fn of_unusable(why: Unusable, server: &Server) -> Trouble {
+    pub fn of_unusable(why: Unusable, server: &Server) -> RedisError {
         let what = match why {
-            Unusable::Malformed => return Trouble::Senseless(server.clone()),
+            Unusable::Malformed => return RedisError::Senseless(server.clone()),
             Unusable::TooLarge => "more than 1 MiB",
             Unusable::TooDeep => "arrays nested more than 8 deep",
             Unusable::TooManyElements => "more than 10,000 elements",
         };
-        Trouble::Excessive { server: server.clone(), what }
+        RedisError::Excessive { server: server.clone(), what }
     }
 
     /// What the server's own error means.
-    pub fn of_refusal(mut refusal: Refusal, server: &Server) -> Trouble {
+    pub fn of_refusal(mut refusal: Refusal, server: &Server) -> RedisError {
         // What Redis 7.0 says of a command inside of a script.
         if refusal.code == "ERR" && refusal.detail.contains("user executing the script can't") {
             refusal.code = "NOPERM".to_owned();
         }
-        Trouble::Refused { server: server.clone(), refusal }
+        RedisError::Refused { server: server.clone(), refusal }
     }
 
     fn code(&self) -> &str {
         match self {
-            Trouble::Refused { refusal, .. } => &refusal.code,
+            RedisError::Refused { refusal, .. } => &refusal.code,
             _ => "",
         }
     }
@@ -65,7 +65,7 @@ impl Trouble {
     /// Whether the user, or this server, may run no scripts.
     pub fn refuses_scripts(&self) -> bool {
         match self {
-            Trouble::Refused { refusal: Refusal { code, detail }, .. } => {
+            RedisError::Refused { refusal: Refusal { code, detail }, .. } => {
                 let detail = detail.to_ascii_lowercase();
                 (code == "NOPERM" && detail.contains("'eval'"))
                     || (code == "ERR" && detail.contains("unknown command") && detail.contains("eval"))
@@ -77,7 +77,7 @@ impl Trouble {
     /// Whether the user and password are not the server's, in the words of Redis or of older ones.
     pub fn refuses_password(&self) -> bool {
         match self {
-            Trouble::Refused { refusal: Refusal { code, detail }, .. } => {
+            RedisError::Refused { refusal: Refusal { code, detail }, .. } => {
                 code == "WRONGPASS" || code == "ERR" && detail.contains("invalid password")
             }
             _ => false,
@@ -97,12 +97,12 @@ impl Trouble {
     /// is written.
     fn may_have_written(&self) -> bool {
         match self {
-            Trouble::Unreached(_) | Trouble::Unusable(_) => false,
+            RedisError::Unreached(_) | RedisError::Unusable(_) => false,
             // A call that ends leaves the outcome as unknown as a lost answer does.
-            Trouble::Ended(_) => true,
-            Trouble::Lost { .. } | Trouble::Unreplicated { .. } => true,
-            Trouble::Senseless(_) | Trouble::Excessive { .. } => true,
-            Trouble::Refused { refusal, .. } => !matches!(
+            RedisError::Ended(_) => true,
+            RedisError::Lost { .. } | RedisError::Unreplicated { .. } => true,
+            RedisError::Senseless(_) | RedisError::Excessive { .. } => true,
+            RedisError::Refused { refusal, .. } => !matches!(
                 refusal.code.as_str(),
                 "OOM"
                     | "READONLY"
@@ -122,43 +122,43 @@ impl Trouble {
         }
     }
 
-    /// As the store reports it. `operation`: what failed; `writing`: whether a write was on its way; `known`: secrets
+    /// As the store reports it. `operation`: what failed; `writing`: whether a write was on its way; `secrets`: secrets
     /// that the server may repeat.
-    pub fn into_fault(self, operation: &str, writing: bool, known: &[&Secret]) -> StoreFault {
+    pub fn into_fault(self, operation: &str, writing: bool, secrets: &[&Secret]) -> StoreFault {
         let maybe_written = writing && self.may_have_written();
         let error = match self {
-            Trouble::Ended(error) if error.status() == Status::TM_TIMEOUT => {
+            RedisError::Ended(error) if error.status() == Status::TM_TIMEOUT => {
                 Error::new(Status::TM_TIMEOUT, format!("{operation} took too long: {error}"))
             }
-            Trouble::Ended(error) => error,
-            other => Error::new(Status::TM_STORE, format!("{operation} failed: {}", other.sentence(known))),
+            RedisError::Ended(error) => error,
+            other => Error::new(Status::TM_STORE, format!("{operation} failed: {}", other.sentence(secrets))),
         };
         StoreFault { error, maybe_written }
     }
 
-    fn sentence(self, known: &[&Secret]) -> String {
+    fn sentence(self, secrets: &[&Secret]) -> String {
         match self {
-            Trouble::Ended(error) => error.message().to_owned(),
-            Trouble::Unreached(why) | Trouble::Unusable(why) => why,
-            Trouble::Lost { why, timed_out } => match timed_out {
+            RedisError::Ended(error) => error.message().to_owned(),
+            RedisError::Unreached(why) | RedisError::Unusable(why) => why,
+            RedisError::Lost { why, timed_out } => match timed_out {
                 true => format!("{why}; see whether it is overloaded or stopped"),
                 false => why,
             },
-            Trouble::Unreplicated { server, wanted, got } => format!(
+            RedisError::Unreplicated { server, wanted, got } => format!(
                 "{server} had the write on {got} of the {wanted} replicas that wait_replicas asks for; see its replicas"
             ),
-            Trouble::Senseless(server) => {
+            RedisError::Senseless(server) => {
                 format!("{server} answered what is no Redis answer; check the URL's port and scheme")
             }
-            Trouble::Excessive { server, what } => {
+            RedisError::Excessive { server, what } => {
                 format!("{server} answered with {what}; see what it holds under the record's key")
             }
-            Trouble::Refused { server, refusal } => refused(&server, &refusal, known),
+            RedisError::Refused { server, refusal } => refused(&server, &refusal, secrets),
         }
     }
 }
 
-fn refused(server: &Server, refusal: &Refusal, known: &[&Secret]) -> String {
+fn refused(server: &Server, refusal: &Refusal, secrets: &[&Secret]) -> String {
     let Refusal { code, detail } = refusal;
     let advice = match code.as_str() {
         "NOAUTH" => "it asks for a password; give one in store.url or store.password",
@@ -181,6 +181,6 @@ fn refused(server: &Server, refusal: &Refusal, known: &[&Secret]) -> String {
     };
     // Its words about an unknown command or a wrong call repeat what was sent.
     let repeats = detail.contains("with args") || detail.is_empty();
-    let words = if repeats { String::new() } else { format!(" {}", scrub(detail, known)) };
+    let words = if repeats { String::new() } else { format!(" {}", scrub(detail, secrets)) };
     format!("{server} answered {code}{words}; {advice}")
 }
