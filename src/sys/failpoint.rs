@@ -1,17 +1,17 @@
 //! The steps of the refresh transaction at which a test may end or stop this process, as a machine might.
 //!
-//! In a build with the feature `steps` the variable `TOKENMGR_STEP` holds `STEP:kill:N` or `STEP:stop:N` (when it is
+//! In a build with the feature `failpoints` the variable `TOKENMGR_FAILPOINT` holds `STEP:kill:N` or `STEP:stop:N` (when it is
 //! reached for the Nth time), `STEP:sleep:MS` or `any:kill:N` (at every step, once in N times, at random). Every other build has nothing here.
 
 /// A step is reached.
-#[cfg(not(feature = "steps"))]
+#[cfg(not(feature = "failpoints"))]
 #[inline(always)]
 pub fn failpoint(_step: &'static str) {}
 
-#[cfg(feature = "steps")]
+#[cfg(feature = "failpoints")]
 pub use hook::failpoint;
 
-#[cfg(feature = "steps")]
+#[cfg(feature = "failpoints")]
 mod hook {
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,14 +19,14 @@ mod hook {
     static REACHED: AtomicU64 = AtomicU64::new(0);
 
     pub fn failpoint(step: &'static str) {
-        let Ok(order) = std::env::var("TOKENMGR_STEP") else {
+        let Ok(order) = std::env::var("TOKENMGR_FAILPOINT") else {
             return;
         };
         let words: Vec<&str> = order.split(':').collect();
         let [at, what, number] = words[..] else {
-            panic!("TOKENMGR_STEP holds {order:?}, not STEP:WHAT:NUMBER");
+            panic!("TOKENMGR_FAILPOINT holds {order:?}, not STEP:WHAT:NUMBER");
         };
-        let number: u64 = number.parse().expect("TOKENMGR_STEP ends with a number");
+        let number: u64 = number.parse().expect("TOKENMGR_FAILPOINT ends with a number");
         let is_nth = || REACHED.fetch_add(1, Ordering::SeqCst) + 1 == number;
         match what {
             "kill" if at == "any" && u64::from_le_bytes(crate::sys::secret::random()) % number == 0 => {
