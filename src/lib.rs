@@ -31,8 +31,8 @@ mod sys;
 mod token;
 
 // What Rust programs, our own tests first, can use of it beside the C interface.
+pub use call::hooks::{Hooks, InterruptHook, LogHook};
 pub use call::log::Level;
-pub use call::{Hooks, InterruptHook, LogHook};
 pub use client::options::Options;
 pub use http::message::{Sink, Source, Streams, Upload};
 pub use manager::Manager;

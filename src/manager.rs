@@ -4,8 +4,8 @@
 //! (tokens, credentials, connections), and tells its story: `request` in `request.rs`, the renewal of tokens in
 //! `refresh.rs`.
 
-use crate::call::log::Level;
-use crate::call::{Call, Hooks};
+use crate::call::hooks::Hooks;
+use crate::client::context::{Context, HandleSettings};
 use crate::client::credentials::{Credentials, from_environment};
 use crate::client::options::Options;
 use crate::client::persistent;
@@ -13,30 +13,31 @@ use crate::client::{Client, Spec};
 use crate::error::{Error, Result, Status};
 use crate::http::message::Streams;
 use crate::http::origin::Origins;
-use crate::refresh;
-use crate::refresh::{Budget, TokenNeed};
+use crate::refresh::logout::logout;
+use crate::refresh::need::{Budget, TokenNeed};
+use crate::refresh::replace::replace;
+use crate::request::acquire::{obtain, token};
 use crate::request::options::RequestOptions;
+use crate::request::prepare::prepare;
 use crate::request::response::Response;
+use crate::request::send::send;
 use crate::store::contract::TokenStore;
 use crate::store::options::StoreOptions;
-use crate::sys::clock::{Tick, unix_seconds};
+use crate::sys::clock::Tick;
 use crate::sys::fork;
-use crate::sys::secret::{Secret, random};
-use crate::sys::wiping::SecretWork;
-use crate::token::freshness::{Freshness, Lifetime};
-use crate::token::jwt;
-use crate::token::pair::{Lineage, Pair, PairParts, RecoveryStage};
+use crate::sys::zeroing::SecretWork;
+use crate::token::freshness::Freshness;
+use crate::token::pair::Pair;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// One handle: an client, its own or shared, and the callbacks set on this handle.
+/// One handle: a client, its own or shared, and the callbacks set on this handle.
 #[derive(Debug)]
 pub struct Manager {
     client: ArcSwap<Client>,
-    hooks: ArcSwap<Hooks>,
+    settings: ArcSwap<HandleSettings>,
 }
 
 impl Manager {
@@ -66,7 +67,7 @@ impl Manager {
             true => persistent::share(&spec, &credentials, make)?,
             false => Arc::new(make()?),
         };
-        Ok(Manager { client: ArcSwap::new(client), hooks: ArcSwap::default() })
+        Ok(Manager { client: ArcSwap::new(client), settings: ArcSwap::default() })
     }
 
     /// Sends an API call with a valid token.
@@ -94,18 +95,17 @@ impl Manager {
         options: Option<&str>,
     ) -> Result<Response> {
         let options = RequestOptions::parse(options)?;
-        let (client, call) = self.begin(options.timeout_ms.map(|timeout| timeout.duration()))?;
+        let context = self.begin(options.timeout_ms.map(|timeout| timeout.duration()))?;
         if streams.sink.is_some() || streams.upload.is_some() {
-            call.expect_callbacks();
+            context.call.expect_callbacks();
         }
-        let outgoing = client.prepare(method, url, body, streams.upload.is_some(), &options)?;
-        client.request(&call, outgoing, options.idempotent, streams)
+        let outgoing = prepare(&context.client, method, url, body, streams.upload.is_some(), &options)?;
+        send(&context, outgoing, options.idempotent, streams)
     }
 
     /// A pair that is good now; logs in or refreshes when due.
     pub fn token(&self) -> Result<Arc<Pair>> {
-        let (client, call) = self.begin(None)?;
-        client.token(&call, &Budget::new())
+        token(&self.begin(None)?, &Budget::new())
     }
 
     /// F3, the fast path: lends a good token without a call being begun. `None`: ask [`Manager::token`].
@@ -128,49 +128,21 @@ impl Manager {
 
     /// Logs in now, whatever is held.
     pub fn login(&self) -> Result<()> {
-        let (client, call) = self.begin(None)?;
-        let held = client.current.load_full();
-        client.obtain(&call, &TokenNeed::Login(held), &Budget::new()).map(|_| ())
+        let context = self.begin(None)?;
+        let held = context.client.current.load_full();
+        obtain(&context, &TokenNeed::Login(held), &Budget::new()).map(|_| ())
     }
 
     /// Refreshes now; falls back to a login.
     pub fn refresh(&self) -> Result<()> {
-        let (client, call) = self.begin(None)?;
-        let held = client.current.load_full();
-        client.obtain(&call, &TokenNeed::Refresh(held), &Budget::new()).map(|_| ())
+        let context = self.begin(None)?;
+        let held = context.client.current.load_full();
+        obtain(&context, &TokenNeed::Refresh(held), &Budget::new()).map(|_| ())
     }
 
     /// Revokes the tokens at the server. The local and the stored ones go whatever it answers.
     pub fn logout(&self) -> Result<()> {
-        let _work = SecretWork::begin();
-        let (client, call) = self.begin(None)?;
-        let flight = client.single_flight.start(&call)?;
-        client.logouts.fetch_add(1, Ordering::Relaxed);
-        let held = client.current.swap(None);
-        client.forget_degraded();
-        let mut stored = None;
-        let forgotten = client.store(&call)?.change(&call, &client.client_id, &mut |record, now| {
-            let tokens = record.pair.access_token.clone().map(|access| (access, record.pair.refresh_token.clone()));
-            stored = tokens.filter(|_| client.is_owner_of(record));
-            let is_empty = stored.is_none() && (record.claim.is_none() || !client.is_owner_of(record));
-            if !is_empty {
-                record.mark_logged_out(now);
-            }
-            !is_empty
-        });
-        // What is held may be older than what another process has put into the store since.
-        let pair = match stored.filter(|_| !held.as_ref().is_some_and(|held| held.local_only)) {
-            Some((access, refresh)) => Some(Arc::new(given_pair(access, refresh, Lifetime::UNKNOWN, None)?)),
-            None => held,
-        };
-        let revoked = match &pair {
-            Some(pair) => refresh::logout(&client, &call, pair),
-            None => Ok(()),
-        };
-        drop(flight);
-        client.transport.pool.clear();
-        call.log(Level::Info, || "logged out".to_owned());
-        revoked.and(forgotten.map_err(|fault| fault.error))
+        logout(&self.begin(None)?)
     }
 
     /// The caller's own HTTP client was answered 401 to this access token.
@@ -195,8 +167,9 @@ impl Manager {
 
     /// Reads the store once and changes nothing.
     pub fn check_store(&self) -> Result<()> {
-        let (client, call) = self.begin(None)?;
-        let loaded = client.store(&call)?.load(&call, &client.client_id).map_err(|fault| fault.error)?;
+        let context = self.begin(None)?;
+        let Context { client, call, .. } = &context;
+        let loaded = context.store()?.load(call, &client.client_id).map_err(|fault| fault.error)?;
         match loaded.discarded {
             None => Ok(()),
             Some(why) => Err(Error::new(Status::TM_STORE, format!("{why}; the next login replaces it"))),
@@ -216,33 +189,7 @@ impl Manager {
         expires_at: i64,
         refresh_expires_at: i64,
     ) -> Result<()> {
-        let _work = SecretWork::begin();
-        let (client, call) = self.begin(None)?;
-        let secret = |text: &str, what: &str| {
-            Secret::new(text).ok_or_else(|| Error::invalid_argument(format!("the {what} token holds a NUL character")))
-        };
-        let refresh = refresh.filter(|text| !text.is_empty()).map(|text| secret(text, "refresh")).transpose()?;
-        let expires_at = Some(expires_at).filter(|at| *at > 0).or_else(|| jwt::expires_at(access));
-        let lifetime = match expires_at.map(|at| u64::try_from(at.saturating_sub(unix_seconds())).unwrap_or(0)) {
-            Some(left) => Lifetime::new(Tick::now(), Duration::from_secs(left), client.window()),
-            None => Lifetime::UNKNOWN,
-        };
-        let refresh_expires_at = Some(refresh_expires_at).filter(|at| *at > 0);
-        let pair = Arc::new(given_pair(secret(access, "access")?, refresh, lifetime, refresh_expires_at)?);
-        client
-            .store(&call)?
-            .change(&call, &client.client_id, &mut |record, now| {
-                record.put(&client.client_id, &client.stored(&pair, now));
-                client.stamp_owner(record);
-                true
-            })
-            .map_err(|fault| fault.error)?;
-        client.forget_degraded();
-        client.ahead.end();
-        client.recovery.end();
-        client.supersede(None);
-        client.current.store(Some(pair));
-        Ok(())
+        replace(&self.begin(None)?, access, refresh, expires_at, refresh_expires_at)
     }
 
     /// Replaces the credentials. Calls under way end with those that they began with; another username drops
@@ -254,9 +201,9 @@ impl Manager {
         let username = username.unwrap_or(&before.username);
         let is_same_user = username == before.username;
         let credentials = Arc::new(Credentials::new(username, Some(password))?.lifting_suspension());
-        let hooks = self.hooks.load();
+        let settings = self.settings.load();
         let successor = || match is_same_user {
-            true => Client::successor(&client, Arc::clone(&credentials), hooks.store.as_ref()),
+            true => Client::successor(&client, Arc::clone(&credentials), settings.store.as_ref()),
             false => {
                 let fresh = Client::new(Arc::clone(&client.spec), Arc::clone(&credentials))?;
                 fresh.supersede(client.current.load_full());
@@ -281,13 +228,17 @@ impl Manager {
         Ok(())
     }
 
-    /// Changes what is set on this handle. Calls under way keep what they began with.
+    /// Changes the callbacks of this handle. Calls under way keep what they began with.
     pub fn set_hooks(&self, change: impl Fn(&mut Hooks)) -> Result<()> {
+        self.set(|settings| change(Arc::make_mut(&mut settings.hooks)))
+    }
+
+    fn set(&self, change: impl Fn(&mut HandleSettings)) -> Result<()> {
         self.client()?; // in a forked child, what is set on the handle is made anew first
-        self.hooks.rcu(|hooks| {
-            let mut hooks = Hooks::clone(hooks);
-            change(&mut hooks);
-            hooks
+        self.settings.rcu(|settings| {
+            let mut settings = HandleSettings::clone(settings);
+            change(&mut settings);
+            settings
         });
         Ok(())
     }
@@ -307,7 +258,7 @@ impl Manager {
                 "the manager was made with another store; leave the option store out, or make it {\"type\":\"callback\"}",
             ));
         }
-        self.set_hooks(|hooks| hooks.store = Some(Arc::clone(&store)))
+        self.set(|settings| settings.store = Some(Arc::clone(&store)))
     }
 
     /// Counters and gauges as one JSON object.
@@ -330,12 +281,8 @@ impl Manager {
         Ok(serde_json::Value::Object(map).to_string())
     }
 
-    fn begin(&self, timeout: Option<Duration>) -> Result<(Arc<Client>, Call)> {
-        let client = self.client()?;
-        let timeout = timeout.unwrap_or_else(|| client.spec.options.timeout_ms.duration());
-        let logouts = client.logouts.load(Ordering::Relaxed);
-        let credentials = client.credentials.load_full();
-        Ok((client, Call::begin(self.hooks.load_full(), timeout, logouts, credentials)))
+    fn begin(&self, timeout: Option<Duration>) -> Result<Context> {
+        Ok(Context::begin(self.client()?, &self.settings.load(), timeout))
     }
 
     /// This process's client: in a forked child, the first call makes it from what the parent had published.
@@ -346,11 +293,12 @@ impl Manager {
         }
         // P1: what the parent made is leaked, never dropped, locked or driven.
         std::mem::forget(Arc::clone(&client));
-        let parents_hooks = self.hooks.load_full();
-        std::mem::forget(Arc::clone(&parents_hooks));
-        let store = parents_hooks.store.as_ref().map(|store| store.after_fork());
+        let parents = self.settings.load_full();
+        std::mem::forget(Arc::clone(&parents));
+        let store = parents.store.as_ref().map(|store| store.after_fork());
         let hooked = store.clone();
-        self.hooks.compare_and_swap(&parents_hooks, Arc::new(Hooks { store, ..Hooks::clone(&parents_hooks) }));
+        let hooks = Arc::new(Hooks::clone(&parents.hooks));
+        self.settings.compare_and_swap(&parents, Arc::new(HandleSettings { hooks, store }));
         let credentials = Arc::new(client.credentials.load().after_fork());
         let make = || {
             let successor = Client::successor(&client, Arc::clone(&credentials), hooked.as_ref())?;
@@ -374,27 +322,9 @@ impl Drop for Manager {
         let client = self.client.load_full();
         if client.fork_count != fork::count() {
             std::mem::forget(client);
-            std::mem::forget(self.hooks.load_full());
+            std::mem::forget(self.settings.load_full());
         } else if client.spec.options.persistent {
             persistent::release(&client);
         }
     }
-}
-
-/// A pair that came from outside: the first of a family of its own.
-fn given_pair(
-    access: Secret,
-    refresh: Option<Secret>,
-    lifetime: Lifetime,
-    refresh_expires_at: Option<i64>,
-) -> Result<Pair> {
-    Pair::new(PairParts {
-        access,
-        refresh,
-        lifetime,
-        refresh_expires_at,
-        lineage: Lineage { family: u128::from_le_bytes(random()), generation: 0 },
-        local_only: false,
-        recovery_stage: RecoveryStage::None,
-    })
 }

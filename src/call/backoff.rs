@@ -1,5 +1,8 @@
-//! Waits that double. Pure, but for the dice.
+//! How long is waited after a failure.
 
+use crate::sys::clock::Tick;
+use crate::sys::secret::random_fraction;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A wait that doubles from `first` up to `most`.
@@ -15,6 +18,33 @@ pub const PASSING: Backoff = Backoff { first: Duration::from_secs(1), most: Dura
 /// R5: a login that was refused.
 pub const REFUSED: Backoff = Backoff { first: Duration::from_secs(2), most: Duration::from_secs(300) };
 
+/// How soon a call that waits for another process's claim looks again: most refreshes are quick; a call that waits for a slow
+/// one, with a thousand others, looks less often.
+pub const POLL_CLAIM: Poll = Poll { first: Duration::from_millis(20), most: Duration::from_millis(250), factor: 1.5 };
+
+/// How soon a process that has a good token looks for the one that another process is getting.
+pub const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Delays between two looks at something that others change.
+#[derive(Clone, Copy, Debug)]
+pub struct Poll {
+    pub first: Duration,
+    pub most: Duration,
+    pub factor: f64,
+}
+
+impl Poll {
+    /// The delay after so many looks, half as long or half as long again at random.
+    pub fn jittered_delay(self, looks: u32) -> Duration {
+        spread(self.first.mul_f64(self.factor.powi(looks.min(16) as i32)).min(self.most))
+    }
+}
+
+/// A delay, half as long or half as long again at random: so that many do not come at one instant.
+pub fn spread(delay: Duration) -> Duration {
+    delay.mul_f64(0.5 + random_fraction())
+}
+
 impl Backoff {
     /// The wait after the `failures`-th failure in a row, counted from 1.
     pub fn wait(self, failures: u32) -> Duration {
@@ -25,6 +55,43 @@ impl Backoff {
     /// The same, with a random quarter more or less, so that a fleet does not come back in one instant.
     pub fn jittered(self, failures: u32, fraction: f64) -> Duration {
         self.wait(failures).mul_f64(0.75 + 0.5 * fraction)
+    }
+}
+
+/// A pause that grows with every failure in a row.
+#[derive(Debug, Default)]
+pub struct Pause {
+    until: AtomicU64,
+    failures: AtomicU32,
+}
+
+impl Pause {
+    pub fn is_over(&self, now: Tick) -> bool {
+        now.0 >= self.until.load(Ordering::Relaxed)
+    }
+
+    /// One more failure: the next try comes later, and not before `at_least`.
+    pub fn grow(&self, backoff: Backoff, at_least: Option<Duration>) {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let wait = backoff.jittered(failures, random_fraction()).max(at_least.unwrap_or_default());
+        self.until.store(Tick::now().after(wait).0, Ordering::Relaxed);
+    }
+
+    /// The same, unless another caller has begun the pause already.
+    pub fn grow_once(&self, backoff: Backoff) {
+        if self.is_over(Tick::now()) {
+            self.grow(backoff, None);
+        }
+    }
+
+    /// A short pause after something that was no failure.
+    pub fn rest(&self, wait: Duration) {
+        self.until.store(Tick::now().after(wait).0, Ordering::Relaxed);
+    }
+
+    pub fn end(&self) {
+        self.failures.store(0, Ordering::Relaxed);
+        self.until.store(0, Ordering::Relaxed);
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! A call that was given up for its time may come back all the same: it then finds its sockets closed and its time over.
 
-use crate::call::LogHook;
+use crate::call::hooks::LogHook;
 use crate::sys::cancel;
 use crate::sys::fork;
 use crate::sys::socket::Socket;

@@ -3,55 +3,27 @@
 
 pub mod backoff;
 pub mod callback;
+pub mod hooks;
 pub mod log;
 pub mod single_flight;
 
 use crate::call::callback::Record;
+use crate::call::hooks::{Hooks, LogHook};
 use crate::call::log::Level;
-use crate::client::credentials::Credentials;
-use crate::error::{Error, Result, Status};
-use crate::store::contract::TokenStore;
+use crate::error::{Error, Result, WaitEnd};
 use crate::sys::cancel::NoCancel;
 use crate::sys::socket::Socket;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// How long a wait may go on before the callbacks are served.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The caller's log callback. It may do anything but throw: see the rules at the head of the C header.
-pub type LogHook = Arc<dyn Fn(Level, &str) + Send + Sync>;
-/// The caller's interrupt callback: true ends the call.
-pub type InterruptHook = Arc<dyn Fn() -> bool + Send + Sync>;
-
-/// What a handle's owner has set on it. A call keeps the hooks that it began with.
-#[derive(Clone, Default)]
-pub struct Hooks {
-    pub log: Option<(Level, LogHook)>,
-    pub interrupt: Option<InterruptHook>,
-    pub store: Option<Arc<dyn TokenStore>>,
-}
-
-impl fmt::Debug for Hooks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hooks")
-            .field("log", &self.log.as_ref().map(|(level, _)| level))
-            .field("interrupt", &self.interrupt.is_some())
-            .field("store", &self.store.is_some())
-            .finish()
-    }
-}
-
 /// One call of one caller.
 #[derive(Debug)]
 pub struct Call {
-    pub hooks: Arc<Hooks>,
-    /// The manager's count of logouts when the call began: a call never logs in after a later one.
-    pub logouts: u64,
-    /// Those that it logs in with, whatever they are replaced by meanwhile.
-    pub credentials: Arc<Credentials>,
+    hooks: Arc<Hooks>,
     timeout: Duration,
     deadline: Instant,
     /// The interrupt callback has ended the call: it need not say so twice.
@@ -77,18 +49,16 @@ pub struct Call {
 }
 
 impl Call {
-    pub fn begin(hooks: Arc<Hooks>, timeout: Duration, logouts: u64, credentials: Arc<Credentials>) -> Call {
+    pub fn begin(hooks: Arc<Hooks>, timeout: Duration) -> Call {
         // First, as it may change whether the thread can be cancelled.
         let enclosing = callback::enclosing();
         Call {
             is_heard: hooks.log.as_ref().is_some_and(|(_, hook)| !enclosing.has(hook)),
-            may_call_back: Cell::new(hooks.log.is_some() || hooks.interrupt.is_some() || hooks.store.is_some()),
+            may_call_back: Cell::new(hooks.log.is_some() || hooks.interrupt.is_some()),
             record: OnceCell::new(),
             is_listed: Cell::new(false),
             sockets: RefCell::default(),
             hooks,
-            logouts,
-            credentials,
             timeout,
             deadline: Instant::now() + timeout,
             is_cancelled: Cell::new(false),
@@ -210,7 +180,7 @@ impl Call {
             self.is_cancelled.set(true);
         }
         if self.is_cancelled.get() && !self.is_uninterruptible.get() {
-            return Err(Error::new(Status::TM_CANCELLED, "the interrupt callback ended the call"));
+            return Err(Error::interrupted("the interrupt callback ended the call"));
         }
         if Instant::now() >= self.deadline {
             return Err(self.timed_out("waiting"));
@@ -228,19 +198,19 @@ impl Call {
 
     /// The error of a call whose time ran out while it was doing `what`.
     pub fn timed_out(&self, what: &str) -> Error {
-        Error::new(
-            Status::TM_TIMEOUT,
-            format!(
-                "the call's time of {} ms ran out while {what}; try again, or raise timeout_ms",
-                self.timeout.as_millis()
-            ),
-        )
+        Error::call_timed_out(self.timeout, what)
     }
 
-    /// The error that ended a wait; where the time ran out, with what was waited for.
+    /// The error of a step whose time ran out while it was doing `what`.
+    pub fn step_timed_out(&self, what: &str) -> Error {
+        self.timed_out(what).with_wait_end(WaitEnd::StepDeadline)
+    }
+
+    /// The error that ended a wait; where time ran out, with what was waited for.
     pub fn hung(&self, error: Error, what: &str) -> Error {
-        match error.status() {
-            Status::TM_TIMEOUT => self.timed_out(what),
+        match error.wait_end() {
+            Some(WaitEnd::CallDeadline) => self.timed_out(what),
+            Some(WaitEnd::StepDeadline) => self.step_timed_out(what),
             _ => error,
         }
     }

@@ -20,10 +20,10 @@ pub struct Credentials {
     /// Set when someone gave these credentials anew: the next login is tried whatever was refused before.
     lifting_suspension: AtomicBool,
     /// One for each kind of [`FingerprintKey`]. An client has one store, so none is asked for under two keys.
-    marks: [OnceCell<String>; 3],
+    fingerprints: [OnceCell<String>; 3],
 }
 
-/// As slow as a login itself: whoever reads the store must not be able to guess a password from a mark.
+/// As slow as a login itself: whoever reads the store must not be able to guess a password from a fingerprint.
 const ROUNDS: NonZeroU32 = NonZeroU32::new(200_000).unwrap();
 
 impl Credentials {
@@ -47,20 +47,20 @@ impl Credentials {
             username: username.to_owned(),
             password,
             lifting_suspension: AtomicBool::new(false),
-            marks: Default::default(),
+            fingerprints: Default::default(),
         })
     }
 
     /// R5: what a record calls these credentials. The slow hash is made only when a suspension has to be noted
     /// or looked up.
-    pub fn mark(&self, client_id: &str, marks: FingerprintKey<'_>) -> &str {
+    pub fn fingerprint(&self, client_id: &str, key: FingerprintKey<'_>) -> &str {
         let text = || {
             let password = self.password.as_ref().map_or(&b""[..], Secret::as_bytes);
             Zeroizing::new([self.username.as_bytes(), &[0], password].concat())
         };
         let keyed = |key: &hmac::Key| hex(hmac::sign(key, &text()).as_ref());
-        let [in_process, in_open, sealed] = &self.marks;
-        match marks {
+        let [in_process, in_open, sealed] = &self.fingerprints;
+        match key {
             FingerprintKey::Process => in_process.get_or_init(|| keyed(process_key())),
             FingerprintKey::Sealed(key) => sealed.get_or_init(|| keyed(key)),
             FingerprintKey::Open => in_open.get_or_init(|| {
@@ -71,16 +71,16 @@ impl Credentials {
         }
     }
 
-    /// The same for a forked child: a thread of the parent may have been making a mark, which in the child nobody
+    /// The same for a forked child: a thread of the parent may have been making a fingerprint, which in the child nobody
     /// would ever finish (P1).
     pub fn after_fork(&self) -> Credentials {
-        let mark =
-            |made: &OnceCell<String>| made.get().map_or_else(OnceCell::new, |mark| OnceCell::with_value(mark.clone()));
+        let copy =
+            |made: &OnceCell<String>| made.get().map_or_else(OnceCell::new, |made| OnceCell::with_value(made.clone()));
         Credentials {
             username: self.username.clone(),
             password: self.password.clone(),
             lifting_suspension: AtomicBool::new(self.lifts_suspension()),
-            marks: self.marks.each_ref().map(mark),
+            fingerprints: self.fingerprints.each_ref().map(copy),
         }
     }
 
@@ -149,13 +149,13 @@ mod tests {
     }
 
     #[test]
-    fn p1_a_child_waits_for_no_mark_that_its_parent_was_making() {
+    fn p1_a_child_waits_for_no_fingerprint_that_its_parent_was_making() {
         let parent = std::sync::Arc::new(Credentials::new("shop", Some("hunter2")).unwrap());
         let (began, begun) = std::sync::mpsc::channel();
         let (end, ended) = std::sync::mpsc::channel::<()>();
         let making = std::sync::Arc::clone(&parent);
         let thread = std::thread::spawn(move || {
-            making.marks[0].get_or_init(|| {
+            making.fingerprints[0].get_or_init(|| {
                 began.send(()).unwrap();
                 ended.recv().unwrap();
                 "the parent's".to_owned()
@@ -163,10 +163,14 @@ mod tests {
         });
         begun.recv().unwrap();
         // Were the cell shared, this would wait for the parent's thread, which a child does not have.
-        assert_ne!(parent.after_fork().mark("shop", FingerprintKey::Process), "the parent's");
+        assert_ne!(parent.after_fork().fingerprint("shop", FingerprintKey::Process), "the parent's");
         end.send(()).unwrap();
         thread.join().unwrap();
-        assert_eq!(parent.after_fork().mark("shop", FingerprintKey::Process), "the parent's", "what was made is kept");
+        assert_eq!(
+            parent.after_fork().fingerprint("shop", FingerprintKey::Process),
+            "the parent's",
+            "what was made is kept"
+        );
     }
 
     #[test]

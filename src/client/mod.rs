@@ -1,16 +1,16 @@
 //! An client: the credentials, tokens and connections of one API client in this process. Usually one handle has
 //! one; persistent handles share theirs; a forked child makes its own.
 
+pub mod context;
 pub mod credentials;
 pub mod options;
 pub mod persistent;
 
-use crate::call::Call;
-use crate::call::backoff::{Backoff, PASSING};
+use crate::call::backoff::{PASSING, Pause};
 use crate::call::single_flight::SingleFlight;
 use crate::client::credentials::Credentials;
 use crate::client::options::Options;
-use crate::error::{Error, Result, Status};
+use crate::error::{Result, WaitEnd};
 use crate::http::message::secret_values;
 use crate::http::origin::Origins;
 use crate::http::tls::Side;
@@ -19,7 +19,6 @@ use crate::stats::Stats;
 use crate::store;
 use crate::store::contract::TokenStore;
 use crate::store::memory::MemoryStore;
-use crate::store::options::StoreOptions;
 use crate::sys::clock;
 use crate::sys::clock::{Tick, millis};
 use crate::sys::fork;
@@ -29,10 +28,10 @@ use crate::token::freshness::{Lifetime, RefreshWindow};
 use crate::token::pair::{Lineage, Pair};
 use crate::token::record::{Claim, Record, Spending, StoredPair, u128hex};
 use arc_swap::{ArcSwap, ArcSwapOption};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-/// What an client is made from, and made again from in a forked child.
+/// What a client is made from, and made again from in a forked child.
 #[derive(Debug, PartialEq)]
 pub struct Spec {
     pub origins: Origins,
@@ -74,45 +73,8 @@ pub struct Client {
     pub superseded: ArcSwapOption<Pair>,
 }
 
-/// How many claims an client remembers: by the time that so many have failed, the first have run out.
+/// How many claims a client remembers: by the time that so many have failed, the first have run out.
 const MOST_CLAIMS: usize = 16;
-
-/// A pause that grows with every failure in a row.
-#[derive(Debug, Default)]
-pub struct Pause {
-    until: AtomicU64,
-    failures: AtomicU32,
-}
-
-impl Pause {
-    pub fn is_over(&self, now: Tick) -> bool {
-        now.0 >= self.until.load(Ordering::Relaxed)
-    }
-
-    /// One more failure: the next try comes later, and not before `at_least`.
-    pub fn grow(&self, backoff: Backoff, at_least: Option<std::time::Duration>) {
-        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        let wait = backoff.jittered(failures, random_fraction()).max(at_least.unwrap_or_default());
-        self.until.store(Tick::now().after(wait).0, Ordering::Relaxed);
-    }
-
-    /// The same, unless another caller has begun the pause already.
-    pub fn grow_once(&self, backoff: Backoff) {
-        if self.is_over(Tick::now()) {
-            self.grow(backoff, None);
-        }
-    }
-
-    /// A short pause after something that was no failure.
-    pub fn rest(&self, wait: std::time::Duration) {
-        self.until.store(Tick::now().after(wait).0, Ordering::Relaxed);
-    }
-
-    pub fn end(&self) {
-        self.failures.store(0, Ordering::Relaxed);
-        self.until.store(0, Ordering::Relaxed);
-    }
-}
 
 impl Client {
     pub fn new(spec: Arc<Spec>, credentials: Arc<Credentials>) -> Result<Client> {
@@ -168,16 +130,9 @@ impl Client {
         Ok(successor)
     }
 
-    /// The store that this call's handle keeps its pair in.
-    pub fn store<'a>(&'a self, call: &'a Call) -> Result<&'a dyn TokenStore> {
-        match (&call.hooks.store, &self.spec.options.store) {
-            (Some(store), _) => Ok(&**store),
-            (None, StoreOptions::Callback { .. }) => Err(Error::new(
-                Status::TM_STORE,
-                "the store is \"callback\", but no callbacks were set; call tm_set_store before the first call that needs a token",
-            )),
-            (None, _) => Ok(self.lasting.as_deref().unwrap_or(&self.memory)),
-        }
+    /// The store that the options ask for.
+    pub fn own_store(&self) -> &dyn TokenStore {
+        self.lasting.as_deref().unwrap_or(&self.memory)
     }
 
     pub fn window(&self) -> RefreshWindow {
@@ -231,8 +186,11 @@ impl Client {
                 self.ahead.grow(PASSING, None);
             }
             Ok(_) => self.ahead.end(),
-            Err(error) if is_elsewhere(error) => self.ahead.rest(error.retry_after().unwrap_or_default()),
-            Err(error) => self.ahead.grow(PASSING, error.retry_after()),
+            Err(error) => match (error.wait_end(), error.retry_after()) {
+                // Another process is at it: nothing failed.
+                (Some(WaitEnd::Busy), Some(wait)) => self.ahead.rest(wait),
+                (_, retry_after) => self.ahead.grow(PASSING, retry_after),
+            },
         }
     }
 
@@ -274,7 +232,7 @@ impl Client {
     /// Notes a claim that stands in a store from now on, or may stand there. `alone`: it does, and in the shared store, so
     /// that no other does.
     pub fn has_claimed(&self, claim: &Claim, alone: bool) {
-        // std's lock, held for this only; a forked child has an client of its own.
+        // std's lock, held for this only; a forked child has a client of its own.
         let mut claims = self.claims.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if alone {
             claims.clear(); // it was written over whatever stood there
@@ -313,11 +271,6 @@ impl Client {
     pub fn forget_degraded(&self) {
         self.local_store.update(|record, _| *record = Record::default());
     }
-}
-
-/// Whether a refresh ahead of expiry ended because another process is at it: nothing failed.
-pub fn is_elsewhere(error: &Error) -> bool {
-    error.status() == Status::TM_LOCK_TIMEOUT && error.retry_after().is_some()
 }
 
 fn is_later(a: Lineage, b: Lineage) -> bool {

@@ -1,7 +1,7 @@
 //! The callbacks that are set on a handle: log and interrupt.
 
+use crate::call::hooks::{InterruptHook, LogHook};
 use crate::call::log::Level;
-use crate::call::{InterruptHook, LogHook};
 use crate::error::{Error, Status};
 use crate::ffi::boundary::{doing, handle};
 use crate::ffi::error::tm_error;

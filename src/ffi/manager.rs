@@ -9,7 +9,7 @@ use crate::http::message::{Source, Streams, Upload};
 use crate::manager::Manager;
 use crate::request::response::Response;
 use crate::sys::cancel::NoCancel;
-use crate::sys::wiping::SecretWork;
+use crate::sys::zeroing::SecretWork;
 use crate::token::pair::Pair;
 use bytes::Bytes;
 use std::ffi::{c_char, c_void};

@@ -2,6 +2,7 @@
 
 mod histories;
 
+use crate::auth::outcome::AuthOutcome;
 use crate::auth::popup;
 use crate::auth::popup::{AuthAnswer, Endpoint, ServerMessage};
 use crate::client::options::Options;
@@ -9,6 +10,7 @@ use crate::http::date;
 use crate::http::origin::Origins;
 use crate::redact::scrub;
 use crate::request::options::RequestOptions;
+use crate::sys::clock::Tick;
 use crate::sys::secret::Secret;
 use crate::token::jwt;
 use crate::token::record::{Claim, Holding, Record, Spending};
@@ -71,12 +73,17 @@ fn answers(data: &[u8]) {
     };
     let date = (second % 3 > 0).then_some(1_700_000_000);
     let retry_after = (second % 5 == 0).then(|| Duration::from_secs(u64::from(*second)));
-    let answer = AuthAnswer { status, body, date, retry_after, intermediary: None };
+    let answer = AuthAnswer { status, body, date, retry_after, intermediary: None, arrived: Tick(0) };
     let secret = Secret::new("hunter2hunter2");
     for endpoint in [Endpoint::Login, Endpoint::Refresh, Endpoint::Logout] {
         match popup::read(endpoint, &answer, &secret.iter().collect::<Vec<_>>(), 1_700_000_000_000) {
-            Ok(grant) => assert!((200..300).contains(&status) && !grant.access.as_str().is_empty()),
-            Err((_, error)) => assert!(!error.message().contains("hunter2hunter2"), "{error}"),
+            AuthOutcome::Granted(grant) => {
+                assert!((200..300).contains(&status) && !grant.access.as_str().is_empty());
+            }
+            other => {
+                let error = other.into_error().expect("nothing was granted");
+                assert!(!error.message().contains("hunter2hunter2"), "{error}");
+            }
         }
     }
 }

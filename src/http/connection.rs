@@ -10,7 +10,7 @@ use crate::http::protocol::{Head, Protocol};
 use crate::net::stream::Stream;
 use crate::net::{drive::Alarm, drive::Pace};
 use crate::sys::socket::Socket;
-use crate::sys::wiping::Wiped;
+use crate::sys::zeroing::Wiped;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Uri, header};
 use hyper::body::Body;

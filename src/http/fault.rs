@@ -1,7 +1,7 @@
 //! What can go wrong between sending a request and having its whole answer, and what that allows.
 
 use crate::call::Call;
-use crate::error::{Error, Status};
+use crate::error::{Error, Status, WaitEnd};
 use crate::http::connection::Connection;
 use crate::http::tls;
 use crate::http::tls::Side;
@@ -72,7 +72,8 @@ impl Fault {
                 format!(
                     "{what} could not connect within connect_timeout_ms; check the host, the port and the firewall"
                 ),
-            ),
+            )
+            .with_wait_end(WaitEnd::StepDeadline),
             Fault::Connect { dns: true, why, .. } => Error::new(
                 Status::TM_NETWORK,
                 format!("{what} could not find the host ({why}); check its name and this machine's DNS"),
@@ -154,7 +155,7 @@ impl Fault {
     /// What the end of a wait for the server means.
     pub fn of_stopped(stopped: Stopped, call: &Call) -> Fault {
         match stopped {
-            Stopped::StepOutOfTime => Fault::Ended(call.timed_out("waiting for the server")),
+            Stopped::StepOutOfTime => Fault::Ended(call.step_timed_out("waiting for the server")),
             Stopped::Call(error) => Fault::Ended(error),
             // The request may have left by then, so this is not as harmless as a shortage before it.
             Stopped::Unable(cause) => {
@@ -262,15 +263,13 @@ fn is_nonsense(error: &hyper::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::Hooks;
-    use crate::client::credentials::Credentials;
+    use crate::call::hooks::Hooks;
     use std::sync::Arc;
     use std::time::Duration;
 
     #[test]
     fn t3_where_a_wait_for_the_server_fails_the_request_may_have_left() {
-        let credentials = Arc::new(Credentials::new("demo", None).unwrap());
-        let call = Call::begin(Arc::new(Hooks::default()), Duration::from_secs(1), 0, credentials);
+        let call = Call::begin(Arc::new(Hooks::default()), Duration::from_secs(1));
         for code in [libc::EINVAL, libc::ENOMEM] {
             let fault = Fault::of_stopped(Stopped::Unable(io::Error::from_raw_os_error(code)), &call);
             assert!(!fault.nothing_was_written(), "{fault:?}");

@@ -18,7 +18,7 @@ use crate::stats::Stats;
 use crate::sys::clock::Tick;
 use crate::sys::secret::Secret;
 use crate::sys::socket::Socket;
-use crate::sys::wiping::SecretWork;
+use crate::sys::zeroing::SecretWork;
 use http::{HeaderMap, Method, Response, header};
 use hyper::body::{Body, Incoming};
 use std::fmt;

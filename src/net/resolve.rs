@@ -88,12 +88,10 @@ fn ask_the_system(name: &str) -> Found {
 mod tests {
     use super::*;
     use crate::call::Call;
-    use crate::client::credentials::Credentials;
     use std::time::Duration;
 
     fn call() -> Call {
-        let credentials = Arc::new(Credentials::new("demo", None).unwrap());
-        Call::begin(Arc::default(), Duration::from_secs(20), 0, credentials)
+        Call::begin(Arc::default(), Duration::from_secs(20))
     }
 
     /// A claim is renewed meanwhile, or another process would take it over.

@@ -1,8 +1,8 @@
 //! Asking the server: login, refresh and logout over the wire.
 
+use crate::auth::outcome::AuthOutcome;
 use crate::auth::popup;
-use crate::auth::popup::{AuthAnswer, Endpoint, Grant, Refusal};
-use crate::call::Call;
+use crate::auth::popup::{AuthAnswer, Endpoint};
 use crate::call::log::Level;
 use crate::client::Client;
 use crate::client::credentials::Credentials;
@@ -10,12 +10,12 @@ use crate::error::{Error, Result, Status};
 use crate::http::date;
 use crate::http::fault::Fault;
 use crate::http::message::{Answer, Exchange, Outgoing, Reuse, Streams};
-use crate::refresh::{RefreshTransaction, TokenNeed};
+use crate::refresh::need::TokenNeed;
+use crate::refresh::transaction::RefreshTransaction;
 use crate::store::contract::TokenStore;
-use crate::sys::clock::{Tick, unix_millis, unix_seconds};
+use crate::sys::clock::{unix_millis, unix_seconds};
 use crate::sys::failpoint::failpoint;
 use crate::sys::secret::Secret;
-use crate::token::pair::Pair;
 use crate::token::record::{Claim, RENEW_EVERY};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -24,41 +24,17 @@ use std::time::Instant;
 use zeroize::Zeroizing;
 
 /// The largest answer of an auth endpoint.
-const LARGEST: u64 = 1 << 20;
-
-/// A pair as the server gave it, and when.
-pub struct Granted {
-    pub grant: Grant,
-    pub arrived: Tick,
-}
-
-/// How asking ended without a pair.
-pub enum Asked {
-    /// Certainly not a byte was sent.
-    Unsent(Error),
-    Rejected(Error),
-    Forbidden(Error),
-    RateLimited(Error),
-    /// Whether the server did what was asked is unknown.
-    Lost(Error),
-    /// The caller's own time or interrupt ended it; for the token that is the same as lost.
-    Ended(Error),
-}
+pub(super) const LARGEST: u64 = 1 << 20;
 
 impl RefreshTransaction<'_> {
-    pub(super) fn ask_refresh(
-        &self,
-        store: &dyn TokenStore,
-        claim: &Claim,
-        token: &Secret,
-    ) -> std::result::Result<Granted, Asked> {
+    pub(super) fn ask_refresh(&self, store: &dyn TokenStore, claim: &Claim, token: &Secret) -> AuthOutcome {
         self.ask(store, claim, Endpoint::Refresh, popup::refresh_body(token), &[token])
     }
 
-    pub(super) fn ask_login(&self, store: &dyn TokenStore, claim: &Claim) -> std::result::Result<Granted, Asked> {
-        let Credentials { username, password, .. } = &*self.call.credentials;
+    pub(super) fn ask_login(&self, store: &dyn TokenStore, claim: &Claim) -> AuthOutcome {
+        let Credentials { username, password, .. } = self.credentials;
         let Some(password) = password else {
-            return Err(Asked::Unsent(Error::new(Status::TM_LOGIN_REJECTED, "there is no password to log in with")));
+            return AuthOutcome::Unsent(Error::new(Status::TM_LOGIN_REJECTED, "there is no password to log in with"));
         };
         self.ask(store, claim, Endpoint::Login, popup::login_body(username, password), &[password])
     }
@@ -66,7 +42,7 @@ impl RefreshTransaction<'_> {
     /// Whether nothing else could serve the caller. A server that hangs must not cost a caller the time for what comes
     /// next: its own request, while it has a token (F4), or the login where a refresh was tried first (R1).
     fn is_last_resort(&self, endpoint: Endpoint) -> bool {
-        let has_password = self.call.credentials.password.is_some();
+        let has_password = self.credentials.password.is_some();
         let may_log_in = endpoint == Endpoint::Refresh && self.budget.login.get() && has_password;
         !(may_log_in || matches!(self.need, TokenNeed::Ahead))
     }
@@ -78,8 +54,11 @@ impl RefreshTransaction<'_> {
         endpoint: Endpoint,
         body: Zeroizing<Vec<u8>>,
         secrets: &[&Secret],
-    ) -> std::result::Result<Granted, Asked> {
-        let outgoing = auth_request(self.client, endpoint, body).map_err(Asked::Unsent)?;
+    ) -> AuthOutcome {
+        let outgoing = match auth_request(self.client, endpoint, body) {
+            Ok(outgoing) => outgoing,
+            Err(error) => return AuthOutcome::Unsent(error),
+        };
         let redacted = outgoing.redacted();
         self.call.log(Level::Debug, || format!("sending {redacted}"));
         let mut renewed = Instant::now();
@@ -108,18 +87,14 @@ impl RefreshTransaction<'_> {
         );
         failpoint("answered");
         match sent.map_err(|fault| fault.hung(self.call, &format!("{} at {}", endpoint.name(), outgoing.url))) {
-            Err(Fault::Ended(error)) if error.status() == Status::TM_TIMEOUT && !self.call.left().is_zero() => {
-                Err(Asked::Lost(error))
-            }
-            Err(Fault::Ended(error)) => Err(Asked::Ended(error)),
-            Err(Fault::TooLarge(limit)) => Err(Asked::Lost(Error::new(
+            Err(Fault::TooLarge(limit)) => AuthOutcome::Unknown(Error::new(
                 Status::TM_RESPONSE_TOO_LARGE,
                 format!(
                     "{redacted} got an answer of more than {limit} bytes; check that the host is the API's address"
                 ),
-            ))),
-            Err(fault) if fault.nothing_was_written() => Err(Asked::Unsent(fault.into_error(&redacted))),
-            Err(fault) => Err(Asked::Lost(fault.into_error(&redacted))),
+            )),
+            Err(fault) if fault.nothing_was_written() => AuthOutcome::Unsent(fault.into_error(&redacted)),
+            Err(fault) => AuthOutcome::Unknown(fault.into_error(&redacted)),
             Ok(answer) => {
                 let others = client.secrets();
                 read(endpoint, answer, &secrets.iter().copied().chain(&others).collect::<Vec<_>>())
@@ -128,7 +103,7 @@ impl RefreshTransaction<'_> {
     }
 }
 
-fn read(endpoint: Endpoint, answer: Answer, secrets: &[&Secret]) -> std::result::Result<Granted, Asked> {
+fn read(endpoint: Endpoint, answer: Answer, secrets: &[&Secret]) -> AuthOutcome {
     let date = answer.header(header::DATE).and_then(date::http_date);
     let retry_after = answer.header(header::RETRY_AFTER).and_then(|text| date::retry_after(text, date, unix_seconds()));
     let arrived = answer.arrived;
@@ -139,19 +114,12 @@ fn read(endpoint: Endpoint, answer: Answer, secrets: &[&Secret]) -> std::result:
         date,
         retry_after,
         intermediary: answer.intermediary.as_deref(),
+        arrived,
     };
-    match popup::read(endpoint, &answer, secrets, unix_millis()) {
-        Ok(grant) => Ok(Granted { grant, arrived }),
-        Err((refusal, error)) => Err(match refusal {
-            Refusal::Rejected => Asked::Rejected(error),
-            Refusal::Forbidden => Asked::Forbidden(error),
-            Refusal::RateLimited => Asked::RateLimited(error),
-            Refusal::Failed | Refusal::Unusable => Asked::Lost(error),
-        }),
-    }
+    popup::read(endpoint, &answer, secrets, unix_millis())
 }
 
-fn auth_request(client: &Client, endpoint: Endpoint, body: Zeroizing<Vec<u8>>) -> Result<Outgoing> {
+pub(super) fn auth_request(client: &Client, endpoint: Endpoint, body: Zeroizing<Vec<u8>>) -> Result<Outgoing> {
     let mut headers = HeaderMap::clone(&client.transport.headers);
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     if !body.is_empty() {
@@ -164,31 +132,4 @@ fn auth_request(client: &Client, endpoint: Endpoint, body: Zeroizing<Vec<u8>>) -
         authorization: None,
         body: if body.is_empty() { Bytes::new() } else { Bytes::from_owner(body) },
     })
-}
-
-/// Tells the server to revoke every token of the client.
-pub fn logout(client: &Client, call: &Call, pair: &Pair) -> Result<()> {
-    let mut outgoing = auth_request(client, Endpoint::Logout, Zeroizing::new(Vec::new()))?;
-    outgoing.authorization = Some(pair.bearer.clone());
-    let redacted = outgoing.redacted();
-    call.log(Level::Debug, || format!("sending {redacted}"));
-    let mut exchange = Exchange { deadline: call.deadline(), limit: LARGEST, on_tick: None };
-    let answer = client
-        .transport
-        .send(call, &client.stats, &outgoing, Reuse::Never, &mut Streams::default(), &mut exchange)
-        .map_err(|fault| fault.hung(call, &format!("the logout at {}", outgoing.url)).into_error(&redacted))?;
-    client.stats.logouts.add_one();
-    let others = client.secrets();
-    let secrets: Vec<&Secret> = std::iter::once(&pair.access).chain(&pair.refresh).chain(&others).collect();
-    match answer.status {
-        200..300 => Ok(()),
-        401 => Err(Error::new(
-            Status::TM_UNAUTHORIZED,
-            format!(
-                "{redacted} was answered 401: the token was no longer valid there; the local and the stored ones are gone"
-            ),
-        )
-        .with_http_status(401)),
-        _ => Err(crate::request::response::explain(&redacted, &answer, &secrets)),
-    }
 }

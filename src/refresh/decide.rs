@@ -1,31 +1,49 @@
-//! What the record calls for: reads it as this process sees it, and decides. Nothing is sent or written here.
+//! What the record calls for. Pure: the record, the time and what else matters come in as values, and nothing is sent,
+//! written, counted or logged here.
 
-use crate::call::log::Level;
-use crate::error::{Error, Result, Status};
-use crate::refresh::{Outcome, RefreshTransaction, TokenNeed};
-use crate::store::contract::{Loaded, TokenStore};
-use crate::sys::clock;
-use crate::sys::clock::Tick;
+use crate::error::{Error, Status};
+use crate::refresh::need::{Budget, TokenNeed};
 use crate::sys::secret::Secret;
 use crate::token::fingerprint::Fingerprint;
-use crate::token::freshness::Lifetime;
-use crate::token::pair::{Lineage, Pair, PairParts, RecoveryStage};
-use crate::token::record::{Holding, Record, StoredPair};
-use std::sync::atomic::Ordering;
+use crate::token::freshness::Freshness;
+use crate::token::pair::{Lineage, Pair};
+use crate::token::record::Record;
 use std::time::Duration;
 
-/// What the record calls for.
-pub(super) enum Plan {
+/// The record, as this process and this call see it.
+pub struct View<'a> {
+    pub record: &'a Record,
+    /// Milliseconds on the store's clock.
+    pub now: i64,
+    /// The identity that the record's fingerprints are keyed with.
+    pub client_id: &'a str,
+    /// The pair in the record, if this client may use it, and what it is at this moment.
+    pub pair: Option<(&'a Pair, Freshness)>,
+    /// Where the pair stands that this process holds.
+    pub last_seen: Option<Lineage>,
+    pub has_password: bool,
+    /// Whether somebody logged out after the call had begun.
+    pub is_logged_out: bool,
+    /// For how long the credentials are suspended. Asked only where a login is due and any credentials are: the answer
+    /// takes a slow hash.
+    pub suspended_for: &'a dyn Fn() -> Option<Duration>,
+}
+
+/// What to do next.
+#[derive(Debug, PartialEq)]
+pub enum Step {
     /// Take over the pair that is there.
-    Adopt(Pair),
-    /// Someone else is at it.
+    Adopt,
+    /// Another process has the claim, for this long at the most.
     Wait(Duration),
-    Refresh(Spend),
+    Refresh(RefreshToken),
     Login,
+    Refuse(Refusal),
 }
 
 /// A refresh token that may be sent, and what is known of it.
-pub(super) struct Spend {
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefreshToken {
     pub token: Secret,
     /// Unix seconds on this machine's clock.
     pub expires_at: Option<i64>,
@@ -34,158 +52,107 @@ pub(super) struct Spend {
     pub is_replay: bool,
 }
 
-impl RefreshTransaction<'_> {
-    pub(super) fn plan(&self, store: &dyn TokenStore, loaded: &Loaded) -> Outcome<Plan> {
-        let Loaded { record, now, .. } = loaded;
-        self.not_logged_out(&record.holding(&self.client.client_id, *now))?;
-        let stored = self.pair_in(loaded);
-        let lineage = stored.as_ref().map(|pair| pair.lineage);
-        if let Some(pair) = stored
-            && self.need.is_met_by(&pair, pair.freshness(Tick::now()))
-            && !record.is_rolled_back(&self.client.client_id, self.lineage())
-        {
-            return Ok(Plan::Adopt(pair));
-        }
-        if let Some(left) = record.claimed_for(*now) {
-            return Ok(Plan::Wait(left));
-        }
-        if let Some(left) = record.rate_limited_for(*now) {
-            return Err(rate_limited(left).into());
-        }
-        if let Some(spend) = self.spendable(record, lineage, *now) {
-            return Ok(Plan::Refresh(spend));
-        }
-        self.may_login(store, record, *now)?;
-        Ok(Plan::Login)
-    }
+/// Why nothing may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    LoggedOut,
+    /// 429: the server asked everybody to wait.
+    RateLimited(Duration),
+    NoPassword,
+    /// R1: the call has spent its one refresh and its one login.
+    BudgetSpent,
+    /// R5: these credentials were refused.
+    Suspended(Duration),
+}
 
-    /// The refresh token in the record, if it may be sent.
-    fn spendable(&self, record: &Record, lineage: Option<Lineage>, now: i64) -> Option<Spend> {
-        if matches!(self.need, TokenNeed::Login(_)) || !self.budget.refresh.get() {
-            return None;
-        }
-        let token = record.pair.refresh_token.clone()?;
-        let is_over = record.pair.refresh_expires_at.is_some_and(|at| at <= now.div_euclid(1000));
-        let expires_at = record.pair.refresh_expires_at.map(|at| clock::to_ours(at, now));
-        let is_replay = record.is_spent(&self.client.client_id, self.lineage());
-        // T3: without a password there is nothing to lose: once, after the lease, a spent one is tried again.
-        let name = Fingerprint::of(&self.client.client_id, &token);
-        let last_chance = self.call.credentials.password.is_none() && record.replays_of(&name) == 0;
-        let may = !is_over && (!is_replay || last_chance);
-        may.then_some(Spend { token, expires_at, lineage: lineage?, is_replay })
+pub fn decide(view: &View<'_>, need: &TokenNeed, budget: &Budget) -> Step {
+    let View { record, now, .. } = view;
+    if view.is_logged_out {
+        return Step::Refuse(Refusal::LoggedOut);
     }
+    let is_met = view.pair.is_some_and(|(pair, freshness)| need.is_met_by(pair, freshness));
+    if is_met && !record.is_rolled_back(view.client_id, view.last_seen) {
+        return Step::Adopt;
+    }
+    if let Some(left) = record.claimed_for(*now) {
+        return Step::Wait(left);
+    }
+    if let Some(left) = record.rate_limited_for(*now) {
+        return Step::Refuse(Refusal::RateLimited(left));
+    }
+    if let Some(token) = refresh_token(view, need, budget) {
+        return Step::Refresh(token);
+    }
+    match may_login(view, budget) {
+        Ok(()) => Step::Login,
+        Err(refusal) => Step::Refuse(refusal),
+    }
+}
 
-    pub(super) fn may_login(&self, store: &dyn TokenStore, record: &Record, now: i64) -> Result<()> {
-        if self.call.credentials.password.is_none() {
-            return Err(Error::new(
+/// The refresh token in the record, if it may be sent.
+fn refresh_token(view: &View<'_>, need: &TokenNeed, budget: &Budget) -> Option<RefreshToken> {
+    let View { record, client_id, .. } = view;
+    if matches!(need, TokenNeed::Login(_)) || !budget.refresh.get() {
+        return None;
+    }
+    let (pair, _) = view.pair?;
+    let token = record.pair.refresh_token.clone()?;
+    let is_over = record.pair.refresh_expires_at.is_some_and(|at| at <= view.now.div_euclid(1000));
+    let is_replay = record.is_spent(client_id, view.last_seen);
+    // T3: without a password there is nothing to lose: once, after the lease, a spent one is tried again.
+    let is_last_chance = !view.has_password && record.replays_of(&Fingerprint::of(client_id, &token)) == 0;
+    let may_be_sent = !is_over && (!is_replay || is_last_chance);
+    may_be_sent.then_some(RefreshToken { token, expires_at: pair.refresh_expires_at, lineage: pair.lineage, is_replay })
+}
+
+/// R1, R5: whether a login may be sent.
+pub fn may_login(view: &View<'_>, budget: &Budget) -> Result<(), Refusal> {
+    if !view.has_password {
+        return Err(Refusal::NoPassword);
+    }
+    if !budget.login.get() {
+        return Err(Refusal::BudgetSpent);
+    }
+    if view.record.suspensions.is_empty() {
+        return Ok(());
+    }
+    match (view.suspended_for)() {
+        None => Ok(()),
+        Some(left) => Err(Refusal::Suspended(left)),
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Error {
+        match refusal {
+            Refusal::LoggedOut => Error::new(
+                Status::TM_UNAUTHORIZED,
+                "the manager was logged out while this call was under way; make the call again to log in anew",
+            ),
+            Refusal::RateLimited(left) => Error::new(
+                Status::TM_RATE_LIMITED,
+                format!("nothing was sent: the server asked for a pause, which lasts another {} s", left.as_secs() + 1),
+            )
+            .with_retry_after(Some(left)),
+            Refusal::NoPassword => Error::new(
                 Status::TM_LOGIN_REJECTED,
                 "only a login could help, and there is no password; give one with tm_set_credentials, or tokens with tm_set_tokens",
-            ));
-        }
-        if !self.budget.login.get() {
-            return Err(Error::new(
+            ),
+            Refusal::BudgetSpent => Error::new(
                 Status::TM_UNAUTHORIZED,
                 "the server refused what the call's one refresh and one login gave; see whether the account may do this",
-            ));
-        }
-        if record.suspensions.is_empty() {
-            return Ok(());
-        }
-        // Made here also where it is not asked for: `publish` needs it, and a slow hash is not made under the store's
-        // lock.
-        let mark = self.call.credentials.mark(&self.client.client_id, store.marks());
-        if self.call.credentials.lifts_suspension() {
-            return Ok(());
-        }
-        match record.suspended_for(mark, now) {
-            None => Ok(()),
-            Some(left) => {
-                self.client.stats.logins_suspended.add_one();
-                Err(Error::new(
-                    Status::TM_LOGIN_SUSPENDED,
-                    format!(
-                        "no login was tried: the credentials were refused, and the next try is in {} s; correct them with tm_set_credentials",
-                        left.as_secs() + 1
-                    ),
-                )
-                .with_retry_after(Some(left)))
-            }
-        }
-    }
-
-    /// A call never logs in after a logout that came after it began: in this process, or, by the tombstone that
-    /// it left in the store, in another.
-    fn not_logged_out(&self, holding: &Holding) -> Result<()> {
-        let is_tombstone = matches!(holding, Holding::Tombstone(_));
-        let was_alive = self.seen_alive.replace(self.seen_alive.get() || !is_tombstone);
-        if self.client.logouts.load(Ordering::Relaxed) == self.call.logouts && !(is_tombstone && was_alive) {
-            return Ok(());
-        }
-        Err(Error::new(
-            Status::TM_UNAUTHORIZED,
-            "the manager was logged out while this call was under way; make the call again to log in anew",
-        ))
-    }
-
-    pub(super) fn lineage(&self) -> Option<Lineage> {
-        self.client.current.load().as_ref().map(|pair| pair.lineage)
-    }
-
-    /// The pair in the record, as this process would hold it.
-    pub(super) fn pair_in(&self, loaded: &Loaded) -> Option<Pair> {
-        let Loaded { record, now, .. } = loaded;
-        let StoredPair { access_token: Some(access), .. } = &record.pair else {
-            return None;
-        };
-        if !self.client.is_owner_of(record) {
-            self.call.log(Level::Warning, || {
-                "the store holds a token of another host or user under this client_id; give each its own".to_owned()
-            });
-            return None;
-        }
-        let client_id = &self.client.client_id;
-        let foreign = || Lineage { family: Fingerprint::of(client_id, access).number(), generation: 0 };
-        let lineage = record.lineage(client_id).unwrap_or_else(foreign);
-        let pair = Pair::new(PairParts {
-            access: access.clone(),
-            refresh: record.pair.refresh_token.clone(),
-            lifetime: self.lifetime_in(record, *now),
-            refresh_expires_at: record.pair.refresh_expires_at.map(|at| clock::to_ours(at, *now)),
-            lineage,
-            local_only: false,
-            recovery_stage: RecoveryStage::None,
-        });
-        if let Err(error) = &pair {
-            self.call.log(Level::Warning, || format!("the store holds a token that can not be used: {error}"));
-        }
-        pair.ok()
-    }
-
-    /// F1: by the store's clock, which everyone who shares it reads: where we wrote it to the millisecond, else by
-    /// `expires_at`.
-    fn lifetime_in(&self, record: &Record, now: i64) -> Lifetime {
-        let window = self.client.window();
-        let holding = record.holding(&self.client.client_id, now);
-        let ours = record.described.as_ref().is_some_and(|token| holding == Holding::Pair(token.clone()));
-        if let (true, Some(stored_at), Some(lifetime)) = (ours, record.pair.stored_at, record.pair.lifetime_ms) {
-            let age = u64::try_from(now.saturating_sub(stored_at)).unwrap_or(0);
-            // Counted back from now: what was stored before this machine's last start lies before its clock began.
-            return Lifetime::new(Tick::now(), Duration::from_millis(lifetime), window).aged(age);
-        }
-        match record.pair.expires_at.filter(|at| *at != 0) {
-            None => Lifetime::UNKNOWN,
-            Some(at) => match u64::try_from(at.saturating_mul(1000).saturating_sub(now)) {
-                Ok(left) if left > 0 => Lifetime::new(Tick::now(), Duration::from_millis(left), window),
-                _ => Lifetime { due: Tick(0), dead: Tick(0), expires: Tick(0) },
-            },
+            ),
+            Refusal::Suspended(left) => Error::new(
+                Status::TM_LOGIN_SUSPENDED,
+                format!(
+                    "no login was tried: the credentials were refused, and the next try is in {} s; correct them with tm_set_credentials",
+                    left.as_secs() + 1
+                ),
+            )
+            .with_retry_after(Some(left)),
         }
     }
 }
 
-fn rate_limited(left: Duration) -> Error {
-    Error::new(
-        Status::TM_RATE_LIMITED,
-        format!("nothing was sent: the server asked for a pause, which lasts another {} s", left.as_secs() + 1),
-    )
-    .with_retry_after(Some(left))
-}
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,13 @@
 //! What is written when the server has answered: a new pair, a refusal, a pause, or that nothing came of it.
 
+use crate::auth::outcome::Grant;
 use crate::call::backoff::PASSING;
 use crate::call::log::Level;
 use crate::error::{Error, Result};
-use crate::refresh::{Failure, Granted, Outcome, RefreshTransaction, Spend, Step, TokenNeed};
-use crate::store::contract::{Loaded, TokenStore};
+use crate::refresh::decide::RefreshToken;
+use crate::refresh::need::TokenNeed;
+use crate::refresh::transaction::{Failure, RefreshTransaction, Stepped, Target};
+use crate::store::contract::{Change, Loaded, TokenStore};
 use crate::sys::clock::{Tick, unix_seconds};
 use crate::sys::failpoint::failpoint;
 use crate::token::freshness::Freshness;
@@ -17,24 +20,23 @@ impl RefreshTransaction<'_> {
     /// T1: the new pair is in the store before any caller gets it.
     pub(super) fn publish(
         &self,
-        store: &dyn TokenStore,
-        local_only: bool,
+        target: Target<'_>,
         holding: &Holding,
-        granted: Granted,
+        grant: Grant,
         lineage: Lineage,
-        spent: Option<&Spend>,
-    ) -> Outcome<Step> {
-        let Granted { grant, arrived } = granted;
+        spent: Option<&RefreshToken>,
+    ) -> Stepped {
+        let Target { store, is_local } = target;
         let kept = spent.filter(|_| grant.refresh.is_none());
         let refresh_expires_at =
             grant.refresh_lifetime.map(|left| unix_seconds().saturating_add_unsigned(left.as_secs()));
         let parts = PairParts {
             access: grant.access,
             refresh: kept.map(|spend| spend.token.clone()).or(grant.refresh),
-            lifetime: self.client.lifetime(arrived, grant.lifetime),
+            lifetime: self.client.lifetime(grant.arrived, grant.lifetime),
             refresh_expires_at: refresh_expires_at.or(kept.and_then(|spend| spend.expires_at)),
             lineage,
-            local_only,
+            local_only: is_local,
             recovery_stage: match (self.need, lineage.generation) {
                 (TokenNeed::Other(_), 0) => RecoveryStage::LoggedIn,
                 (TokenNeed::Other(_), _) => RecoveryStage::Refreshed,
@@ -42,7 +44,7 @@ impl RefreshTransaction<'_> {
             },
         };
         let pair = Pair::new(PairParts { access: parts.access.clone(), refresh: parts.refresh.clone(), ..parts })?;
-        let last_seen = self.lineage();
+        let last_seen = self.last_seen();
         let (mut published, mut theirs_serves) = (false, true);
         // T1: whoever wants to end the call just now would lose a pair that nobody else has.
         let mut publish = |record: &mut Record, now: i64| {
@@ -51,7 +53,7 @@ impl RefreshTransaction<'_> {
             if published {
                 self.client.stamp_owner(record);
                 if lineage.generation == 0 && !record.suspensions.is_empty() {
-                    record.lift(self.call.credentials.mark(&self.client.client_id, store.marks()));
+                    record.lift(self.credentials.fingerprint(&self.client.client_id, store.fingerprint_key()));
                 }
             } else {
                 let theirs = self.pair_in(&Loaded { record: record.clone(), now, discarded: None });
@@ -65,7 +67,7 @@ impl RefreshTransaction<'_> {
             Ok(()) if published => pair,
             // Somebody was first: theirs is the pair. The loser's family is left alone, for to log it out
             // would revoke everything.
-            Ok(()) if theirs_serves => return Ok(Step::Again),
+            Ok(()) if theirs_serves => return Ok(None),
             // Unless the clocks of those who share the store are so far apart that it is over before it gets here.
             Ok(()) => {
                 self.call.log(Level::Warning, || {
@@ -93,7 +95,7 @@ impl RefreshTransaction<'_> {
                 None => format!("{how}: the token {} lives until the server refuses it", self.client.label_of(&pair)),
             }
         });
-        Ok(Step::Done(self.client.install(Arc::new(pair))))
+        Ok(Some(self.client.install(Arc::new(pair))))
     }
 
     /// T5: a pair that only this process knows.
@@ -108,11 +110,11 @@ impl RefreshTransaction<'_> {
 
     /// R5: notes that the credentials were refused, for everyone who shares the store.
     pub(super) fn suspend(&self, store: &dyn TokenStore, claim: &Claim, error: Error) -> Error {
-        self.call.credentials.end_lift();
-        let mark = self.call.credentials.mark(&self.client.client_id, store.marks());
+        self.credentials.end_lift();
+        let fingerprint = self.credentials.fingerprint(&self.client.client_id, store.fingerprint_key());
         let mut wait = Duration::ZERO;
         self.best_effort(store, &mut |record, now| {
-            wait = record.suspend(mark, now);
+            wait = record.suspend(fingerprint, now);
             record.release(claim, Spending::Nothing);
             true
         });
@@ -137,7 +139,7 @@ impl RefreshTransaction<'_> {
     }
 
     /// A change that only makes it quicker for others: if it fails, the lease runs out.
-    pub(super) fn best_effort(&self, store: &dyn TokenStore, change: &mut dyn FnMut(&mut Record, i64) -> bool) {
+    pub(super) fn best_effort(&self, store: &dyn TokenStore, change: Change<'_>) {
         if let Err(Failure::Store(fault)) = self.change(store, change) {
             self.call.log(Level::Warning, || format!("a claim was left to run out: {}", fault.error));
         }

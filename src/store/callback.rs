@@ -83,9 +83,9 @@ impl CallbackStore {
                     return Err(fault("the lock callback of the token store failed", false));
                 }
                 Some(Reply::No) if left.is_zero() => {
-                    let error = Error::new(
-                        Status::TM_LOCK_TIMEOUT,
+                    let error = Error::busy(
                         "the lock of the token store stayed with another process for too long; see what holds it",
+                        None,
                     );
                     return Err(StoreFault { error, maybe_written: false });
                 }

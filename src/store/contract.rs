@@ -36,7 +36,7 @@ pub trait TokenStore: Debug + Send + Sync {
     fn is_shared(&self) -> bool;
 
     /// What names credentials in the record.
-    fn marks(&self) -> FingerprintKey<'_> {
+    fn fingerprint_key(&self) -> FingerprintKey<'_> {
         if self.is_shared() { FingerprintKey::Open } else { FingerprintKey::Process }
     }
 

@@ -83,7 +83,7 @@ impl Seal {
     }
 
     /// What names credentials in a record that is sealed with these keys.
-    pub fn marks(&self) -> &hmac::Key {
+    pub fn fingerprint_key(&self) -> &hmac::Key {
         &self.keys[0].marks
     }
 }

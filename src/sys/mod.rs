@@ -14,4 +14,4 @@ pub mod socket;
 pub mod stack;
 pub mod thread;
 pub mod user;
-pub mod wiping;
+pub mod zeroing;

@@ -14,15 +14,15 @@ struct Slot {
     since: AtomicU64,
 }
 
-static NOTED: [Slot; SLOTS] = [const { Slot { mark: AtomicU64::new(0), since: AtomicU64::new(0) } }; SLOTS];
+static RECENT: [Slot; SLOTS] = [const { Slot { mark: AtomicU64::new(0), since: AtomicU64::new(0) } }; SLOTS];
 
-/// What names something without telling it.
+/// A name for something that happened, which does not tell what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark(u64);
+pub struct Event(u64);
 
-impl Mark {
+impl Event {
     /// Of what is sent to a server, or said of it.
-    pub fn of(server: &str, parts: &[&[u8]]) -> Mark {
+    pub fn of(server: &str, parts: &[&[u8]]) -> Event {
         let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, b"tokenmgr: what is remembered"));
         for part in [server.as_bytes()].iter().chain(parts) {
             context.update(&part.len().to_le_bytes());
@@ -30,7 +30,7 @@ impl Mark {
         }
         let (mut number, tag) = ([0; 8], context.sign());
         number.copy_from_slice(&tag.as_ref()[..8]);
-        Mark(u64::from_le_bytes(number).max(1))
+        Event(u64::from_le_bytes(number).max(1))
     }
 
     pub fn number(self) -> u64 {
@@ -38,11 +38,11 @@ impl Mark {
     }
 
     fn slot(self) -> &'static Slot {
-        &NOTED[self.0 as usize % SLOTS]
+        &RECENT[self.0 as usize % SLOTS]
     }
 
-    /// Whether it was noted in this time.
-    pub fn was_noted_within(self, time: Duration) -> bool {
+    /// Whether it happened within this time.
+    pub fn happened_within(self, time: Duration) -> bool {
         let slot = self.slot();
         slot.mark.load(Ordering::Acquire) == self.0
             && Tick::now() < Tick(slot.since.load(Ordering::Relaxed)).after(time)
@@ -61,14 +61,14 @@ mod tests {
 
     #[test]
     fn what_was_noted_is_known_until_it_is_another_or_the_time_is_over() {
-        let mark = |server, secret: &str| Mark::of(server, &[b"role", secret.as_bytes()]);
+        let mark = |server, secret: &str| Event::of(server, &[b"role", secret.as_bytes()]);
         let wrong = mark("vault-1", "wrong");
-        assert!(!wrong.was_noted_within(Duration::from_secs(60)));
+        assert!(!wrong.happened_within(Duration::from_secs(60)));
         wrong.note();
-        assert!(mark("vault-1", "wrong").was_noted_within(Duration::from_secs(60)));
-        assert!(!wrong.was_noted_within(Duration::ZERO));
-        for other in [mark("vault-1", "right"), mark("vault-2", "wrong"), Mark::of("vault-1", &[b"rolewrong"])] {
-            assert!(other != wrong && !other.was_noted_within(Duration::from_secs(60)));
+        assert!(mark("vault-1", "wrong").happened_within(Duration::from_secs(60)));
+        assert!(!wrong.happened_within(Duration::ZERO));
+        for other in [mark("vault-1", "right"), mark("vault-2", "wrong"), Event::of("vault-1", &[b"rolewrong"])] {
+            assert!(other != wrong && !other.happened_within(Duration::from_secs(60)));
         }
     }
 }

@@ -39,6 +39,9 @@ impl Lifetime {
     /// The lifetime of a token of which nobody said when it ends: only a 401 tells.
     pub const UNKNOWN: Lifetime = Lifetime { due: Tick::NEVER, dead: Tick::NEVER, expires: Tick::NEVER };
 
+    /// The lifetime of a token that has run out.
+    pub const OVER: Lifetime = Lifetime { due: Tick(0), dead: Tick(0), expires: Tick(0) };
+
     /// A token that was issued at `issued` (counted from before the request was sent, so never too
     /// late) and lives for `lifetime`. The window and its jitter take a quarter of the lifetime each at
     /// the most, so that a short-lived token is not refreshed all the time.

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::sys::clock::{Tick, unix_seconds};
-use crate::sys::secret::Secret;
+use crate::sys::secret::{Secret, random};
 use crate::token::freshness::{Freshness, Lifetime};
 use bytes::Bytes;
 use http::HeaderValue;
@@ -90,22 +90,50 @@ impl Pair {
         })
     }
 
+    /// A pair that came from outside: the first of a family of its own.
+    pub fn given(
+        access: Secret,
+        refresh: Option<Secret>,
+        lifetime: Lifetime,
+        refresh_expires_at: Option<i64>,
+    ) -> Result<Pair> {
+        Pair::new(PairParts {
+            access,
+            refresh,
+            lifetime,
+            refresh_expires_at,
+            lineage: Lineage { family: u128::from_le_bytes(random()), generation: 0 },
+            local_only: false,
+            recovery_stage: RecoveryStage::None,
+        })
+    }
+
     /// P1: the pair as a forked child may have it.
     pub fn without_refresh(&self) -> Pair {
+        Pair { refresh: None, refresh_expires_at: None, given_up: AtomicBool::new(false), ..self.copied() }
+    }
+
+    /// T5: the pair, published: others may send its refresh token from now on.
+    pub fn known_to_all(&self) -> Pair {
+        Pair { local_only: false, ..self.copied() }
+    }
+
+    fn copied(&self) -> Pair {
+        let copy = |flag: &AtomicBool| AtomicBool::new(flag.load(Ordering::Relaxed));
         Pair {
             access: self.access.clone(),
-            refresh: None,
+            refresh: self.refresh.clone(),
             bearer: self.bearer.clone(),
             lifetime: self.lifetime,
             expires_at: self.expires_at,
-            refresh_expires_at: None,
+            refresh_expires_at: self.refresh_expires_at,
             lineage: self.lineage,
             local_only: self.local_only,
             recovery_stage: self.recovery_stage,
             made: self.made,
-            accepted: AtomicBool::new(self.accepted.load(Ordering::Relaxed)),
-            rejected: AtomicBool::new(self.is_rejected()),
-            given_up: AtomicBool::new(false),
+            accepted: copy(&self.accepted),
+            rejected: copy(&self.rejected),
+            given_up: copy(&self.given_up),
         }
     }
 

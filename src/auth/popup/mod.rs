@@ -2,8 +2,10 @@
 //!
 //! To speak to another API, add a dialect beside `popup` here; nothing else knows these shapes.
 
+use crate::auth::outcome::{AuthOutcome, Grant};
 use crate::error::{Error, Status};
 use crate::redact::{repeats, scrub, scrub_echo};
+use crate::sys::clock::Tick;
 use crate::sys::secret::Secret;
 use crate::token::jwt;
 use serde_json::Value;
@@ -77,86 +79,63 @@ pub struct AuthAnswer<'a> {
     pub retry_after: Option<Duration>,
     /// Where an intermediary refused: who, and what to do.
     pub intermediary: Option<&'a str>,
-}
-
-/// A token pair as the server granted it.
-#[derive(Debug)]
-pub struct Grant {
-    pub access: Secret,
-    pub refresh: Option<Secret>,
-    /// How long the access token lives from now on; `None`: nobody said, or nobody said it credibly.
-    pub lifetime: Option<Duration>,
-    pub refresh_lifetime: Option<Duration>,
-}
-
-/// How an auth endpoint said no.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The credentials, or the refresh token: asking again with the same ones is no use.
-    Rejected,
-    /// R4: the IP address.
-    Forbidden,
-    /// 429: not now.
-    RateLimited,
-    /// 5xx: what became of the request is unknown.
-    Failed,
-    /// An answer that holds no usable token.
-    Unusable,
+    pub arrived: Tick,
 }
 
 /// Reads the answer to a login or a refresh. `now` is this machine's wall clock in milliseconds.
-pub fn read(
-    endpoint: Endpoint,
-    answer: &AuthAnswer<'_>,
-    secrets: &[&Secret],
-    now: i64,
-) -> Result<Grant, (Refusal, Error)> {
+pub fn read(endpoint: Endpoint, answer: &AuthAnswer<'_>, secrets: &[&Secret], now: i64) -> AuthOutcome {
     if (200..300).contains(&answer.status) {
-        return grant(answer, now).map_err(|why| (Refusal::Unusable, unusable(endpoint, answer, why)));
+        return match grant(answer, now) {
+            Ok(grant) => AuthOutcome::Granted(grant),
+            Err(why) => AuthOutcome::Unknown(unusable(endpoint, answer, why)),
+        };
     }
     if let Some(why) = answer.intermediary {
+        let error = refused_by_intermediary(endpoint, answer, why);
         // R4: a 403 spends nothing, an intermediary's neither.
-        let refusal = if answer.status == 403 { Refusal::Forbidden } else { Refusal::Unusable };
-        return Err((refusal, refused_by_intermediary(endpoint, answer, why)));
+        return match answer.status {
+            403 => AuthOutcome::Forbidden(error),
+            _ => AuthOutcome::Unknown(error),
+        };
     }
     let words = ServerMessage::read(answer.body, secrets);
-    let (refusal, error) = match answer.status {
+    let (outcome, error): (fn(Error) -> AuthOutcome, Error) = match answer.status {
         // The API says what it refuses. Without a word it is a gateway's page, which knows no credentials.
-        400 | 422 if words.is_empty() => (Refusal::Unusable, unusable(endpoint, answer, "it is not the API's own")),
+        400 | 422 if words.is_empty() => (AuthOutcome::Unknown, unusable(endpoint, answer, "it is not the API's own")),
         407 => (
-            Refusal::Unusable,
+            AuthOutcome::Unknown,
             unusable(endpoint, answer, "a proxy wants a username and a password; check the option proxy"),
         ),
         400 | 401 | 422 if endpoint == Endpoint::Login => (
-            Refusal::Rejected,
+            AuthOutcome::Rejected,
             Error::new(
                 Status::TM_LOGIN_REJECTED,
                 format!("the login was refused{words}; check the username and the password"),
             ),
         ),
         400 | 401 | 422 => (
-            Refusal::Rejected,
+            AuthOutcome::Rejected,
             Error::new(Status::TM_LOGIN_REJECTED, format!("the refresh token was refused{words}; log in again")),
         ),
-        403 => (Refusal::Forbidden, forbidden(endpoint.path(), &words)),
+        403 => (AuthOutcome::Forbidden, forbidden(endpoint.path(), &words)),
         429 => (
-            Refusal::RateLimited,
+            AuthOutcome::RateLimited,
             Error::new(
                 Status::TM_RATE_LIMITED,
                 format!("POST {} was answered 429{words}; wait before the next try", endpoint.path()),
             ),
         ),
         500.. => (
-            Refusal::Failed,
+            AuthOutcome::Unknown,
             Error::new(
                 Status::TM_SERVER_ERROR,
                 format!("POST {} was answered {}{words}; try again later", endpoint.path(), answer.status),
             ),
         ),
-        _ => (Refusal::Unusable, unusable(endpoint, answer, "it is no answer that this endpoint gives")),
+        _ => (AuthOutcome::Unknown, unusable(endpoint, answer, "it is no answer that this endpoint gives")),
     };
     let error = error.with_http_status(answer.status).with_server_code(words.code).with_retry_after(answer.retry_after);
-    Err((refusal, error))
+    outcome(error)
 }
 
 /// R4's message, for auth endpoints and API calls alike.
@@ -220,7 +199,7 @@ fn grant(answer: &AuthAnswer<'_>, now: i64) -> Result<Grant, &'static str> {
         .map(until)
         .or_else(|| seconds(data, "refresh_expires_in").map(|s| (s > 0).then(|| Duration::from_secs(s.unsigned_abs()))))
         .flatten();
-    Ok(Grant { access, refresh, lifetime, refresh_lifetime })
+    Ok(Grant { access, refresh, lifetime, refresh_lifetime, arrived: answer.arrived })
 }
 
 /// F1: the time on the server's clock, in milliseconds. `Date` counts whole seconds only: where it agrees

@@ -4,13 +4,39 @@ use super::*;
 const NOW: i64 = 1_767_225_600_000;
 
 fn read_ok(body: &str, date: Option<i64>) -> Grant {
-    let answer = AuthAnswer { status: 200, body: body.as_bytes(), date, retry_after: None, intermediary: None };
-    read(Endpoint::Login, &answer, &[], NOW).unwrap()
+    let answer = AuthAnswer {
+        status: 200,
+        body: body.as_bytes(),
+        date,
+        retry_after: None,
+        intermediary: None,
+        arrived: Tick(0),
+    };
+    match read(Endpoint::Login, &answer, &[], NOW) {
+        AuthOutcome::Granted(grant) => grant,
+        other => panic!("{other:?}"),
+    }
 }
 
-fn read_error(endpoint: Endpoint, status: u16, body: &str) -> (Refusal, Error) {
-    let answer = AuthAnswer { status, body: body.as_bytes(), date: None, retry_after: None, intermediary: None };
-    read(endpoint, &answer, &[], NOW).unwrap_err()
+fn read_error(endpoint: Endpoint, status: u16, body: &str) -> (&'static str, Error) {
+    let answer = AuthAnswer {
+        status,
+        body: body.as_bytes(),
+        date: None,
+        retry_after: None,
+        intermediary: None,
+        arrived: Tick(0),
+    };
+    let outcome = read(endpoint, &answer, &[], NOW);
+    let kind = match &outcome {
+        AuthOutcome::Granted(_) => "granted",
+        AuthOutcome::Rejected(_) => "rejected",
+        AuthOutcome::Forbidden(_) => "forbidden",
+        AuthOutcome::RateLimited(_) => "rate limited",
+        AuthOutcome::Unknown(_) => "unknown",
+        AuthOutcome::Unsent(_) => "unsent",
+    };
+    (kind, outcome.into_error().unwrap())
 }
 
 #[test]
@@ -80,23 +106,23 @@ fn what_holds_no_usable_token_says_why() {
         (r#"{"access_token":"a\r\nX: y"}"#, "no header can carry"),
     ] {
         let (refusal, error) = read_error(Endpoint::Login, 200, body);
-        assert_eq!(refusal, Refusal::Unusable);
+        assert_eq!(refusal, "unknown");
         assert_eq!(error.status(), Status::TM_BAD_RESPONSE);
         assert!(error.message().contains(why), "{body}: {}", error.message());
     }
     let (refusal, error) = read_error(Endpoint::Login, 404, "nothing here");
-    assert_eq!((refusal, error.http_status()), (Refusal::Unusable, 404));
+    assert_eq!((refusal, error.http_status()), ("unknown", 404));
 }
 
 #[test]
 fn refusals_are_told_apart() {
     for (endpoint, status, refusal, code) in [
-        (Endpoint::Login, 400, Refusal::Rejected, Status::TM_LOGIN_REJECTED),
-        (Endpoint::Login, 401, Refusal::Rejected, Status::TM_LOGIN_REJECTED),
-        (Endpoint::Refresh, 401, Refusal::Rejected, Status::TM_LOGIN_REJECTED),
-        (Endpoint::Login, 403, Refusal::Forbidden, Status::TM_FORBIDDEN),
-        (Endpoint::Refresh, 429, Refusal::RateLimited, Status::TM_RATE_LIMITED),
-        (Endpoint::Login, 503, Refusal::Failed, Status::TM_SERVER_ERROR),
+        (Endpoint::Login, 400, "rejected", Status::TM_LOGIN_REJECTED),
+        (Endpoint::Login, 401, "rejected", Status::TM_LOGIN_REJECTED),
+        (Endpoint::Refresh, 401, "rejected", Status::TM_LOGIN_REJECTED),
+        (Endpoint::Login, 403, "forbidden", Status::TM_FORBIDDEN),
+        (Endpoint::Refresh, 429, "rate limited", Status::TM_RATE_LIMITED),
+        (Endpoint::Login, 503, "unknown", Status::TM_SERVER_ERROR),
     ] {
         let (got, error) = read_error(endpoint, status, r#"{"error":{"name":"n","code":"c","message":"the words"}}"#);
         assert_eq!((got, error.status(), error.http_status()), (refusal, code, status));
@@ -128,14 +154,14 @@ fn s2_the_servers_words_are_scrubbed() {
 proptest::proptest! {
     #[test]
     fn any_body_is_read_or_refused(status in 100u16..600, body: Vec<u8>, date: Option<i64>, now: i64) {
-        let answer = AuthAnswer { status, body: &body, date, retry_after: None, intermediary: None };
+        let answer = AuthAnswer { status, body: &body, date, retry_after: None, intermediary: None, arrived: Tick(0) };
         let _ = read(Endpoint::Refresh, &answer, &[], now);
     }
 
     #[test]
     fn any_instants_are_counted_without_overflow(at: i64, in_: i64, date: Option<i64>, now: i64) {
         let body = format!(r#"{{"access_token":"a","expires_at":{at},"expires_in":{in_},"refresh_expires_at":{in_}}}"#);
-        let answer = AuthAnswer { status: 200, body: body.as_bytes(), date, retry_after: None, intermediary: None };
-        proptest::prop_assert!(read(Endpoint::Login, &answer, &[], now).is_ok());
+        let answer = AuthAnswer { status: 200, body: body.as_bytes(), date, retry_after: None, intermediary: None, arrived: Tick(0) };
+        proptest::prop_assert!(matches!(read(Endpoint::Login, &answer, &[], now), AuthOutcome::Granted(_)));
     }
 }

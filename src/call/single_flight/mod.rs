@@ -1,7 +1,7 @@
 //! Single flight: one caller at a time does what everyone waits for, and whoever waited shares the outcome.
 //!
-//! No lock is held while the holder works: it may run callbacks, fork elsewhere, or never come back (a
-//! callback may `longjmp` away). A holder whose own time has run out is passed over, so nobody waits for
+//! No lock is held while the leader works: it may run callbacks, fork elsewhere, or never come back (a
+//! callback may `longjmp` away). A leader whose own time has run out is passed over, so nobody waits for
 //! one that is gone.
 //!
 //! The lock here is std's, not parking_lot's: threads do wait on it, and parking_lot keeps its waiters in a
@@ -9,7 +9,7 @@
 
 use crate::call::callback::Record;
 use crate::call::{Call, POLL_INTERVAL};
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Result, Status, WaitEnd};
 #[cfg(feature = "shuttle")]
 use shuttle::sync::{Condvar, Mutex, MutexGuard};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 #[cfg(not(feature = "shuttle"))]
 use std::sync::{Condvar, Mutex, MutexGuard};
 
-/// The gate. Whoever holds its [`Flight`] does the work.
+/// What one caller at a time does. The one that has its [`Flight`] leads.
 #[derive(Debug, Default)]
 pub struct SingleFlight {
     state: Mutex<State>,
@@ -26,20 +26,20 @@ pub struct SingleFlight {
 
 #[derive(Debug, Default)]
 struct State {
-    holder: Option<Holder>,
-    /// Rises with every pass given out.
+    leader: Option<Leader>,
+    /// Rises with every flight.
     ticket: u64,
-    /// How the last holder that finished by itself ended.
+    /// How the last leader that finished by itself ended.
     last: Option<(u64, std::result::Result<(), Error>)>,
 }
 
 #[derive(Debug)]
-struct Holder {
+struct Leader {
     ticket: u64,
     call: Arc<Record>,
 }
 
-/// The right to do the work. Dropped without [`Pass::finish`], it tells those who wait nothing.
+/// The right to do the work. Dropped without [`Flight::finish`], it tells those who wait nothing.
 #[derive(Debug)]
 pub struct Flight<'a> {
     single_flight: &'a SingleFlight,
@@ -47,26 +47,26 @@ pub struct Flight<'a> {
     outcome: Option<std::result::Result<(), Error>>,
 }
 
-/// What came of asking to enter.
+/// What came of asking to lead.
 #[derive(Debug)]
 pub enum Entry<'a> {
     /// The caller does the work.
-    Flight(Flight<'a>),
+    Started(Flight<'a>),
     /// Another caller did it meanwhile; this is how it ended.
-    Finished(std::result::Result<(), Error>),
+    Joined(std::result::Result<(), Error>),
 }
 
 impl SingleFlight {
-    /// Enters if nobody is inside; never waits.
+    /// Leads if nobody else does; never waits.
     pub fn try_start(&self, call: &Call) -> Option<Flight<'_>> {
         let mut state = self.lock();
         match state.obstacle() {
             Obstacle::None => Some(self.admit(&mut state, call)),
-            Obstacle::Other(_) | Obstacle::OwnCaller => None,
+            Obstacle::Other(_) | Obstacle::OwnThread => None,
         }
     }
 
-    /// Enters, or waits for whoever is inside and shares the outcome. Waits in slices, within the caller's
+    /// Leads, or waits for the caller that does and shares the outcome. Waits in slices, within the caller's
     /// time, asking its interrupt callback.
     pub fn start_or_join(&self, call: &Call) -> Result<Entry<'_>> {
         let mut waited_for = None;
@@ -75,11 +75,11 @@ impl SingleFlight {
             if let (Some(ticket), Some((finished, outcome))) = (waited_for, &state.last)
                 && *finished >= ticket
             {
-                return Ok(Entry::Finished(outcome.clone()));
+                return Ok(Entry::Joined(outcome.clone()));
             }
             match state.obstacle() {
-                Obstacle::None => return Ok(Entry::Flight(self.admit(&mut state, call))),
-                Obstacle::OwnCaller => return Err(reentrant()),
+                Obstacle::None => return Ok(Entry::Started(self.admit(&mut state, call))),
+                Obstacle::OwnThread => return Err(reentrant()),
                 Obstacle::Other(ticket) => {
                     waited_for.get_or_insert(ticket);
                     drop(self.wait(state, call));
@@ -89,10 +89,10 @@ impl SingleFlight {
         }
     }
 
-    /// Enters, however often others were inside before.
+    /// Leads, however many others did before.
     pub fn start(&self, call: &Call) -> Result<Flight<'_>> {
         loop {
-            if let Entry::Flight(flight) = self.start_or_join(call)? {
+            if let Entry::Started(flight) = self.start_or_join(call)? {
                 return Ok(flight);
             }
         }
@@ -100,7 +100,7 @@ impl SingleFlight {
 
     fn admit(&self, state: &mut State, call: &Call) -> Flight<'_> {
         state.ticket += 1;
-        state.holder = Some(Holder { ticket: state.ticket, call: Arc::clone(call.record()) });
+        state.leader = Some(Leader { ticket: state.ticket, call: Arc::clone(call.record()) });
         Flight { single_flight: self, ticket: state.ticket, outcome: None }
     }
 
@@ -120,19 +120,19 @@ impl SingleFlight {
 
 enum Obstacle {
     None,
-    /// Someone else is inside, with this ticket.
+    /// Another caller leads, with this ticket.
     Other(u64),
-    /// The caller itself is: it was called from a callback of the very work it would wait for.
-    OwnCaller,
+    /// The caller's own thread does: the call was made in a callback of the very work it would wait for.
+    OwnThread,
 }
 
 impl State {
     fn obstacle(&self) -> Obstacle {
-        match &self.holder {
-            Some(holder) if !holder.call.is_over() => match holder.call.is_this_threads() {
+        match &self.leader {
+            Some(leader) if !leader.call.is_over() => match leader.call.is_this_threads() {
                 // It has not ended, so this call was made inside one of its callbacks.
-                true => Obstacle::OwnCaller,
-                false => Obstacle::Other(holder.ticket),
+                true => Obstacle::OwnThread,
+                false => Obstacle::Other(leader.ticket),
             },
             _ => Obstacle::None,
         }
@@ -144,12 +144,13 @@ fn reentrant() -> Error {
         Status::TM_REENTRANT,
         "this call, made inside a callback, would wait for the refresh that its own thread is in; make it after the callback has returned",
     )
+    .with_wait_end(WaitEnd::Reentrant)
 }
 
 impl Flight<'_> {
-    /// Leaves the gate and tells those who waited how it ended, unless that is the caller's own affair.
+    /// Ends the flight and tells those who waited how it ended, unless only the caller may know.
     pub fn finish(mut self, outcome: std::result::Result<(), Error>) {
-        if !matches!(&outcome, Err(error) if error.is_private()) {
+        if !matches!(&outcome, Err(error) if error.is_callers_own()) {
             self.outcome = Some(outcome);
         }
     }
@@ -158,9 +159,9 @@ impl Flight<'_> {
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
         let mut state = self.single_flight.lock();
-        // Passed over meanwhile: the gate is another's now.
-        if state.holder.as_ref().is_some_and(|holder| holder.ticket == self.ticket) {
-            state.holder = None;
+        // Passed over meanwhile: another caller leads now.
+        if state.leader.as_ref().is_some_and(|leader| leader.ticket == self.ticket) {
+            state.leader = None;
             if let Some(outcome) = self.outcome.take() {
                 state.last = Some((self.ticket, outcome));
             }

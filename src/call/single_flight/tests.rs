@@ -3,8 +3,7 @@
 //! arrives.
 
 use super::*;
-use crate::call::Hooks;
-use crate::client::credentials::Credentials;
+use crate::call::hooks::Hooks;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -14,12 +13,8 @@ use shuttle::thread;
 #[cfg(not(feature = "shuttle"))]
 use std::thread;
 
-fn nobody() -> Arc<Credentials> {
-    Arc::new(Credentials::new("", None).expect("no credentials are fine"))
-}
-
 fn call() -> Call {
-    Call::begin(Arc::new(Hooks::default()), Duration::from_secs(60), 0, nobody())
+    Call::begin(Arc::new(Hooks::default()), Duration::from_secs(60))
 }
 
 /// The process as far as it matters here: the token in use, and what the server has seen.
@@ -37,13 +32,13 @@ impl World {
         let call = call();
         loop {
             match self.single_flight.start_or_join(&call)? {
-                Entry::Finished(outcome) => outcome?,
-                Entry::Flight(flight) if self.token.load(Ordering::SeqCst) == refused => {
+                Entry::Joined(outcome) => outcome?,
+                Entry::Started(flight) if self.token.load(Ordering::SeqCst) == refused => {
                     let outcome = self.refresh(refused);
                     flight.finish(outcome.clone());
                     outcome?;
                 }
-                Entry::Flight(_) => {}
+                Entry::Started(_) => {}
             }
             let token = self.token.load(Ordering::SeqCst);
             if token != refused {
@@ -131,7 +126,7 @@ fn f3_the_outcome_of_a_caller_that_was_interrupted_is_nobodys_but_its_own() {
             0 => {
                 if let Some(flight) = leader.single_flight.try_start(&call()) {
                     thread::yield_now();
-                    flight.finish(Err(Error::new(Status::TM_CANCELLED, "its own affair")));
+                    flight.finish(Err(Error::interrupted("its own affair")));
                 }
             }
             _ => assert_eq!(leader.another_than(0).unwrap(), 1),
@@ -155,7 +150,7 @@ mod waits {
 
     fn interrupted() -> Call {
         let hooks = Hooks { interrupt: Some(Arc::new(|| true)), ..Hooks::default() };
-        Call::begin(Arc::new(hooks), Duration::from_secs(60), 0, nobody())
+        Call::begin(Arc::new(hooks), Duration::from_secs(60))
     }
 
     #[test]
@@ -176,7 +171,7 @@ mod waits {
         let flight = single_flight.try_start(&call).unwrap();
         let waiter = Arc::clone(&single_flight);
         let ended = thread::spawn(move || {
-            let call = Call::begin(Arc::new(Hooks::default()), Duration::from_millis(1), 0, nobody());
+            let call = Call::begin(Arc::new(Hooks::default()), Duration::from_millis(1));
             waiter.start_or_join(&call).map(|_| ()).unwrap_err().status()
         });
         assert_eq!(ended.join().unwrap(), Status::TM_TIMEOUT);
@@ -186,7 +181,7 @@ mod waits {
     #[test]
     fn a_holder_that_never_comes_back_is_passed_over_when_its_time_is_over() {
         let single_flight = SingleFlight::default();
-        let short = Call::begin(Arc::new(Hooks::default()), Duration::from_millis(1), 0, nobody());
+        let short = Call::begin(Arc::new(Hooks::default()), Duration::from_millis(1));
         std::mem::forget(single_flight.try_start(&short).unwrap());
         thread::scope(|scope| {
             scope.spawn(|| assert!(single_flight.start_or_join(&call()).is_ok()));

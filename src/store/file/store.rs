@@ -220,13 +220,11 @@ impl Target<'_> {
                 return Ok(lock);
             }
             if Instant::now() >= until {
-                let error = Error::new(
-                    Status::TM_LOCK_TIMEOUT,
-                    format!(
-                        "the lock {} stayed with another process for too long; see what holds it (lslocks, fuser)",
-                        path.display()
-                    ),
+                let held = format!(
+                    "the lock {} stayed with another process for too long; see what holds it (lslocks, fuser)",
+                    path.display()
                 );
+                let error = Error::busy(&held, None);
                 return Err(StoreFault { error, maybe_written: false });
             }
             call.checkpoint().map_err(|error| StoreFault {
@@ -292,8 +290,8 @@ impl TokenStore for FileStore {
         true
     }
 
-    fn marks(&self) -> FingerprintKey<'_> {
-        self.seal.as_ref().map_or(FingerprintKey::Open, |seal| FingerprintKey::Sealed(seal.marks()))
+    fn fingerprint_key(&self) -> FingerprintKey<'_> {
+        self.seal.as_ref().map_or(FingerprintKey::Open, |seal| FingerprintKey::Sealed(seal.fingerprint_key()))
     }
 
     fn after_fork(&self) -> Arc<dyn TokenStore> {

@@ -7,7 +7,7 @@ use crate::http::tls::Side;
 use crate::net::connect::is_loopback;
 use crate::options::SecretSource;
 use crate::store::redis::options::RedisOptions;
-use crate::sys::recent::Mark;
+use crate::sys::recent::Event;
 use crate::sys::secret::Secret;
 use rustls::ClientConfig;
 use std::borrow::Cow;
@@ -64,10 +64,10 @@ pub struct Access {
 
 impl Access {
     /// What names user and password, if it takes any to get in.
-    pub fn mark(&self, server: &Server) -> Option<Mark> {
+    pub fn mark(&self, server: &Server) -> Option<Event> {
         let password = self.password.as_ref()?;
         let user = self.user.as_ref().map_or(&b""[..], Secret::as_bytes);
-        Some(Mark::of(&server.to_string(), &[user, password.as_bytes()]))
+        Some(Event::of(&server.to_string(), &[user, password.as_bytes()]))
     }
 }
 

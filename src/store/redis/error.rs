@@ -1,7 +1,7 @@
 //! What can go wrong with Redis, in words: which operation, on which server, and what to do. Never a value, and never
 //! what a URL holds beside host and port.
 
-use crate::error::{Error, Status};
+use crate::error::{Error, Status, WaitEnd};
 use crate::redact::scrub;
 use crate::store::contract::StoreFault;
 use crate::store::redis::address::Server;
@@ -127,8 +127,9 @@ impl RedisError {
     pub fn into_fault(self, operation: &str, writing: bool, secrets: &[&Secret]) -> StoreFault {
         let maybe_written = writing && self.may_have_written();
         let error = match self {
-            RedisError::Ended(error) if error.status() == Status::TM_TIMEOUT => {
+            RedisError::Ended(error) if error.wait_end() == Some(WaitEnd::CallDeadline) => {
                 Error::new(Status::TM_TIMEOUT, format!("{operation} took too long: {error}"))
+                    .with_wait_end(WaitEnd::CallDeadline)
             }
             RedisError::Ended(error) => error,
             other => Error::new(Status::TM_STORE, format!("{operation} failed: {}", other.sentence(secrets))),

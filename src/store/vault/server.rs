@@ -3,7 +3,7 @@
 use crate::call::Call;
 use crate::call::log::Level;
 use crate::client::options::Options;
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Result, Status, WaitEnd};
 use crate::http::date::http_date;
 use crate::http::fault::Fault;
 use crate::http::message::{Exchange, Outgoing, Reuse, Streams};
@@ -176,9 +176,7 @@ impl Server {
     fn fault(&self, call: &Call, redacted: &str, fault: Fault) -> StoreFault {
         let maybe_written = !fault.nothing_was_written();
         let error = match fault {
-            Fault::Ended(error) | Fault::Unbegun(error)
-                if error.status() != Status::TM_TIMEOUT || call.left().is_zero() =>
-            {
+            Fault::Ended(error) | Fault::Unbegun(error) if error.wait_end() != Some(WaitEnd::StepDeadline) => {
                 call.hung(error, &format!("waiting for {redacted}"))
             }
             Fault::Ended(_) | Fault::Unbegun(_) | Fault::Connect { timeout: true, .. } => Error::new(

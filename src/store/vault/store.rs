@@ -223,8 +223,8 @@ impl TokenStore for VaultStore {
         true
     }
 
-    fn marks(&self) -> FingerprintKey<'_> {
-        self.seal.as_ref().map_or(FingerprintKey::Open, |seal| FingerprintKey::Sealed(seal.marks()))
+    fn fingerprint_key(&self) -> FingerprintKey<'_> {
+        self.seal.as_ref().map_or(FingerprintKey::Open, |seal| FingerprintKey::Sealed(seal.fingerprint_key()))
     }
 
     fn after_fork(&self) -> Arc<dyn TokenStore> {

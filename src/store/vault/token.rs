@@ -2,10 +2,10 @@
 //! refused. All of it inside calls that need the store: nothing runs between them.
 
 use crate::call::Call;
+use crate::call::backoff::Pause;
 use crate::call::backoff::{Backoff, PASSING, REFUSED};
 use crate::call::log::Level;
 use crate::call::single_flight::SingleFlight;
-use crate::client::Pause;
 use crate::error::{Error, Result, Status};
 use crate::http::message::Reuse;
 use crate::options::SecretSource;
@@ -16,7 +16,7 @@ use crate::store::vault::options::VaultOptions;
 use crate::store::vault::path::in_url;
 use crate::store::vault::server::{Answered, Request, Server};
 use crate::sys::clock::Tick;
-use crate::sys::recent::Mark;
+use crate::sys::recent::Event;
 use crate::sys::secret::Secret;
 use arc_swap::ArcSwapOption;
 use http::Method;
@@ -258,7 +258,7 @@ impl Tokens {
         let role_id = read(role_id, "store.role_id")?;
         let secret_id = secret_id.map(|source| read(source, "store.secret_id")).transpose()?;
         let parts = [role_id.as_bytes(), secret_id.as_ref().map_or(b"", Secret::as_bytes)];
-        let mark = Mark::of(&format!("{} {path}", server.name()), &parts);
+        let mark = Event::of(&format!("{} {path}", server.name()), &parts);
         self.may_log_in(mark).map_err(unwritten)?;
         #[derive(Serialize)]
         struct Login<'a> {
@@ -308,8 +308,8 @@ impl Tokens {
 
 impl Tokens {
     /// R5: what was refused is not sent again as it is; what has changed since is tried at once.
-    fn may_log_in(&self, mark: Mark) -> Result<()> {
-        if mark.was_noted_within(UNCHANGED) {
+    fn may_log_in(&self, mark: Event) -> Result<()> {
+        if mark.happened_within(UNCHANGED) {
             return Err(Error::new(
                 Status::TM_STORE,
                 "no AppRole login was tried: the Vault does not know this role_id or secret_id; correct store.role_id or store.secret_id, which is then tried at once",

@@ -50,7 +50,7 @@ impl Connection {
     ) -> Result<Connection, RedisError> {
         let mark = access.mark(server);
         if let Some(mark) = mark
-            && mark.was_noted_within(REFUSED.most)
+            && mark.happened_within(REFUSED.most)
         {
             return Err(RedisError::Unreached(format!(
                 "{server} answered WRONGPASS to this user and password, so they are not sent again for {} s; correct store.url, or store.username and store.password, or their file, which is then tried at once",

@@ -1,6 +1,6 @@
 use super::*;
-use crate::call::{Call, Hooks};
-use crate::client::credentials::Credentials;
+use crate::call::Call;
+use crate::call::hooks::Hooks;
 use crate::store::redis::address::Address;
 use crate::store::redis::session::KnownNodes;
 use std::io::{Read, Write};
@@ -34,8 +34,7 @@ fn with_connection(
     let (address, known_nodes) = (Arc::new(Address::read(&options).unwrap()), KnownNodes::default());
     let until = Instant::now() + PATIENCE;
     let route = Route { address: Arc::clone(&address), tls: None, limit: PATIENCE, until, known_nodes: &known_nodes };
-    let nobody = Arc::new(Credentials::new("", None).unwrap());
-    let call = Call::begin(Arc::new(Hooks::default()), PATIENCE, 0, nobody);
+    let call = Call::begin(Arc::new(Hooks::default()), PATIENCE);
     let mut pace = Pace::new(&call, until, None);
     let named = Server::Tcp { host: "127.0.0.1".to_owned(), port };
     let mut connection = Connection::open(&named, &address.access, &route, &mut pace).unwrap();
