@@ -171,13 +171,16 @@ fn has_ascii_host(text: &str) -> bool {
     let is_ignored = |c: char| matches!(c, '\t' | '\n' | '\r');
     let text = text.trim_start_matches(|c: char| c <= ' ').replace(is_ignored, "").replace('\\', "/");
     let is_scheme = |scheme: &str| scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    let after_scheme = match text.split_once(':') {
-        Some((scheme, rest)) if is_scheme(scheme) => rest,
-        _ if text.starts_with("//") => text.as_str(),
+    let (scheme, after_scheme) = match text.split_once(':') {
+        Some((scheme, rest)) if is_scheme(scheme) => (scheme, rest),
+        _ if text.starts_with("//") => ("", text.as_str()),
         _ => return true,
     };
     let authority = after_scheme.trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
+    let host = match scheme.eq_ignore_ascii_case("file") {
+        true => authority, // it has no user-info, so all of it is the host
+        false => authority.rsplit('@').next().unwrap_or_default(),
+    };
     percent_encoding::percent_decode_str(host).all(|byte| byte.is_ascii())
 }
 
@@ -296,6 +299,8 @@ mod tests {
                 assert_eq!(status(origins().resolve(&url)), Status::TM_INVALID_ARGUMENT, "{url}");
             }
         }
+        // A file's URL has no user-info.
+        assert_eq!(status(Origins::new("file://éA@example.com/x", &[], false)), Status::TM_INVALID_ARGUMENT);
         for good in
             ["/Aé", "/x?é=Aé", "/é:A", "/a@éA", "https://api.example.com/éA", "https://api.example.com/%C3%A9?é#é"]
         {
