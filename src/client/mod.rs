@@ -13,7 +13,6 @@ use crate::client::options::Options;
 use crate::error::{Result, WaitEnd};
 use crate::http::message::secret_values;
 use crate::http::origin::Origins;
-use crate::http::tls::Side;
 use crate::http::transport::Transport;
 use crate::stats::Stats;
 use crate::store;
@@ -92,7 +91,7 @@ impl Client {
             memory: MemoryStore::default(),
             lasting,
             local_store: MemoryStore::default(),
-            transport: Transport::new(spec.origins.clone(), &spec.options, Side::Api)?,
+            transport: Transport::new(spec.origins.clone(), &spec.options.http())?,
             stats: Stats::default(),
             logouts: AtomicU64::new(0),
             ahead: Pause::default(),

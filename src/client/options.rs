@@ -5,6 +5,8 @@
 //! documentation.
 
 use crate::error::Result;
+use crate::http::settings::{HttpSettings, USER_AGENT};
+use crate::http::tls::settings::{OptionScope, TlsSettings};
 use crate::options::{Bytes, Count, DAY_MS, Millis, MinTls, OneOrMany, ProxyUrl, Seconds, WEEK, reader};
 use crate::store::options::StoreOptions;
 use serde::Deserialize;
@@ -84,7 +86,7 @@ impl Default for Options {
             allowed_origins: Vec::new(),
             allow_insecure_http: false,
             headers: BTreeMap::new(),
-            user_agent: concat!("libtokenmgr/", env!("CARGO_PKG_VERSION")).to_owned(),
+            user_agent: USER_AGENT.to_owned(),
             proxy: None,
             ca_file: None,
             ca_only: false,
@@ -110,17 +112,34 @@ impl Options {
     /// Reads the options of a manager. `None` and an empty array stand for the defaults.
     pub fn parse(json: Option<&str>) -> Result<Options> {
         let options: Options = reader::parse(json, "options")?;
-        let refuse = |message: &str| Err(crate::error::Error::new(crate::error::Status::TM_INVALID_OPTIONS, message));
         options.store.check(options.persistent)?;
-        if options.ca_only && options.ca_file.is_none() {
-            return refuse("the option ca_only needs ca_file: without one no server could be trusted");
-        }
-        if options.client_key_file.is_some() && options.client_cert_file.is_none() {
-            return refuse(
-                "the option client_key_file needs client_cert_file, the certificate that the key belongs to",
-            );
-        }
+        options.tls().check()?;
         Ok(options)
+    }
+
+    /// What they say of HTTP.
+    pub fn http(&self) -> HttpSettings {
+        HttpSettings {
+            connect_timeout: self.connect_timeout_ms.duration(),
+            kept_timeout: self.kept_timeout_ms.duration(),
+            headers: self.headers.clone(),
+            user_agent: self.user_agent.clone(),
+            proxy: self.proxy.clone(),
+            allow_insecure_http: self.allow_insecure_http,
+            max_idle_connections: self.max_idle_connections.0 as usize,
+            tls: self.tls(),
+        }
+    }
+
+    fn tls(&self) -> TlsSettings {
+        TlsSettings {
+            scope: OptionScope::Manager,
+            ca_file: self.ca_file.clone(),
+            ca_only: self.ca_only,
+            client_cert_file: self.client_cert_file.clone(),
+            client_key_file: self.client_key_file.clone(),
+            min_tls: self.min_tls,
+        }
     }
 }
 

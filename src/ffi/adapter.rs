@@ -2,9 +2,10 @@
 //! became of it there.
 
 use crate::error::Status;
-use crate::ffi::boundary::{doing, handle, string};
+use crate::ffi::boundary::{doing, handle};
 use crate::ffi::error::tm_error;
 use crate::ffi::manager::tm_manager;
+use crate::ffi::strings::string;
 use std::ffi::c_char;
 
 /// Whether this manager's token may be sent to a URL: to its host's own origin or one in `allowed_origins`. Nothing is

@@ -1,7 +1,9 @@
 //! The JWT helpers: offline, without a manager.
 
-use crate::ffi::boundary::{fallible, guard, owned_string, string};
+use crate::ffi::boundary::fallible;
 use crate::ffi::error::tm_error;
+use crate::ffi::panics::guard;
+use crate::ffi::strings::{owned_string, string};
 use crate::sys::clock::unix_seconds;
 use crate::token::jwt;
 use std::ffi::c_char;

@@ -1,7 +1,9 @@
 //! What belongs to no handle: versions, strings, keys.
 
-use crate::ffi::boundary::{fallible, guard, owned_string};
+use crate::ffi::boundary::fallible;
 use crate::ffi::error::tm_error;
+use crate::ffi::panics::guard;
+use crate::ffi::strings::owned_string;
 use std::ffi::{CString, c_char};
 
 /// The version of this interface. It rises with each addition; an incompatible change changes the soname.

@@ -1,9 +1,11 @@
 //! `tm_manager`: the main job, and the tokens behind it.
 
 use crate::error::{Error, Result, Status};
-use crate::ffi::boundary::{bytes, doing, fallible, guard, handle, optional_string, owned_string, string};
+use crate::ffi::boundary::{bytes, doing, fallible, handle};
 use crate::ffi::error::tm_error;
+use crate::ffi::panics::guard;
 use crate::ffi::response::tm_response;
+use crate::ffi::strings::{optional_string, owned_string, string};
 use crate::ffi::token::tm_token;
 use crate::http::message::{Source, Streams, Upload};
 use crate::manager::Manager;

@@ -1,9 +1,9 @@
 //! `tm_outcome`: what a request came to, for callers to whom every call costs.
 
 use crate::error::{Error, Status};
-use crate::ffi::boundary::{attempt, guard};
 use crate::ffi::error::tm_error;
 use crate::ffi::manager::{request, tm_manager};
+use crate::ffi::panics::{attempt, guard};
 use crate::request::response::Response;
 use std::ffi::{c_char, c_void};
 use std::ptr::{from_ref, null, null_mut};

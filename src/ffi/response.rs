@@ -1,7 +1,8 @@
 //! `tm_response`: an HTTP response, read whole.
 
-use crate::ffi::boundary::{c_string, guard};
 use crate::ffi::error::tm_error;
+use crate::ffi::panics::guard;
+use crate::ffi::strings::c_string;
 use crate::request::response::Response;
 use http::HeaderMap;
 use std::ffi::{CStr, CString, c_char, c_void};

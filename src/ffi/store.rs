@@ -58,7 +58,7 @@ type Unlock = unsafe extern "C" fn(*mut c_void, *const c_char) -> i32;
 /// @since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tm_sink_put(sink: *mut tm_sink, data: *const c_void, len: usize) {
-    super::boundary::guard((), || {
+    super::panics::guard((), || {
         // SAFETY: the header asks for NULL or the sink of the load callback that is running, which nobody
         // else uses meanwhile, and for `len` bytes at `data`.
         let (sink, data) = unsafe { (sink.as_mut(), bytes(data, len, "data")) };

@@ -1,11 +1,12 @@
 //! `tm_request_stream`: a request whose bodies need not fit in memory.
 
 use crate::error::{Error, Result};
-use crate::ffi::boundary::{fallible, handle, optional_string, string};
+use crate::ffi::boundary::{fallible, handle};
 use crate::ffi::callbacks::Userdata;
 use crate::ffi::error::tm_error;
 use crate::ffi::manager::tm_manager;
 use crate::ffi::response::tm_response;
+use crate::ffi::strings::{optional_string, string};
 use crate::http::message::{Sink, Source, Streams, Upload};
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;

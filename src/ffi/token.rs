@@ -1,6 +1,6 @@
 //! `tm_token`: an immutable snapshot of a token pair.
 
-use crate::ffi::boundary::guard;
+use crate::ffi::panics::guard;
 use crate::token::pair::Pair;
 use std::ffi::c_char;
 use std::sync::Arc;

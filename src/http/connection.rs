@@ -2,13 +2,13 @@
 //! uses it at a time, so answers cannot be mixed up, and between calls nothing drives it.
 
 use crate::http::body::RequestBody;
-use crate::http::fault::Fault;
+use crate::http::fault::{Fault, Progress};
 use crate::http::message::Outgoing;
 use crate::http::origin::Origin;
-use crate::http::pool::Idle;
 use crate::http::protocol::{Head, Protocol};
 use crate::net::stream::Stream;
 use crate::net::{drive::Alarm, drive::Pace};
+use crate::sys::clock::Tick;
 use crate::sys::socket::Socket;
 use crate::sys::zeroing::Wiped;
 use bytes::Bytes;
@@ -46,6 +46,14 @@ pub struct Engine {
     protocol: Protocol,
     /// Nothing can be sent any more.
     has_ended: bool,
+}
+
+/// When a connection fell idle.
+#[derive(Clone, Copy, Debug)]
+pub struct Idle {
+    pub since: Tick,
+    /// How many kept connections had turned out to be dead by then.
+    pub losses: u64,
 }
 
 impl Connection {
@@ -132,6 +140,11 @@ impl Connection {
     /// counts as nothing.
     pub fn has_heard(&self) -> bool {
         !self.is_http2() && self.heard.load(Ordering::Relaxed) > self.heard_before
+    }
+
+    /// How far the present exchange has come.
+    pub fn progress(&self) -> Progress {
+        Progress { is_reused: self.is_reused(), has_sent: self.has_sent(), has_heard: self.has_heard() }
     }
 
     /// Whether the present exchange's request may have been sent to its end; `body`: the length of its body. HTTP/1.1 by

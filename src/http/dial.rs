@@ -8,7 +8,7 @@ use crate::http::origin::Origin;
 use crate::http::protocol::MOST_HEADERS;
 use crate::http::proxy::{Proxies, Proxy, Scheme};
 use crate::http::socks;
-use crate::http::tls::Side;
+use crate::http::tls::settings::OptionScope;
 use crate::net::resolve;
 use crate::net::{connect::Unreached, connect::first_to_connect, connect::is_loopback, connect::tls_handshake};
 use crate::net::{drive::Alarm, drive::Pace, drive::drive};
@@ -37,7 +37,7 @@ pub struct Dialer {
     pub tls: Arc<ClientConfig>,
     /// For a proxy that itself speaks TLS: without the client's certificate, which is the server's business.
     pub proxy_tls: Arc<ClientConfig>,
-    pub side: Side,
+    pub scope: OptionScope,
     pub connect_timeout: Duration,
     /// Whether `http://` may go to other machines.
     pub allow_insecure: bool,
@@ -211,7 +211,7 @@ impl Dialing<'_, '_> {
         handshake: tokio_rustls::Connect<S>,
     ) -> Result<Box<TlsStream<S>>, Fault> {
         let ended = tls_handshake(handshake, socket, &self.alarm, &mut self.pace).map_err(Fault::of_stopped_dial)?;
-        ended.map_err(|cause| Fault::of_handshake(&cause, self.dialer.side))
+        ended.map_err(|cause| Fault::of_handshake(&cause, self.dialer.scope))
     }
 }
 

@@ -2,9 +2,8 @@
 
 use crate::call::Call;
 use crate::error::{Error, Status, WaitEnd};
-use crate::http::connection::Connection;
 use crate::http::tls;
-use crate::http::tls::Side;
+use crate::http::tls::settings::OptionScope;
 use crate::net::connect::Unreached;
 use crate::net::drive::Stopped;
 use std::error::Error as _;
@@ -36,6 +35,17 @@ pub enum Fault {
     Exhausted(String),
     /// A plain request would have left this machine: nothing was sent. `host`: where to.
     Readable { host: String },
+}
+
+/// How far an exchange had come when it failed.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// The connection served a call before.
+    pub is_reused: bool,
+    /// A byte of the request may have left this machine.
+    pub has_sent: bool,
+    /// A byte of the answer has come.
+    pub has_heard: bool,
 }
 
 impl Fault {
@@ -125,23 +135,23 @@ impl Fault {
     }
 
     /// What a hyper error means for an exchange over this connection.
-    pub fn of_exchange(error: &hyper::Error, connection: &Connection, side: Side) -> Fault {
-        if let Some(why) = tls::explain(error, side) {
+    pub fn of_exchange(error: &hyper::Error, progress: Progress, scope: OptionScope) -> Fault {
+        if let Some(why) = tls::explain(error, scope) {
             return Fault::Tls { connected: true, why };
         }
         let why = innermost(error);
         if error.is_user() && !is_abandoned(error) {
             return Fault::Unsendable(why);
         }
-        match connection.has_heard() || error.is_parse() || is_nonsense(error) {
+        match progress.has_heard || error.is_parse() || is_nonsense(error) {
             true => Fault::Broken(why),
-            false => Fault::Lost { reused: connection.is_reused(), sent: connection.has_sent(), why },
+            false => Fault::Lost { reused: progress.is_reused, sent: progress.has_sent, why },
         }
     }
 
     /// What a hyper error means while an answer's body is read.
-    pub fn of_body(error: &hyper::Error, side: Side) -> Fault {
-        match tls::explain(error, side) {
+    pub fn of_body(error: &hyper::Error, scope: OptionScope) -> Fault {
+        match tls::explain(error, scope) {
             Some(why) => Fault::Tls { connected: true, why },
             None => Fault::Broken(innermost(error)),
         }
@@ -183,14 +193,14 @@ impl Fault {
     }
 
     /// What ended a TLS handshake.
-    pub fn of_handshake(cause: &io::Error, side: Side) -> Fault {
+    pub fn of_handshake(cause: &io::Error, scope: OptionScope) -> Fault {
         if let Some(unread) = tls::local_failure(cause) {
             return Fault::Exhausted(unread.to_string());
         }
         if let Some(fault) = Fault::local_shortage(cause) {
             return fault;
         }
-        match tls::explain(cause, side) {
+        match tls::explain(cause, scope) {
             Some(why) => Fault::Tls { connected: false, why },
             None => Fault::Connect { dns: false, timeout: false, why: format!("in the TLS handshake, {cause}") },
         }

@@ -1,43 +1,59 @@
 //! What a manager's options say of HTTP: which headers calls begin with, and how connections are made.
 
-use crate::client::options::Options;
 use crate::error::{Error, Result, Status};
 use crate::http::dial::Dialer;
 use crate::http::origin::Origins;
 use crate::http::pool::Pool;
 use crate::http::proxy::Proxies;
 use crate::http::tls;
-use crate::http::tls::Side;
+use crate::http::tls::settings::TlsSettings;
 use crate::http::transport::Transport;
-use crate::options::OneOrMany;
+use crate::options::{OneOrMany, ProxyUrl};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use rustls::client::ResolvesClientCert;
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, SignatureScheme};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// The `User-Agent` unless the options say otherwise.
+pub const USER_AGENT: &str = concat!("libtokenmgr/", env!("CARGO_PKG_VERSION"));
+
+/// What the options say of HTTP.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    pub connect_timeout: Duration,
+    pub kept_timeout: Duration,
+    pub headers: BTreeMap<String, OneOrMany>,
+    pub user_agent: String,
+    pub proxy: Option<ProxyUrl>,
+    pub allow_insecure_http: bool,
+    pub max_idle_connections: usize,
+    pub tls: TlsSettings,
+}
 
 impl Transport {
     /// The environment is read here and not again.
-    pub fn new(origins: Origins, options: &Options, side: Side) -> Result<Transport> {
-        let proxies = Proxies::new(options.proxy.as_ref().map(|url| url.0.as_str()), &|name| std::env::var_os(name))?;
+    pub fn new(origins: Origins, settings: &HttpSettings) -> Result<Transport> {
+        let proxies = Proxies::new(settings.proxy.as_ref().map(|url| url.0.as_str()), &|name| std::env::var_os(name))?;
         let certificate_wanted = Arc::default();
-        let tls = tls::client_config(options, side, &certificate_wanted)?;
+        let tls = tls::client_config(&settings.tls, &certificate_wanted)?;
         Ok(Transport {
             origins,
-            pool: Pool::new(options.max_idle_connections.0 as usize),
-            headers: Arc::new(default_headers(options)?),
+            pool: Pool::new(settings.max_idle_connections),
+            headers: Arc::new(default_headers(settings)?),
             proxy_secrets: proxies.secrets(),
-            kept_timeout: options.kept_timeout_ms.duration(),
+            kept_timeout: settings.kept_timeout,
             certificate_wanted,
             dialer: Dialer {
                 proxies,
                 proxy_tls: Arc::new(for_proxies(&tls)),
                 tls: Arc::new(tls),
-                side,
-                connect_timeout: options.connect_timeout_ms.duration(),
-                allow_insecure: options.allow_insecure_http,
-                user_agent: user_agent(options)?,
+                scope: settings.tls.scope,
+                connect_timeout: settings.connect_timeout,
+                allow_insecure: settings.allow_insecure_http,
+                user_agent: user_agent(settings)?,
             },
         })
     }
@@ -64,18 +80,18 @@ impl ResolvesClientCert for NoCertificate {
     }
 }
 
-fn user_agent(options: &Options) -> Result<HeaderValue> {
-    HeaderValue::from_str(&options.user_agent).map_err(|_| {
+fn user_agent(settings: &HttpSettings) -> Result<HeaderValue> {
+    HeaderValue::from_str(&settings.user_agent).map_err(|_| {
         Error::new(Status::TM_INVALID_OPTIONS, "the option user_agent holds characters that no header can carry")
     })
 }
 
-fn default_headers(options: &Options) -> Result<HeaderMap> {
+fn default_headers(settings: &HttpSettings) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-    headers.insert(header::USER_AGENT, user_agent(options)?);
+    headers.insert(header::USER_AGENT, user_agent(settings)?);
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-    set_headers(&mut headers, &options.headers, Status::TM_INVALID_OPTIONS)?;
+    set_headers(&mut headers, &settings.headers, Status::TM_INVALID_OPTIONS)?;
     Ok(headers)
 }
 

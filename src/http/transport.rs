@@ -12,7 +12,7 @@ use crate::http::message::{Answer, Exchange, Outgoing, Reuse, Sink, Streams, Upl
 use crate::http::origin::{Origin, Origins};
 use crate::http::pool::Pool;
 use crate::http::protocol::Head;
-use crate::http::tls::Side;
+use crate::http::tls::settings::OptionScope;
 use crate::net::{drive::Alarm, drive::Pace, drive::Stopped, drive::drive, drive::drive_until};
 use crate::stats::Stats;
 use crate::sys::clock::Tick;
@@ -153,7 +153,7 @@ impl Transport {
                     connected: true,
                     why: format!(
                         "the server asked for a client certificate and left; check {}",
-                        self.dialer.side.option("client_cert_file")
+                        self.dialer.scope.option("client_cert_file")
                     ),
                 }
             }
@@ -170,8 +170,8 @@ impl fmt::Debug for Transport {
 }
 
 impl Sending<'_, '_> {
-    fn side(&self) -> Side {
-        self.transport.dialer.side
+    fn scope(&self) -> OptionScope {
+        self.transport.dialer.scope
     }
 
     /// How the answer was got.
@@ -180,7 +180,7 @@ impl Sending<'_, '_> {
             is_https: self.origin.is_https,
             is_forwarded: !self.origin.is_https && self.transport.dialer.proxies.of(&self.origin.url).is_some(),
             certificate_wanted: self.transport.certificate_wanted.load(Ordering::Relaxed),
-            certificate_option: self.side().option("client_cert_file"),
+            certificate_option: self.scope().option("client_cert_file"),
         }
     }
 
@@ -210,7 +210,7 @@ impl Sending<'_, '_> {
         }
         let fault = match came {
             Ok(Some(Ok(response))) => return Ok(Some((asked, response))),
-            Ok(Some(Err(error))) => Fault::of_exchange(&error, &asked.connection, self.side()),
+            Ok(Some(Err(error))) => Fault::of_exchange(&error, asked.connection.progress(), self.scope()),
             Ok(None) => return Err(self.stopped(Stopped::StepOutOfTime)),
             Err(fault) => {
                 if !asked.connection.has_heard() {
@@ -248,7 +248,7 @@ impl Sending<'_, '_> {
         let mut asked = self.ask(connection)?;
         match self.head(&mut asked, self.pace.deadline)? {
             Some(Ok(response)) => Ok((asked, response)),
-            Some(Err(error)) => Err(Fault::of_exchange(&error, &asked.connection, self.side())),
+            Some(Err(error)) => Err(Fault::of_exchange(&error, asked.connection.progress(), self.scope())),
             None => Err(self.stopped(Stopped::StepOutOfTime)),
         }
     }
@@ -311,7 +311,7 @@ impl Sending<'_, '_> {
                 (First::Other(Ok(response)), Some(other)) => return Ok((other, response)),
                 // One has failed: the other may still answer.
                 (First::Silent(Err(error)), remaining) => {
-                    let fault = Fault::of_exchange(&error, &silent.connection, self.side());
+                    let fault = Fault::of_exchange(&error, silent.connection.progress(), self.scope());
                     silent = remaining.ok_or(fault)?;
                 }
                 (First::Other(_), _) => {}
@@ -384,7 +384,7 @@ impl Sending<'_, '_> {
                         })?;
                     }
                 }
-                Event::Came(Some(Err(error))) => return Err(Fault::of_body(&error, self.side())),
+                Event::Came(Some(Err(error))) => return Err(Fault::of_body(&error, self.scope())),
                 Event::PieceWanted => self.hand_in_piece(feed.as_ref())?,
             }
         }

@@ -47,8 +47,8 @@ where
         fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<Self::Value, A::Error> {
             BTreeMap::deserialize(MapAccessDeserializer::new(map))
         }
-        fn visit_seq<A: SeqAccess<'de>>(self, mut generation: A) -> std::result::Result<Self::Value, A::Error> {
-            match generation.next_element::<de::IgnoredAny>()? {
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Self::Value, A::Error> {
+            match seq.next_element::<de::IgnoredAny>()? {
                 None => Ok(BTreeMap::new()),
                 Some(_) => Err(de::Error::invalid_type(Unexpected::Seq, &self)),
             }
@@ -80,9 +80,9 @@ impl<'de> Deserialize<'de> for OneOrMany {
             fn visit_f64<E: de::Error>(self, number: f64) -> std::result::Result<OneOrMany, E> {
                 Ok(OneOrMany(vec![number.to_string()]))
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut generation: A) -> std::result::Result<OneOrMany, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<OneOrMany, A::Error> {
                 let mut all = Vec::new();
-                while let Some(OneOrMany(one)) = generation.next_element()? {
+                while let Some(OneOrMany(one)) = seq.next_element()? {
                     all.extend(one);
                 }
                 Ok(OneOrMany(all))

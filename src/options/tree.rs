@@ -90,9 +90,9 @@ impl<'de> Visitor<'de> for Below<'_> {
         Number::from_f64(number).filter(|_| fits).map(Value::Number).ok_or_else(|| E::custom(TOO_LARGE))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut generation: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let mut all = Vec::new();
-        while let Some(one) = generation.next_element_seed(Below(self.0))? {
+        while let Some(one) = seq.next_element_seed(Below(self.0))? {
             all.push(one);
         }
         Ok(Value::Array(all))

@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::client::context::Context;
 use crate::error::Result;
 use crate::refresh::need::{Budget, TokenNeed};
-use crate::request::acquire::{current_if, obtain};
+use crate::request::obtain::{current_if, obtain};
 use crate::sys::clock::Tick;
 use crate::token::pair::{Pair, RecoveryStage};
 use std::sync::Arc;

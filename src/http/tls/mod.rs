@@ -5,6 +5,7 @@ mod explain;
 mod files;
 mod platform;
 mod refusal;
+pub mod settings;
 #[cfg(test)]
 mod tests;
 mod verifier;
@@ -15,7 +16,6 @@ pub use explain::local_failure;
 #[allow(unused_imports)]
 pub use refusal::Unreadable;
 
-use crate::client::options::Options;
 use crate::error::{Error, Result, Status};
 use crate::options::MinTls;
 use files::Named;
@@ -23,6 +23,7 @@ use platform::Platform;
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, SignatureScheme};
+use settings::TlsSettings;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use verifier::Verifier;
@@ -45,23 +46,6 @@ impl ResolvesClientCert for ClientCertificate {
     }
 }
 
-/// Whose connections are meant: messages name the options by which those are set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    Api,
-    Store,
-}
-
-impl Side {
-    /// An option's full name.
-    pub fn option(self, name: &str) -> String {
-        match self {
-            Side::Api => name.to_owned(),
-            Side::Store => format!("store.{name}"),
-        }
-    }
-}
-
 /// How many TLS sessions are kept: those of 7 servers, which a table of 2 KB holds; rustls's 256 are 15 KB a manager.
 const SESSIONS: usize = 7 * 8;
 
@@ -71,29 +55,30 @@ const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 #[cfg(not(feature = "http2"))]
 const ALPN: [&[u8]; 1] = [b"http/1.1"];
 
-/// The TLS side of every connection. Files named in the options are read here, and closed; the variables of the
+/// The TLS side of every connection. Files named in the settings are read here, and closed; the variables of the
 /// environment that say where authorities are, too. `wanted` is set when a server asks for a client certificate.
-pub fn client_config(options: &Options, side: Side, wanted: &Arc<AtomicBool>) -> Result<ClientConfig> {
+pub fn client_config(settings: &TlsSettings, wanted: &Arc<AtomicBool>) -> Result<ClientConfig> {
+    let scope = settings.scope;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let versions: &[&rustls::SupportedProtocolVersion] = match options.min_tls {
+    let versions: &[&rustls::SupportedProtocolVersion] = match settings.min_tls {
         MinTls::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
         MinTls::V1_3 => &[&rustls::version::TLS13],
     };
-    let platform = (!options.ca_only).then(Platform::from_environment);
+    let platform = (!settings.ca_only).then(Platform::from_environment);
     let algorithms = provider.signature_verification_algorithms;
-    let verifier = Verifier::new(algorithms, extra_authorities(options, side)?, platform, side);
+    let verifier = Verifier::new(algorithms, extra_authorities(settings)?, platform, scope);
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .map_err(|cause| Error::new(Status::TM_INVALID_OPTIONS, format!("the option min_tls cannot be met: {cause}")))?
         .dangerous() // rustls's word for any verifier but its own; ours verifies
         .with_custom_certificate_verifier(Arc::new(verifier));
-    let mut config = match &options.client_cert_file {
+    let mut config = match &settings.client_cert_file {
         None => builder.with_no_client_auth(),
         Some(path) => {
-            let certificates = Named::read(side.option("client_cert_file"), path)?;
+            let certificates = Named::read(scope.option("client_cert_file"), path)?;
             let chain = certificates.certificates()?;
-            let key_file = match &options.client_key_file {
-                Some(key_path) => Named::read(side.option("client_key_file"), key_path)?,
+            let key_file = match &settings.client_key_file {
+                Some(key_path) => Named::read(scope.option("client_key_file"), key_path)?,
                 None => certificates,
             };
             builder.with_client_auth_cert(chain, key_file.key()?).map_err(|cause| match cause {
@@ -114,10 +99,10 @@ pub fn client_config(options: &Options, side: Side, wanted: &Arc<AtomicBool>) ->
 }
 
 /// The authorities of ca_file.
-fn extra_authorities(options: &Options, side: Side) -> Result<RootCertStore> {
+fn extra_authorities(settings: &TlsSettings) -> Result<RootCertStore> {
     let mut authorities = RootCertStore::empty();
-    if let Some(path) = &options.ca_file {
-        authorities.add_parsable_certificates(Named::read(side.option("ca_file"), path)?.certificates()?);
+    if let Some(path) = &settings.ca_file {
+        authorities.add_parsable_certificates(Named::read(settings.scope.option("ca_file"), path)?.certificates()?);
     }
     Ok(authorities)
 }

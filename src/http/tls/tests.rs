@@ -1,8 +1,8 @@
 //! The verifier against what webpki says when it is given all authorities: real chains, of every shape that servers send.
 
-use crate::http::tls::Side;
 use crate::http::tls::explain::{explain, local_failure};
 use crate::http::tls::platform::{Platform, Wanted};
+use crate::http::tls::settings::OptionScope;
 use crate::http::tls::verifier::Verifier;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::client::WebPkiServerVerifier;
@@ -121,7 +121,7 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 fn verifier(extra: &[&Authority], platform: Option<Platform>) -> Verifier {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(extra.iter().map(|one| one.certificate.clone()));
-    Verifier::new(provider().signature_verification_algorithms, roots, platform, Side::Api)
+    Verifier::new(provider().signature_verification_algorithms, roots, platform, OptionScope::Manager)
 }
 
 fn verify(verifier: &dyn ServerCertVerifier, chain: &[Der]) -> Verdict {
@@ -240,7 +240,7 @@ fn that_there_are_no_authorities_is_not_remembered() {
     let (folder, root) = (Folder::new(), Authority::named("Root"));
     let verifier = verifier(&[], Some(folder.platform()));
     let error = verify(&verifier, &[root.server()]).unwrap_err();
-    let message = explain(&error, Side::Api).unwrap();
+    let message = explain(&error, OptionScope::Manager).unwrap();
     assert!(message.starts_with("this machine has no certificate authorities to trust; install"), "{message}");
     assert!(local_failure(&error).is_none());
     folder.bundle(&[&root]);
@@ -261,7 +261,7 @@ fn what_cannot_be_read_is_trouble_of_this_process_and_is_not_remembered() {
         let error = verify(&verifier, &[root.server()]).unwrap_err();
         let failure = local_failure(&error).unwrap();
         assert_eq!((&failure.path, failure.cause.raw_os_error()), (&path, Some(libc::ELOOP)));
-        let message = explain(&std::io::Error::other(error), Side::Api).unwrap();
+        let message = explain(&std::io::Error::other(error), OptionScope::Manager).unwrap();
         for words in [path.to_str().unwrap(), "Too many levels of symbolic links", "or set ca_file"] {
             assert!(message.contains(words), "{words} is not in: {message}");
         }

@@ -1,9 +1,7 @@
 //! Where Redis is, and how to get in: what the options say, with their secrets read.
 
-use crate::client::options::Options;
 use crate::error::{Error, Result, Status};
 use crate::http::tls;
-use crate::http::tls::Side;
 use crate::net::connect::is_loopback;
 use crate::options::SecretSource;
 use crate::store::redis::options::RedisOptions;
@@ -191,14 +189,7 @@ impl Address {
         if !self.speaks_tls() {
             return Ok(None);
         }
-        let same = Options {
-            ca_file: options.ca_file.clone(),
-            ca_only: options.ca_only,
-            client_cert_file: options.client_cert_file.clone(),
-            client_key_file: options.client_key_file.clone(),
-            ..Options::default()
-        };
-        let mut config = tls::client_config(&same, Side::Store, &Arc::new(AtomicBool::new(false)))?;
+        let mut config = tls::client_config(&options.tls_settings(), &Arc::new(AtomicBool::new(false)))?;
         config.alpn_protocols.clear();
         Ok(Some(Arc::new(config)))
     }

@@ -15,6 +15,8 @@ pub mod fuzzing;
 #[cfg(feature = "store-redis")]
 mod resp;
 #[cfg(feature = "store-redis")]
+mod route;
+#[cfg(feature = "store-redis")]
 mod script;
 #[cfg(feature = "store-redis")]
 mod session;

@@ -1,7 +1,8 @@
 //! The options of the Redis store.
 
 use crate::error::{Error, Result, Status};
-use crate::options::{Count, Millis, SecretSource};
+use crate::http::tls::settings::{OptionScope, TlsSettings};
+use crate::options::{Count, Millis, MinTls, SecretSource};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 use std::fmt;
 
@@ -123,16 +124,22 @@ impl RedisOptions {
         if self.cluster && self.database.0 != 0 {
             return refuse("the option store.database does not go with store.cluster: a Cluster has one database");
         }
-        if self.ca_only && self.ca_file.is_none() {
-            return refuse("the option store.ca_only needs store.ca_file: without one no server could be trusted");
-        }
-        if self.client_key_file.is_some() && self.client_cert_file.is_none() {
-            return refuse("the option store.client_key_file needs store.client_cert_file");
-        }
         if self.key.is_none() && !self.old_keys.is_empty() {
             return refuse("the option store.old_keys needs store.key, the key to seal with from now on");
         }
-        Ok(())
+        self.tls_settings().check()
+    }
+
+    /// What they say of TLS.
+    pub fn tls_settings(&self) -> TlsSettings {
+        TlsSettings {
+            scope: OptionScope::Store,
+            ca_file: self.ca_file.clone(),
+            ca_only: self.ca_only,
+            client_cert_file: self.client_cert_file.clone(),
+            client_key_file: self.client_key_file.clone(),
+            min_tls: MinTls::V1_2,
+        }
     }
 }
 
@@ -151,9 +158,9 @@ impl<'de> Deserialize<'de> for Urls {
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<Urls, A::Error> {
                 SecretSource::deserialize(MapAccessDeserializer::new(map)).map(|one| Urls(vec![one]))
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut generation: A) -> std::result::Result<Urls, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Urls, A::Error> {
                 let mut all = Vec::new();
-                while let Some(one) = generation.next_element()? {
+                while let Some(one) = seq.next_element()? {
                     all.push(one);
                 }
                 Ok(Urls(all))

@@ -1,54 +1,20 @@
 //! One operation's dealings with Redis: finding the server to connect to, and asking it.
 
-use crate::error::{Error, Status};
 use crate::net::drive::Pace;
-use crate::store::redis::address::{Access, Address, Server, Servers, listed};
+use crate::store::redis::address::{Access, Server, Servers, listed};
 use crate::store::redis::connection::Connection;
 use crate::store::redis::error::RedisError;
 use crate::store::redis::resp::{Command, Value};
+use crate::store::redis::route::Route;
 use crate::sys::clock::Tick;
-use rustls::ClientConfig;
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// How often in a row a Cluster may send a command on.
 const MOST_REDIRECTIONS: u32 = 5;
 
 /// A connection that idled this long is not used again: firewalls forget those that idle.
 const LONGEST_IDLE: Duration = Duration::from_secs(60);
-
-/// How many of a Cluster's nodes are remembered.
-const MOST_NODES: usize = 64;
-
-/// A Cluster's nodes, as far as they were met. Nothing calls out under its lock; it is std's because threads may wait
-/// for it (see `single_flight`).
-#[derive(Debug, Default)]
-pub struct KnownNodes(Mutex<Vec<Server>>);
-
-impl KnownNodes {
-    fn lock(&self) -> MutexGuard<'_, Vec<Server>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn all(&self) -> Vec<Server> {
-        self.lock().clone()
-    }
-
-    fn put_first(&self, node: Server) {
-        let mut nodes = self.lock();
-        nodes.retain(|one| *one != node);
-        nodes.insert(0, node);
-    }
-
-    fn add(&self, more: impl Iterator<Item = Server>) {
-        let mut nodes = self.lock();
-        for node in more {
-            if !nodes.contains(&node) && nodes.len() < MOST_NODES {
-                nodes.push(node);
-            }
-        }
-    }
-}
 
 /// A connection between two operations. Nothing drives it meanwhile.
 #[derive(Debug)]
@@ -70,32 +36,6 @@ impl Idle {
 
 fn is_stale(since: Tick, now: Tick) -> bool {
     now >= since.after(LONGEST_IDLE)
-}
-
-/// What a session needs to connect.
-#[derive(Debug)]
-pub struct Route<'a> {
-    pub address: Arc<Address>,
-    pub tls: Option<&'a Arc<ClientConfig>>,
-    /// The most that connecting may take, and each command.
-    pub limit: Duration,
-    /// When the operation has taken long enough.
-    pub until: Instant,
-    /// A Cluster's nodes, as far as they were met; the last that had the key first.
-    pub known_nodes: &'a KnownNodes,
-}
-
-impl Route<'_> {
-    /// What it means that a step's time is over: the operation's may be, too.
-    pub fn out_of_time(&self, of_the_step: impl FnOnce() -> RedisError) -> RedisError {
-        match Instant::now() >= self.until {
-            true => RedisError::Ended(Error::new(
-                Status::TM_STORE,
-                "Redis took half of the call's time; see whether its servers run and can be reached from here",
-            )),
-            false => of_the_step(),
-        }
-    }
 }
 
 /// One operation's connection, and how it goes about it.

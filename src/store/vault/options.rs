@@ -1,7 +1,8 @@
 //! The options of the store in HashiCorp Vault or OpenBao.
 
 use crate::error::{Error, Result, Status};
-use crate::options::{Millis, SecretSource};
+use crate::http::tls::settings::{OptionScope, TlsSettings};
+use crate::options::{Millis, MinTls, SecretSource};
 use serde::Deserialize;
 
 /// The store in a KV version 2 secrets engine.
@@ -96,18 +97,22 @@ impl VaultOptions {
                 ));
             }
         }
-        if self.ca_only && self.ca_file.is_none() {
-            return refuse(
-                "the option store.ca_only needs store.ca_file: without one no server could be trusted".into(),
-            );
-        }
-        if self.client_key_file.is_some() && self.client_cert_file.is_none() {
-            return refuse("the option store.client_key_file needs store.client_cert_file, the certificate that the key belongs to".into());
-        }
         if self.key.is_none() && !self.old_keys.is_empty() {
             return refuse("the option store.old_keys needs store.key, the key that takes their place".into());
         }
-        Ok(())
+        self.tls().check()
+    }
+
+    /// What they say of TLS.
+    pub fn tls(&self) -> TlsSettings {
+        TlsSettings {
+            scope: OptionScope::Store,
+            ca_file: self.ca_file.clone(),
+            ca_only: self.ca_only,
+            client_cert_file: self.client_cert_file.clone(),
+            client_key_file: self.client_key_file.clone(),
+            min_tls: MinTls::V1_2,
+        }
     }
 }
 

@@ -2,15 +2,13 @@
 
 use crate::call::Call;
 use crate::call::log::Level;
-use crate::client::options::Options;
 use crate::error::{Error, Result, Status, WaitEnd};
 use crate::http::date::http_date;
 use crate::http::fault::Fault;
 use crate::http::message::{Exchange, Outgoing, Reuse, Streams};
 use crate::http::origin::Origins;
-use crate::http::tls::Side;
+use crate::http::settings::{HttpSettings, USER_AGENT};
 use crate::http::transport::Transport;
-use crate::options::{Count, Millis, ProxyUrl};
 use crate::stats::Stats;
 use crate::store::contract::StoreFault;
 use crate::store::vault::answer::{Body, Reply};
@@ -20,6 +18,7 @@ use crate::sys::secret::Secret;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use once_cell::sync::OnceCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,7 +30,7 @@ const LARGEST: u64 = 1 << 20;
 /// The Vault, as it is asked.
 pub struct Server {
     origins: Origins,
-    options: Options,
+    settings: HttpSettings,
     timeout: Duration,
     headers: HeaderMap,
     /// Made when first needed: a forked child must not use its parent's, and may never need one.
@@ -96,17 +95,16 @@ impl Server {
     pub fn new(options: &VaultOptions) -> Result<Server> {
         let server = Server {
             origins: Origins::of_one(&options.url, "the option store.url", options.allow_insecure_http)?,
-            options: Options {
-                connect_timeout_ms: Millis(options.timeout_ms.0),
+            settings: HttpSettings {
+                connect_timeout: options.timeout_ms.duration(),
+                kept_timeout: Duration::from_secs(5),
+                headers: BTreeMap::new(),
+                user_agent: USER_AGENT.to_owned(),
                 // A Vault stands close by; where a proxy is needed, the environment names it.
-                proxy: None::<ProxyUrl>,
-                ca_file: options.ca_file.clone(),
-                ca_only: options.ca_only,
-                client_cert_file: options.client_cert_file.clone(),
-                client_key_file: options.client_key_file.clone(),
+                proxy: None,
                 allow_insecure_http: options.allow_insecure_http,
-                max_idle_connections: Count(2),
-                ..Options::default()
+                max_idle_connections: 2,
+                tls: options.tls(),
             },
             timeout: options.timeout_ms.duration(),
             headers: headers(options.namespace.as_deref())?,
@@ -126,7 +124,7 @@ impl Server {
     pub fn after_fork(&self) -> Server {
         Server {
             origins: self.origins.clone(),
-            options: self.options.clone(),
+            settings: self.settings.clone(),
             timeout: self.timeout,
             headers: self.headers.clone(),
             transport: OnceCell::new(),
@@ -136,7 +134,7 @@ impl Server {
 
     fn transport(&self) -> Result<&Transport> {
         self.transport.get_or_try_init(|| {
-            Transport::new(self.origins.clone(), &self.options, Side::Store)
+            Transport::new(self.origins.clone(), &self.settings)
                 .map_err(|error| Error::new(error.status(), format!("of the store \"vault\", {error}")))
         })
     }

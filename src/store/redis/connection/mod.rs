@@ -2,7 +2,7 @@
 
 use crate::call::backoff::REFUSED;
 use crate::http::tls;
-use crate::http::tls::Side;
+use crate::http::tls::settings::OptionScope;
 use crate::net::connect;
 use crate::net::connect::Unreached;
 use crate::net::drive::{Alarm, Pace, Stopped, drive};
@@ -11,7 +11,7 @@ use crate::net::stream::{Layers, Stream};
 use crate::store::redis::address::{Access, Server};
 use crate::store::redis::error::RedisError;
 use crate::store::redis::resp::{Command, Reader, Unusable, Value};
-use crate::store::redis::session::Route;
+use crate::store::redis::route::Route;
 use crate::sys::socket::{Socket, SocketStream};
 use rustls::pki_types::ServerName;
 use std::io;
@@ -117,7 +117,7 @@ impl Connection {
             Ok(Ok(value)) => value,
             Ok(Err(why)) => return Err(RedisError::of_unusable(why, &self.server)),
             Err(cause) => {
-                let why = tls::explain(&cause, Side::Store).unwrap_or_else(|| cause.to_string());
+                let why = tls::explain(&cause, OptionScope::Store).unwrap_or_else(|| cause.to_string());
                 return Err(lost(&self.server, why));
             }
         };
@@ -259,7 +259,7 @@ impl Opening<'_, '_, '_> {
         match connect::tls_handshake(handshake, socket, &self.alarm, self.pace) {
             Ok(Ok(stream)) => Ok(Layers::Tls(stream)),
             Ok(Err(cause)) => {
-                Err(failed(tls::explain(&cause, Side::Store).unwrap_or_else(|| format!("{cause}; see its log"))))
+                Err(failed(tls::explain(&cause, OptionScope::Store).unwrap_or_else(|| format!("{cause}; see its log"))))
             }
             Err(stopped) => Err(self.unreached(Unreached::Stopped(stopped))),
         }

@@ -2,7 +2,7 @@ use super::*;
 use crate::call::Call;
 use crate::call::hooks::Hooks;
 use crate::store::redis::address::Address;
-use crate::store::redis::session::KnownNodes;
+use crate::store::redis::route::KnownNodes;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::mpsc::channel;
