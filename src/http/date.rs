@@ -1,5 +1,6 @@
 //! Times in headers: `Date` and `Retry-After` (RFC 9110). Pure: the caller passes its own time in.
 
+use crate::call::backoff::LONGEST_RETRY_AFTER;
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
@@ -9,10 +10,8 @@ pub fn http_date(text: &str) -> Option<i64> {
     OffsetDateTime::parse(text, &Rfc2822).ok().map(OffsetDateTime::unix_timestamp)
 }
 
-/// A `Retry-After` header: seconds, or a date. Never more than an hour: a mistake there must not stop a
-/// service for a day.
+/// A `Retry-After` header: seconds, or a date. Never more than [`LONGEST_RETRY_AFTER`].
 pub fn retry_after(text: &str, date: Option<i64>, now_seconds: i64) -> Option<Duration> {
-    const LONGEST: u64 = 3600;
     let text = text.trim();
     let seconds = match text.parse::<u64>() {
         Ok(seconds) => seconds,
@@ -21,7 +20,7 @@ pub fn retry_after(text: &str, date: Option<i64>, now_seconds: i64) -> Option<Du
             u64::try_from(at.saturating_sub(date.unwrap_or(now_seconds))).unwrap_or(0)
         }
     };
-    Some(Duration::from_secs(seconds.min(LONGEST)))
+    Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the fuzzer feeds of HTTP: encoded bodies, and what the environment says of proxies.
 
 use crate::http::decode::{Decoder, Undecodable};
-use crate::http::origin::Origins;
+use crate::http::origin::{Origins, parse_url};
 use crate::http::proxy::Proxies;
 use crate::http::redirect;
 use http::Method;
@@ -58,7 +58,7 @@ pub fn choose_proxy(text: &str) {
     if let Ok(proxies) = Proxies::new(None, &variable) {
         let _ = proxies.of(&url).map(|proxy| (proxy.redacted(), proxy.basic().is_some()));
         let shown = format!("{proxies:?}");
-        let password = Url::parse(proxy).ok().and_then(|url| url.password().map(str::to_owned));
+        let password = parse_url(Url::options(), proxy).ok().and_then(|url| url.password().map(str::to_owned));
         // A short one may stand in anything, and one that is in the host's name is no secret.
         let is_telling = |word: &String| word.len() > 6 && proxy.matches(word.as_str()).count() == 1;
         assert!(password.filter(is_telling).is_none_or(|password| !shown.contains(&password)), "{shown}");

@@ -1,12 +1,12 @@
 //! A store of the caller's own: bytes under a key, behind four callbacks.
 
+use crate::call::backoff::POLL_LOCK_CALLBACK;
 use crate::call::single_flight::{Flight, SingleFlight};
 use crate::call::{Call, POLL_INTERVAL};
 use crate::error::{Error, Status};
 use crate::store::contract::{Change, Loaded, StoreFault, TokenStore, to_json};
 use crate::sys::clock::unix_millis;
 use crate::sys::failpoint::failpoint;
-use crate::sys::secret::random_fraction;
 use crate::token::record::Record;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -43,8 +43,6 @@ pub struct CallbackStore {
 
 /// The longest wait for it in all. Everyone holds it for one load and one save only.
 const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(10);
-/// About how long to leave it alone where it was answered "no" at once.
-const TRY_AGAIN: Duration = Duration::from_millis(10);
 /// How often a save is tried again because somebody wrote in between who does not take the lock.
 const MOST_SAVES: u32 = 20;
 impl CallbackStore {
@@ -91,8 +89,8 @@ impl CallbackStore {
                 }
                 // A lock that does not wait is not to be asked without a pause.
                 Some(Reply::No) => {
-                    let delay = TRY_AGAIN.mul_f64(0.5 + random_fraction()).min(left);
-                    call.sleep(delay).map_err(|error| StoreFault { error, maybe_written: false })?;
+                    call.sleep(POLL_LOCK_CALLBACK.jittered_delay(0).min(left))
+                        .map_err(|error| StoreFault { error, maybe_written: false })?;
                 }
             }
         }

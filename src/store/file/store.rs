@@ -5,17 +5,17 @@
 //! costs the others a bounded wait, and then they go on without the store (T5).
 
 use crate::call::Call;
+use crate::call::backoff::POLL_FILE_LOCK;
 use crate::error::{Error, Result, Status};
 use crate::store::contract::{Change, Loaded, StoreFault, TokenStore, to_json};
 use crate::store::file::access::{Access, MAGIC, folder_of};
 use crate::store::file::options::FileOptions;
 use crate::store::file::{access, path};
-use crate::store::seal::Seal;
+use crate::store::seal::{self, Seal};
 use crate::sys::clock::unix_millis;
 use crate::sys::failpoint::failpoint;
 use crate::sys::files;
 use crate::sys::fork::LockFile;
-use crate::sys::secret::random_fraction;
 use crate::sys::signals::NoSigxfsz;
 use crate::token::fingerprint::FingerprintKey;
 use crate::token::record::Record;
@@ -50,7 +50,7 @@ type Outcome<T> = std::result::Result<T, StoreFault>;
 impl FileStore {
     /// Reads the keys; the file itself is first touched when a token is needed.
     pub fn new(options: &FileOptions) -> Result<FileStore> {
-        let seal = options.key.as_ref().map(|key| Seal::new(key, &options.old_keys).map(Arc::new)).transpose()?;
+        let seal = seal::keys(options.key.as_ref(), &options.old_keys)?;
         Ok(FileStore { path: options.path.clone(), is_group_shared: options.share_with_group, seal })
     }
 
@@ -113,14 +113,9 @@ impl Target<'_> {
         if let Some(why) = self.access.exposure(metadata) {
             return Err(why.to_owned());
         }
-        match (bytes.strip_prefix(MAGIC), self.seal) {
-            (Some(_), None) => Err("is sealed, and no key was given".to_owned()),
-            (None, Some(_)) => Err("is not sealed".to_owned()),
-            (None, None) => serde_json::from_slice(bytes).map_err(damaged),
-            (Some(sealed), Some(seal)) => {
-                let plain = seal.open(self.client_id, sealed).map_err(|unopened| seal.explain(unopened))?;
-                serde_json::from_slice(&plain).map_err(damaged)
-            }
+        match seal::open(self.seal, self.client_id, bytes.strip_prefix(MAGIC))? {
+            None => serde_json::from_slice(bytes).map_err(damaged),
+            Some(plain) => serde_json::from_slice(&plain).map_err(damaged),
         }
     }
 
@@ -203,8 +198,7 @@ impl Target<'_> {
         let mut lock = None;
         let began = Instant::now();
         let until = began + LONGEST_LOCK_WAIT.min(call.left_for_store());
-        let mut delay = Duration::from_millis(1);
-        loop {
+        for looks in 0.. {
             if lock.is_none() {
                 lock = self.open_lock(&path, began.elapsed() < LONGEST_MAKING)?;
             }
@@ -231,9 +225,9 @@ impl Target<'_> {
                 error: call.hung(error, "waiting for the token store's file"),
                 maybe_written: false,
             })?;
-            std::thread::sleep(delay.mul_f64(0.5 + random_fraction()).min(call.left()));
-            delay = (delay * 2).min(Duration::from_millis(20));
+            std::thread::sleep(POLL_FILE_LOCK.jittered_delay(looks).min(call.left()));
         }
+        unreachable!("the loop ends when its time is over")
     }
 
     /// `None`: another process is making it just now, and has not given it to those who share it.
@@ -291,7 +285,7 @@ impl TokenStore for FileStore {
     }
 
     fn fingerprint_key(&self) -> FingerprintKey<'_> {
-        self.seal.as_ref().map_or(FingerprintKey::Open, |seal| FingerprintKey::Sealed(seal.fingerprint_key()))
+        seal::fingerprint_key(self.seal.as_deref())
     }
 
     fn after_fork(&self) -> Arc<dyn TokenStore> {

@@ -1,6 +1,7 @@
 //! Where Redis is, and how to get in: what the options say, with their secrets read.
 
 use crate::error::{Error, Result, Status};
+use crate::http::origin::parse_url;
 use crate::http::tls;
 use crate::net::connect::is_loopback;
 use crate::options::SecretSource;
@@ -202,7 +203,7 @@ fn refusal(option: &str, why: &str) -> Error {
 /// Reads one URL. Messages never quote it: it may hold a password.
 fn parse(source: &SecretSource, option: &str, port: u16) -> Result<(Server, Access)> {
     let text = source.read(option)?;
-    let url = Url::parse(text.as_str()).map_err(|_| {
+    let url = parse_url(Url::options(), text.as_str()).map_err(|_| {
         refusal(option, "is no URL; give redis://user:password@host:port/0, with user and password percent-encoded")
     })?;
     match url.scheme() {

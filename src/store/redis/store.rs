@@ -20,7 +20,7 @@ use crate::store::redis::route::{KnownNodes, Route};
 use crate::store::redis::script::{Expiry, Life, Snapshot};
 use crate::store::redis::session::{Idle, Session};
 use crate::store::redis::visit::{Shared, Visit, Written};
-use crate::store::seal::Seal;
+use crate::store::seal::{self, Seal};
 use crate::sys::secret::{hex, random, random_fraction};
 use crate::token::fingerprint::FingerprintKey;
 use crate::token::record::Record;
@@ -52,7 +52,7 @@ struct Setup {
     options: RedisOptions,
     /// As it was read last: files are read again for each operation, as somebody may have replaced a password.
     address: ArcSwap<Address>,
-    seal: Option<Seal>,
+    seal: Option<Arc<Seal>>,
 }
 
 impl Setup {
@@ -71,7 +71,7 @@ impl Setup {
 impl RedisStore {
     /// Reads secrets, keys and certificates; connects when a token is needed.
     pub fn new(options: &RedisOptions) -> Result<RedisStore> {
-        let seal = options.key.as_ref().map(|key| Seal::new(key, &options.old_keys)).transpose()?;
+        let seal = seal::keys(options.key.as_ref(), &options.old_keys)?;
         let setup = Setup { address: ArcSwap::from_pointee(Address::read(options)?), seal, options: options.clone() };
         let store = RedisStore::with(Arc::new(setup));
         match &store.tls {
@@ -96,7 +96,7 @@ impl RedisStore {
 
     /// The record in what was read, and why there is none if there should be.
     fn record(&self, call: &Call, client_id: &str, read: &Snapshot) -> (Record, Option<String>) {
-        let mut record = match fields::decode(client_id, &read.hash, self.setup.seal.as_ref()) {
+        let mut record = match fields::decode(client_id, &read.hash, self.setup.seal.as_deref()) {
             Ok(record) => record,
             Err(why) => {
                 let location =
@@ -184,7 +184,7 @@ impl TokenStore for RedisStore {
             read.expiry = self.expiry_in(&read);
             let life = Life::new(record.ttl_seconds(read.now), &read, random_fraction());
             record.set_number(client_id, life.until);
-            let edit = fields::encode(client_id, &record, &read.hash, self.setup.seal.as_ref());
+            let edit = fields::encode(client_id, &record, &read.hash, self.setup.seal.as_deref());
             match visit.write(&read, &edit, life)? {
                 Written::Yes => {
                     visit.end();
@@ -203,7 +203,7 @@ impl TokenStore for RedisStore {
     }
 
     fn fingerprint_key(&self) -> FingerprintKey<'_> {
-        self.setup.seal.as_ref().map_or(FingerprintKey::Open, |seal| FingerprintKey::Sealed(seal.fingerprint_key()))
+        seal::fingerprint_key(self.setup.seal.as_deref())
     }
 
     fn after_fork(&self) -> Arc<dyn TokenStore> {

@@ -8,17 +8,18 @@
 //! looks like somebody else's.
 
 use crate::call::Call;
+use crate::call::backoff::RETRY_VAULT_WRITE;
 use crate::error::{Error, Result, Status};
 use crate::http::message::Reuse;
 use crate::store::contract::{Change, Loaded, StoreFault, TokenStore, to_json};
-use crate::store::seal::Seal;
+use crate::store::seal::{self, Seal};
 use crate::store::vault::answer::Metadata;
 use crate::store::vault::options::VaultOptions;
 use crate::store::vault::path;
 use crate::store::vault::server::{Answered, Clock, Request, Server};
 use crate::store::vault::token::Tokens;
 use crate::sys::failpoint::failpoint;
-use crate::sys::secret::{Secret, random_fraction};
+use crate::sys::secret::Secret;
 use crate::token::fingerprint::FingerprintKey;
 use crate::token::record::{LEASE, Record};
 use base64::Engine;
@@ -26,16 +27,12 @@ use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
 /// How often a change begins again because somebody else wrote first.
 const MOST_ROUNDS: u32 = 30;
-/// The first and the longest pause before it does.
-const FIRST_DELAY: Duration = Duration::from_millis(2);
-const LONGEST_DELAY: Duration = Duration::from_millis(60);
 /// How far apart the clock that a writer read and the time at which the Vault says that it wrote may be: the
 /// time-outs of a slow Vault, and the clocks of its nodes.
 const LONGEST_WRITE: i64 = 60_000;
@@ -79,7 +76,7 @@ enum Write {
 impl VaultStore {
     /// Reads the keys, the certificates and the credentials; the Vault itself is first asked when a token is needed.
     pub fn new(options: &VaultOptions) -> Result<VaultStore> {
-        let seal = options.key.as_ref().map(|key| Seal::new(key, &options.old_keys).map(Arc::new)).transpose()?;
+        let seal = seal::keys(options.key.as_ref(), &options.old_keys)?;
         Ok(VaultStore { server: Server::new(options)?, tokens: Tokens::new(options)?, options: options.clone(), seal })
     }
 
@@ -142,15 +139,15 @@ impl VaultStore {
         }
         let damaged = || "is damaged".to_owned();
         let content: Outer<Content> = serde_json::from_slice(text).map_err(|_| damaged())?;
-        match (content.data.data, &self.seal) {
-            (Content::Plain(record), None) => Ok(*record),
-            (Content::Plain(_), Some(_)) => Err("is not sealed".to_owned()),
-            (Content::Sealed { .. }, None) => Err("is sealed, and no key was given".to_owned()),
-            (Content::Sealed { sealed }, Some(seal)) => {
-                let sealed = STANDARD.decode(sealed).map_err(|_| damaged())?;
-                let plain = seal.open(client_id, &sealed).map_err(|unopened| seal.explain(unopened))?;
-                serde_json::from_slice(&plain).map_err(|_| damaged())
-            }
+        let content = content.data.data;
+        // What is no base64 is sealed with nothing, so it opens under no key.
+        let sealed = match &content {
+            Content::Plain(_) => None,
+            Content::Sealed { sealed } => Some(STANDARD.decode(sealed).unwrap_or_default()),
+        };
+        match (seal::open(self.seal.as_deref(), client_id, sealed.as_deref())?, content) {
+            (None, Content::Plain(record)) => Ok(*record),
+            (plain, _) => serde_json::from_slice(&plain.unwrap_or_default()).map_err(|_| damaged()),
         }
     }
 
@@ -189,8 +186,7 @@ impl TokenStore for VaultStore {
     }
 
     fn change(&self, call: &Call, client_id: &str, change: Change<'_>) -> Outcome<()> {
-        let mut delay = FIRST_DELAY;
-        for _ in 0..MOST_ROUNDS {
+        for round in 0..MOST_ROUNDS {
             let Found { mut record, version, clock, .. } = self.read(call, client_id)?;
             if !change(&mut record, clock.now) {
                 return Ok(());
@@ -203,9 +199,8 @@ impl TokenStore for VaultStore {
                     return Ok(());
                 }
                 Write::Conflict => {
-                    let pause = delay.mul_f64(0.5 + random_fraction());
+                    let pause = RETRY_VAULT_WRITE.jittered_delay(round);
                     call.sleep(pause).map_err(|error| StoreFault { error, maybe_written: false })?;
-                    delay = (delay * 2).min(LONGEST_DELAY);
                 }
             }
         }
@@ -224,7 +219,7 @@ impl TokenStore for VaultStore {
     }
 
     fn fingerprint_key(&self) -> FingerprintKey<'_> {
-        self.seal.as_ref().map_or(FingerprintKey::Open, |seal| FingerprintKey::Sealed(seal.fingerprint_key()))
+        seal::fingerprint_key(self.seal.as_deref())
     }
 
     fn after_fork(&self) -> Arc<dyn TokenStore> {

@@ -7,7 +7,7 @@
 mod optional_secret;
 pub mod u128hex;
 
-use crate::call::backoff::REFUSED;
+use crate::call::backoff::{LONGEST_RETRY_AFTER, REFUSED};
 use crate::sys::clock::millis;
 use crate::sys::secret::Secret;
 use crate::token::fingerprint::Fingerprint;
@@ -410,7 +410,7 @@ impl Record {
     }
 
     pub fn rate_limited_for(&self, now: i64) -> Option<Duration> {
-        left(self.rate_limited_until?, now, Duration::from_secs(3600))
+        left(self.rate_limited_until?, now, LONGEST_RETRY_AFTER)
     }
 }
 
