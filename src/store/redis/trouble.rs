@@ -130,7 +130,7 @@ impl Trouble {
             Trouble::Ended(error) if error.status() == Status::TM_TIMEOUT => {
                 Error::new(Status::TM_TIMEOUT, format!("{operation} took too long: {error}"))
             }
-            Trouble::Ended(error) => error,
+            Trouble::Ended(error) if error.status() != Status::TM_STORE => error,
             other => Error::new(Status::TM_STORE, format!("{operation} failed: {}", other.sentence(known))),
         };
         StoreFault { error, maybe_written }

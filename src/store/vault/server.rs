@@ -59,6 +59,8 @@ pub struct Answered {
     /// The body's text, for what stands in the secret itself.
     pub text: Zeroizing<Vec<u8>>,
     pub clock: Clock,
+    /// Who else than the Vault refused, and what to do about it.
+    intermediary: Option<String>,
     known: Vec<Secret>,
 }
 
@@ -86,7 +88,8 @@ impl Clock {
 impl Answered {
     /// The answer, as what went wrong is told from it.
     pub fn reply(&self) -> Reply<'_> {
-        Reply { shown: &self.shown, status: self.status, body: &self.body, known: &self.known }
+        let Answered { shown, status, body, intermediary, known, .. } = self;
+        Reply { shown, status: *status, body, intermediary: intermediary.as_deref(), known }
     }
 }
 
@@ -159,19 +162,20 @@ impl Server {
         let shown = outgoing.shown();
         call.log(Level::Debug, || format!("sending {shown}"));
         // Where the Vault hangs, the call goes on without it.
-        let deadline = Instant::now() + self.timeout.min(call.left_for_store());
-        let mut exchange = Exchange { deadline, limit: LARGEST, on_tick: None };
+        let most = self.timeout.min(call.left_for_store());
+        let mut exchange = Exchange { deadline: Instant::now() + most, limit: LARGEST, on_tick: None };
         let answer = transport
             .send(call, &self.stats, &outgoing, request.reuse, &mut Streams::default(), &mut exchange)
-            .map_err(|fault| self.fault(call, &shown, fault))?;
+            .map_err(|fault| self.fault(call, &shown, most, fault))?;
         let clock = Clock::read(answer.header(header::DATE).and_then(http_date), unix_millis());
-        let (status, text) = (answer.status, Zeroizing::new(answer.body));
+        let (status, text, intermediary) = (answer.status, Zeroizing::new(answer.body), answer.intermediary);
         // What is no JSON has no words of the Vault in it; its status says enough.
         let body = serde_json::from_slice(&text).unwrap_or_default();
-        Ok(Answered { shown, status, body, text, clock, known })
+        Ok(Answered { shown, status, body, text, clock, intermediary, known })
     }
 
-    fn fault(&self, call: &Call, shown: &str, fault: Fault) -> StoreFault {
+    /// `most`: the time that the request had.
+    fn fault(&self, call: &Call, shown: &str, most: Duration, fault: Fault) -> StoreFault {
         let maybe_written = !fault.nothing_was_written();
         let error = match fault {
             Fault::Ended(error) | Fault::Unbegun(error)
@@ -179,13 +183,14 @@ impl Server {
             {
                 call.hung(error, &format!("waiting for {shown}"))
             }
-            Fault::Ended(_) | Fault::Unbegun(_) | Fault::Connect { timeout: true, .. } => Error::new(
-                Status::TM_STORE,
-                format!(
-                    "{shown} was not answered within {} ms; see whether the Vault is well, or raise store.timeout_ms",
-                    self.timeout.as_millis()
-                ),
-            ),
+            Fault::Ended(_) | Fault::Unbegun(_) | Fault::Connect { timeout: true, .. } => {
+                let (within, option) = match most < self.timeout {
+                    true => ("before half of the call's time was over".to_owned(), "timeout_ms"),
+                    false => (format!("within {} ms", most.as_millis()), "store.timeout_ms"),
+                };
+                let advice = format!("see whether the Vault is well, or raise {option}");
+                Error::new(Status::TM_STORE, format!("{shown} was not answered {within}; {advice}"))
+            }
             Fault::Connect { why, .. } => Error::new(
                 Status::TM_STORE,
                 format!("{shown} could not connect ({why}); check store.url and that the Vault runs"),
@@ -205,10 +210,13 @@ impl Server {
                     "{shown} would travel readable to {host}, which is not on this machine; use https://, take the proxy away, or set store.allow_insecure_http"
                 ),
             ),
-            Fault::Lost { why, .. } | Fault::Broken(why) | Fault::Unsendable(why) => Error::new(
-                Status::TM_STORE,
-                format!("{shown} got no answer that could be read ({why}); see whether the Vault is well"),
-            ),
+            Fault::Lost { why, .. } | Fault::Broken(why) | Fault::Unsendable(why) => {
+                let advice = match self.origins.host().starts_with("https:") {
+                    true => "see whether the Vault is well",
+                    false => "see whether the Vault is well, or use https:// if its port speaks TLS",
+                };
+                Error::new(Status::TM_STORE, format!("{shown} got no answer that could be read ({why}); {advice}"))
+            }
         };
         StoreFault { error, maybe_written }
     }
