@@ -76,7 +76,13 @@ impl Dialing<'_, '_> {
             }
             Some(proxy) => {
                 if matches!(proxy.scheme, Scheme::Https) {
-                    stream = self.secure(stream, &socket, &proxy.host, Arc::clone(&self.dialer.proxy_tls))?;
+                    let secured = self.secure(stream, &socket, &proxy.host, Arc::clone(&self.dialer.proxy_tls));
+                    stream = secured.map_err(|fault| match fault {
+                        Fault::Tls { connected, why } => {
+                            Fault::Tls { connected, why: format!("with the proxy {}: {why}", proxy.shown()) }
+                        }
+                        other => other,
+                    })?;
                 }
                 match origin.is_https {
                     true => stream = self.through_tunnel(proxy, stream, &socket, origin)?,

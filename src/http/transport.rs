@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
+use url::Url;
 
 type Result<T> = std::result::Result<T, Fault>;
 
@@ -113,7 +114,9 @@ impl Transport {
             upload: streams.upload.as_mut(),
         };
         let over_kept = match reuse {
-            Reuse::Kept { repeatable } => sending.over_kept(repeatable)?,
+            Reuse::Kept { repeatable } => {
+                sending.over_kept(repeatable).map_err(|fault| self.name_proxy(fault, &origin.url))?
+            }
             Reuse::Never => None,
         };
         let answered = match over_kept {
@@ -121,7 +124,8 @@ impl Transport {
             None => sending.over_new(),
         };
         let outcome = answered.and_then(|(asked, response)| sending.read(asked, response, &mut collector));
-        let (mut answer, mut kept) = outcome.map_err(|fault| self.name_missing_certificate(fault))?;
+        let (mut answer, mut kept) =
+            outcome.map_err(|fault| self.name_proxy(self.name_missing_certificate(fault), &origin.url))?;
         if reuse == Reuse::Never {
             kept = kept.and_then(|connection| connection.renewed(&mut sending.pace)).map(Box::new);
         }
@@ -142,6 +146,16 @@ impl Transport {
             self.pool.put(connection);
         }
         Ok(answer)
+    }
+
+    /// What breaks on the way through a proxy is as likely its fault as the server's.
+    fn name_proxy(&self, mut fault: Fault, url: &Url) -> Fault {
+        if let Some(proxy) = self.dialer.proxies.of(url)
+            && let Fault::Connect { why, .. } | Fault::Lost { why, .. } | Fault::Broken(why) = &mut fault
+        {
+            *why = format!("{why}, by way of the proxy {}", proxy.shown());
+        }
+        fault
     }
 
     /// TLS 1.3 has no word for it in the handshake: the server just leaves, and its alert may be lost.
