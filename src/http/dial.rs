@@ -12,7 +12,7 @@ use super::proxy::{Proxies, Proxy, Scheme};
 use super::resolve;
 use super::socks;
 use super::stream::{Layers, Stream};
-use super::tls::Side;
+use super::tls::{Shared, Side};
 use crate::sys::socket::{Socket, SocketStream};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
@@ -34,9 +34,7 @@ use url::Host;
 /// How a manager's connections are made.
 pub struct Dialer {
     pub proxies: Proxies,
-    pub tls: Arc<ClientConfig>,
-    /// For a proxy that itself speaks TLS: without the client's certificate, which is the server's business.
-    pub proxy_tls: Arc<ClientConfig>,
+    pub tls: Arc<Shared>,
     pub side: Side,
     pub connect_timeout: Duration,
     /// Whether `http://` may go to other machines.
@@ -76,7 +74,7 @@ impl Dialing<'_, '_> {
             }
             Some(proxy) => {
                 if matches!(proxy.scheme, Scheme::Https) {
-                    let secured = self.secure(stream, &socket, &proxy.host, Arc::clone(&self.dialer.proxy_tls));
+                    let secured = self.secure(stream, &socket, &proxy.host, Arc::clone(&self.dialer.tls.for_proxies));
                     stream = secured.map_err(|fault| match fault {
                         Fault::Tls { connected, why } => {
                             Fault::Tls { connected, why: format!("with the proxy {}: {why}", proxy.shown()) }
@@ -92,7 +90,7 @@ impl Dialing<'_, '_> {
             None => {}
         }
         if origin.is_https {
-            stream = self.secure(stream, &socket, &origin.host, Arc::clone(&self.dialer.tls))?;
+            stream = self.secure(stream, &socket, &origin.host, Arc::clone(&self.dialer.tls.config))?;
         }
         Connection::open(Arc::clone(origin), socket, stream, forwarding, self.alarm, &mut self.pace)
     }

@@ -4,14 +4,11 @@ use super::dial::Dialer;
 use super::origin::Origins;
 use super::pool::Pool;
 use super::proxy::Proxies;
-use super::tls::{self, Side};
+use super::tls::{Shared, Side};
 use super::transport::Transport;
 use crate::error::{Error, Result, Status};
 use crate::options::{OneOrMany, Options};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use rustls::client::ResolvesClientCert;
-use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, SignatureScheme};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,46 +16,22 @@ impl Transport {
     /// The environment is read here and not again.
     pub fn new(origins: Origins, options: &Options, side: Side) -> Result<Transport> {
         let proxies = Proxies::new(options.proxy.as_ref().map(|url| url.0.as_str()), &|name| std::env::var_os(name))?;
-        let certificate_wanted = Arc::default();
-        let tls = tls::client_config(options, side, &certificate_wanted)?;
+        let tls = Shared::of(options, side, origins.host())?;
         Ok(Transport {
             origins,
             pool: Pool::new(options.max_idle_connections.0 as usize),
             headers: Arc::new(default_headers(options)?),
             proxy_secrets: proxies.secrets(),
             kept_timeout: options.kept_timeout_ms.duration(),
-            certificate_wanted,
             dialer: Dialer {
                 proxies,
-                proxy_tls: Arc::new(for_proxies(&tls)),
-                tls: Arc::new(tls),
+                tls,
                 side,
                 connect_timeout: options.connect_timeout_ms.duration(),
                 allow_insecure: options.allow_insecure_http,
                 user_agent: user_agent(options)?,
             },
         })
-    }
-}
-
-/// TLS to a proxy itself: verified like the server's, without the client's certificate, which is not the proxy's business.
-fn for_proxies(tls: &ClientConfig) -> ClientConfig {
-    let mut config = tls.clone();
-    config.client_auth_cert_resolver = Arc::new(NoCertificate);
-    config.alpn_protocols.clear();
-    config
-}
-
-#[derive(Debug)]
-struct NoCertificate;
-
-impl ResolvesClientCert for NoCertificate {
-    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        None
-    }
-
-    fn has_certs(&self) -> bool {
-        false
     }
 }
 

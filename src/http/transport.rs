@@ -23,7 +23,7 @@ use hyper::body::{Body, Incoming};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use url::Url;
@@ -41,8 +41,6 @@ pub struct Transport {
     pub proxy_secrets: Vec<Secret>,
     /// How long an idle connection may be silent before an idempotent request is also sent over a new one.
     pub kept_timeout: Duration,
-    /// Whether a server asked for a client certificate, and none has answered since.
-    pub certificate_wanted: Arc<AtomicBool>,
 }
 
 /// One request being sent.
@@ -134,8 +132,9 @@ impl Transport {
             answer.intermediary = intermediary::explain(answer.status, &answer.headers, &answer.body, &way);
         }
         // Read first: every thread shares it.
-        if self.certificate_wanted.load(Ordering::Relaxed) {
-            self.certificate_wanted.store(false, Ordering::Relaxed);
+        let wanted = &self.dialer.tls.certificate_wanted;
+        if wanted.load(Ordering::Relaxed) {
+            wanted.store(false, Ordering::Relaxed);
         }
         // What was made for a new connection's sake serves the next call, too, unless others idle already: else every
         // refresh would leave one more open.
@@ -161,7 +160,9 @@ impl Transport {
     /// TLS 1.3 has no word for it in the handshake: the server just leaves, and its alert may be lost.
     fn name_missing_certificate(&self, fault: Fault) -> Fault {
         match fault {
-            Fault::Lost { reused: false, .. } | Fault::Broken(_) if self.certificate_wanted.load(Ordering::Relaxed) => {
+            Fault::Lost { reused: false, .. } | Fault::Broken(_)
+                if self.dialer.tls.certificate_wanted.load(Ordering::Relaxed) =>
+            {
                 Fault::Tls {
                     connected: true,
                     why: format!(
@@ -192,7 +193,7 @@ impl Sending<'_, '_> {
         Way {
             is_https: self.origin.is_https,
             is_forwarded: !self.origin.is_https && self.transport.dialer.proxies.of(&self.origin.url).is_some(),
-            certificate_wanted: self.transport.certificate_wanted.load(Ordering::Relaxed),
+            certificate_wanted: self.transport.dialer.tls.certificate_wanted.load(Ordering::Relaxed),
             certificate_option: self.side().option("client_cert_file"),
         }
     }

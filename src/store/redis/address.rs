@@ -1,7 +1,7 @@
 //! Where Redis is, and how to get in: what the options say, with their secrets read.
 
 use crate::error::{Error, Result, Status};
-use crate::http::tls::{self, Side};
+use crate::http::tls::{self, Settings, Side};
 use crate::net::connect::is_loopback;
 use crate::noted::Mark;
 use crate::options::{Options, RedisOptions, SecretSource};
@@ -11,7 +11,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use url::Url;
 
 /// `sun_path` less its NUL.
@@ -195,7 +194,7 @@ impl Address {
             client_key_file: options.client_key_file.clone(),
             ..Options::default()
         };
-        let mut config = tls::client_config(&same, Side::Store, &Arc::new(AtomicBool::new(false)))?;
+        let mut config = tls::client_config(Settings::read(&same, Side::Store)?, &Arc::default())?;
         config.alpn_protocols.clear();
         Ok(Some(Arc::new(config)))
     }
