@@ -37,6 +37,9 @@
  *   on that handle, with no lock held. They may call other managers, and this one where that need not wait
  *   for themselves (#TM_REENTRANT). They must not throw. One that never returns (longjmp, a fatal error of a
  *   scripting language) loses its own call only. No fork() inside a callback.
+ * - **Memory.** Without memory for an answer's body, however long a server makes it, a call ends in #TM_NETWORK.
+ *   What else a server sizes has a bound: an answer's head and a connection's read buffer (0.5 MB), a record in
+ *   Redis (1 MiB). A malloc that fails for these, or for the library's own small needs, ends the process.
  * - **Time.** Every call blocks its caller, for its timeout at the most. A time of 0 means unknown.
  * - **Secrets.** No token, password, key or body ever appears in an error, a log line or the statistics.
  */

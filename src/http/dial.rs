@@ -8,6 +8,7 @@ use crate::http::origin::Origin;
 use crate::http::protocol::MOST_HEADERS;
 use crate::http::proxy::{Proxies, Proxy, Scheme};
 use crate::http::socks;
+use crate::http::tls::Shared;
 use crate::http::tls::settings::OptionScope;
 use crate::net::resolve;
 use crate::net::{connect::Unreached, connect::first_to_connect, connect::is_loopback, connect::tls_handshake};
@@ -34,9 +35,7 @@ use url::Host;
 /// How a manager's connections are made.
 pub struct Dialer {
     pub proxies: Proxies,
-    pub tls: Arc<ClientConfig>,
-    /// For a proxy that itself speaks TLS: without the client's certificate, which is the server's business.
-    pub proxy_tls: Arc<ClientConfig>,
+    pub tls: Arc<Shared>,
     pub scope: OptionScope,
     pub connect_timeout: Duration,
     /// Whether `http://` may go to other machines.
@@ -76,7 +75,13 @@ impl Dialing<'_, '_> {
             }
             Some(proxy) => {
                 if matches!(proxy.scheme, Scheme::Https) {
-                    stream = self.secure(stream, &socket, &proxy.host, Arc::clone(&self.dialer.proxy_tls))?;
+                    let secured = self.secure(stream, &socket, &proxy.host, Arc::clone(&self.dialer.tls.for_proxies));
+                    stream = secured.map_err(|fault| match fault {
+                        Fault::Tls { connected, why } => {
+                            Fault::Tls { connected, why: format!("with the proxy {}: {why}", proxy.redacted()) }
+                        }
+                        other => other,
+                    })?;
                 }
                 match origin.is_https {
                     true => stream = self.through_tunnel(proxy, stream, &socket, origin)?,
@@ -86,7 +91,7 @@ impl Dialing<'_, '_> {
             None => {}
         }
         if origin.is_https {
-            stream = self.secure(stream, &socket, &origin.host, Arc::clone(&self.dialer.tls))?;
+            stream = self.secure(stream, &socket, &origin.host, Arc::clone(&self.dialer.tls.config))?;
         }
         Connection::open(Arc::clone(origin), socket, stream, forwarding, self.alarm, &mut self.pace)
     }

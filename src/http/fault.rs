@@ -77,10 +77,10 @@ impl Fault {
     pub fn into_error(self, what: &str) -> Error {
         match self {
             Fault::Ended(error) | Fault::Unbegun(error) => error,
-            Fault::Connect { timeout: true, .. } => Error::new(
+            Fault::Connect { timeout: true, why, .. } => Error::new(
                 Status::TM_TIMEOUT,
                 format!(
-                    "{what} could not connect within connect_timeout_ms; check the host, the port and the firewall"
+                    "{what} could not connect within connect_timeout_ms ({why}); check the host, the port and the firewall"
                 ),
             )
             .with_wait_end(WaitEnd::StepDeadline),
@@ -177,7 +177,7 @@ impl Fault {
     /// What the end of a wait means while a connection is made.
     pub fn of_stopped_dial(stopped: Stopped) -> Fault {
         match stopped {
-            Stopped::StepOutOfTime => Fault::Connect { dns: false, timeout: true, why: "its time was over".to_owned() },
+            Stopped::StepOutOfTime => Fault::Connect { dns: false, timeout: true, why: "no answer".to_owned() },
             Stopped::Call(error) => Fault::Unbegun(error),
             Stopped::Unable(cause) => Fault::of_connecting(&cause),
         }

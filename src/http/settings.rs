@@ -5,14 +5,11 @@ use crate::http::dial::Dialer;
 use crate::http::origin::Origins;
 use crate::http::pool::Pool;
 use crate::http::proxy::Proxies;
-use crate::http::tls;
+use crate::http::tls::Shared;
 use crate::http::tls::settings::TlsSettings;
 use crate::http::transport::Transport;
 use crate::options::{OneOrMany, ProxyUrl};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use rustls::client::ResolvesClientCert;
-use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, SignatureScheme};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,46 +34,22 @@ impl Transport {
     /// The environment is read here and not again.
     pub fn new(origins: Origins, settings: &HttpSettings) -> Result<Transport> {
         let proxies = Proxies::new(settings.proxy.as_ref().map(|url| url.0.as_str()), &|name| std::env::var_os(name))?;
-        let certificate_wanted = Arc::default();
-        let tls = tls::client_config(&settings.tls, &certificate_wanted)?;
+        let tls = Shared::of(&settings.tls, origins.host())?;
         Ok(Transport {
             origins,
             pool: Pool::new(settings.max_idle_connections),
             headers: Arc::new(default_headers(settings)?),
             proxy_secrets: proxies.secrets(),
             kept_timeout: settings.kept_timeout,
-            certificate_wanted,
             dialer: Dialer {
                 proxies,
-                proxy_tls: Arc::new(for_proxies(&tls)),
-                tls: Arc::new(tls),
+                tls,
                 scope: settings.tls.scope,
                 connect_timeout: settings.connect_timeout,
                 allow_insecure: settings.allow_insecure_http,
                 user_agent: user_agent(settings)?,
             },
         })
-    }
-}
-
-/// TLS to a proxy itself: verified like the server's, without the client's certificate, which is not the proxy's business.
-fn for_proxies(tls: &ClientConfig) -> ClientConfig {
-    let mut config = tls.clone();
-    config.client_auth_cert_resolver = Arc::new(NoCertificate);
-    config.alpn_protocols.clear();
-    config
-}
-
-#[derive(Debug)]
-struct NoCertificate;
-
-impl ResolvesClientCert for NoCertificate {
-    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        None
-    }
-
-    fn has_certs(&self) -> bool {
-        false
     }
 }
 

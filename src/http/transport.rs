@@ -24,9 +24,10 @@ use hyper::body::{Body, Incoming};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
+use url::Url;
 
 type Result<T> = std::result::Result<T, Fault>;
 
@@ -41,8 +42,6 @@ pub struct Transport {
     pub proxy_secrets: Vec<Secret>,
     /// How long an idle connection may be silent before an idempotent request is also sent over a new one.
     pub kept_timeout: Duration,
-    /// Whether a server asked for a client certificate, and none has answered since.
-    pub certificate_wanted: Arc<AtomicBool>,
 }
 
 /// One request being sent.
@@ -114,7 +113,9 @@ impl Transport {
             upload: streams.upload.as_mut(),
         };
         let over_kept = match reuse {
-            Reuse::Kept { repeatable } => sending.over_kept(repeatable)?,
+            Reuse::Kept { repeatable } => {
+                sending.over_kept(repeatable).map_err(|fault| self.name_proxy(fault, &origin.url))?
+            }
             Reuse::Never => None,
         };
         let answered = match over_kept {
@@ -122,7 +123,8 @@ impl Transport {
             None => sending.over_new(),
         };
         let outcome = answered.and_then(|(asked, response)| sending.read(asked, response, &mut collector));
-        let (mut answer, mut kept) = outcome.map_err(|fault| self.name_missing_certificate(fault))?;
+        let (mut answer, mut kept) =
+            outcome.map_err(|fault| self.name_proxy(self.name_missing_certificate(fault), &origin.url))?;
         if reuse == Reuse::Never {
             kept = kept.and_then(|connection| connection.renewed(&mut sending.pace)).map(Box::new);
         }
@@ -131,8 +133,9 @@ impl Transport {
             answer.intermediary = intermediary::explain(answer.status, &answer.headers, &answer.body, &way);
         }
         // Read first: every thread shares it.
-        if self.certificate_wanted.load(Ordering::Relaxed) {
-            self.certificate_wanted.store(false, Ordering::Relaxed);
+        let wanted = &self.dialer.tls.certificate_wanted;
+        if wanted.load(Ordering::Relaxed) {
+            wanted.store(false, Ordering::Relaxed);
         }
         // What was made for a new connection's sake serves the next call, too, unless others idle already: else every
         // refresh would leave one more open.
@@ -145,10 +148,22 @@ impl Transport {
         Ok(answer)
     }
 
+    /// What breaks on the way through a proxy is as likely its fault as the server's.
+    fn name_proxy(&self, mut fault: Fault, url: &Url) -> Fault {
+        if let Some(proxy) = self.dialer.proxies.of(url)
+            && let Fault::Connect { why, .. } | Fault::Lost { why, .. } | Fault::Broken(why) = &mut fault
+        {
+            *why = format!("{why}, by way of the proxy {}", proxy.redacted());
+        }
+        fault
+    }
+
     /// TLS 1.3 has no word for it in the handshake: the server just leaves, and its alert may be lost.
     fn name_missing_certificate(&self, fault: Fault) -> Fault {
         match fault {
-            Fault::Lost { reused: false, .. } | Fault::Broken(_) if self.certificate_wanted.load(Ordering::Relaxed) => {
+            Fault::Lost { reused: false, .. } | Fault::Broken(_)
+                if self.dialer.tls.certificate_wanted.load(Ordering::Relaxed) =>
+            {
                 Fault::Tls {
                     connected: true,
                     why: format!(
@@ -179,7 +194,7 @@ impl Sending<'_, '_> {
         Way {
             is_https: self.origin.is_https,
             is_forwarded: !self.origin.is_https && self.transport.dialer.proxies.of(&self.origin.url).is_some(),
-            certificate_wanted: self.transport.certificate_wanted.load(Ordering::Relaxed),
+            certificate_wanted: self.transport.dialer.tls.certificate_wanted.load(Ordering::Relaxed),
             certificate_option: self.scope().option("client_cert_file"),
         }
     }

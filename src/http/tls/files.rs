@@ -14,8 +14,8 @@ const LARGEST: u64 = 1 << 20;
 /// A PEM file that an option names.
 pub struct Named<'a> {
     option: String,
-    path: &'a str,
-    pem: Zeroizing<Vec<u8>>,
+    pub path: &'a str,
+    pub pem: Zeroizing<Vec<u8>>,
 }
 
 impl<'a> Named<'a> {

@@ -6,6 +6,7 @@ mod files;
 mod platform;
 mod refusal;
 pub mod settings;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod verifier;
@@ -15,6 +16,7 @@ pub use explain::explain;
 pub use explain::local_failure;
 #[allow(unused_imports)]
 pub use refusal::Unreadable;
+pub use shared::Shared;
 
 use crate::error::{Error, Result, Status};
 use crate::options::MinTls;
@@ -23,7 +25,7 @@ use platform::Platform;
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, SignatureScheme};
-use settings::TlsSettings;
+use settings::{OptionScope, TlsSettings};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use verifier::Verifier;
@@ -55,35 +57,62 @@ const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 #[cfg(not(feature = "http2"))]
 const ALPN: [&[u8]; 1] = [b"http/1.1"];
 
-/// The TLS side of every connection. Files named in the settings are read here, and closed; the variables of the
-/// environment that say where authorities are, too. `wanted` is set when a server asks for a client certificate.
-pub fn client_config(settings: &TlsSettings, wanted: &Arc<AtomicBool>) -> Result<ClientConfig> {
-    let scope = settings.scope;
+/// The files that the settings name, read, and what the environment says of authorities.
+pub struct Material<'a> {
+    scope: OptionScope,
+    min_tls: MinTls,
+    /// `None`: those of `authorities` are the only ones.
+    platform: Option<Platform>,
+    authorities: Option<Named<'a>>,
+    certificate: Option<Named<'a>>,
+    /// `None`: it stands beside the certificate.
+    key: Option<Named<'a>>,
+}
+
+impl<'a> Material<'a> {
+    pub fn read(settings: &'a TlsSettings) -> Result<Material<'a>> {
+        let named = |name: &str, path: &'a Option<String>| {
+            path.as_ref().map(|path| Named::read(settings.scope.option(name), path)).transpose()
+        };
+        let certificate = named("client_cert_file", &settings.client_cert_file)?;
+        Ok(Material {
+            scope: settings.scope,
+            min_tls: settings.min_tls,
+            platform: (!settings.ca_only).then(Platform::from_environment),
+            authorities: named("ca_file", &settings.ca_file)?,
+            key: if certificate.is_some() { named("client_key_file", &settings.client_key_file)? } else { None },
+            certificate,
+        })
+    }
+}
+
+/// The TLS side of connections. `wanted` is set when a server asks for a client certificate.
+pub fn client_config(material: Material<'_>, wanted: &Arc<AtomicBool>) -> Result<ClientConfig> {
+    let Material { scope, min_tls, platform, authorities, certificate, key } = material;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let versions: &[&rustls::SupportedProtocolVersion] = match settings.min_tls {
+    let versions: &[&rustls::SupportedProtocolVersion] = match min_tls {
         MinTls::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
         MinTls::V1_3 => &[&rustls::version::TLS13],
     };
-    let platform = (!settings.ca_only).then(Platform::from_environment);
     let algorithms = provider.signature_verification_algorithms;
-    let verifier = Verifier::new(algorithms, extra_authorities(settings)?, platform, scope);
+    let mut extra = RootCertStore::empty();
+    if let Some(authorities) = authorities {
+        extra.add_parsable_certificates(authorities.certificates()?);
+    }
+    let verifier = Verifier::new(algorithms, extra, platform, scope);
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .map_err(|cause| Error::new(Status::TM_INVALID_OPTIONS, format!("the option min_tls cannot be met: {cause}")))?
         .dangerous() // rustls's word for any verifier but its own; ours verifies
         .with_custom_certificate_verifier(Arc::new(verifier));
-    let mut config = match &settings.client_cert_file {
+    let mut config = match certificate {
         None => builder.with_no_client_auth(),
-        Some(path) => {
-            let certificates = Named::read(scope.option("client_cert_file"), path)?;
-            let chain = certificates.certificates()?;
-            let key_file = match &settings.client_key_file {
-                Some(key_path) => Named::read(scope.option("client_key_file"), key_path)?,
-                None => certificates,
-            };
-            builder.with_client_auth_cert(chain, key_file.key()?).map_err(|cause| match cause {
+        Some(certificate) => {
+            let key_file = key.as_ref().unwrap_or(&certificate);
+            builder.with_client_auth_cert(certificate.certificates()?, key_file.key()?).map_err(|cause| match cause {
                 rustls::Error::InconsistentKeys(_) => key_file.refusal(&format!(
-                    "has a key that does not go with the certificate in {path}; name the key that it was issued for"
+                    "has a key that does not go with the certificate in {}; name the key that it was issued for",
+                    certificate.path
                 )),
                 cause => key_file.refusal(&format!(
                     "has a key that is not supported ({cause}); use one of P-256, P-384, Ed25519 or RSA with 2048 to 4096 bits"
@@ -96,13 +125,4 @@ pub fn client_config(settings: &TlsSettings, wanted: &Arc<AtomicBool>) -> Result
     config.resumption = Resumption::in_memory_sessions(SESSIONS);
     config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
     Ok(config)
-}
-
-/// The authorities of ca_file.
-fn extra_authorities(settings: &TlsSettings) -> Result<RootCertStore> {
-    let mut authorities = RootCertStore::empty();
-    if let Some(path) = &settings.ca_file {
-        authorities.add_parsable_certificates(Named::read(settings.scope.option("ca_file"), path)?.certificates()?);
-    }
-    Ok(authorities)
 }

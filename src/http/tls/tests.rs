@@ -1,14 +1,17 @@
 //! The verifier against what webpki says when it is given all authorities: real chains, of every shape that servers send.
 
+use crate::client::options::Options;
+use crate::http::tls::Shared;
 use crate::http::tls::explain::{explain, local_failure};
 use crate::http::tls::platform::{Platform, Wanted};
-use crate::http::tls::settings::OptionScope;
+use crate::http::tls::settings::{OptionScope, TlsSettings};
 use crate::http::tls::verifier::Verifier;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, RootCertStore};
+use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -303,4 +306,73 @@ fn an_authority_in_many_files_is_one() {
     assert!(found.any);
     let none = folder.platform().search_directories(&Wanted::new(vec![b"nobody"]));
     assert!(none.any && none.anchors.is_empty());
+}
+
+fn settings(options: &serde_json::Value, scope: OptionScope) -> TlsSettings {
+    let options: Options = serde_json::from_slice(options.to_string().as_bytes()).unwrap();
+    TlsSettings { scope, ..options.http().tls }
+}
+
+fn shared(options: &serde_json::Value, scope: OptionScope, host: &str) -> Arc<Shared> {
+    Shared::of(&settings(options, scope), host).unwrap()
+}
+
+fn pem_of_client(authority: &Authority) -> String {
+    let key = KeyPair::generate().unwrap();
+    let certificate = server_params().signed_by(&key, &authority.issuer).unwrap();
+    certificate.pem() + &key.serialize_pem()
+}
+
+#[test]
+fn equal_settings_are_shared_whatever_the_files_are_called() {
+    let (folder, authority) = (Folder::new(), Authority::named("An authority"));
+    let client = pem_of_client(&authority);
+    let with = |number: u32| {
+        let [ca, certificate] = ["ca", "client"].map(|name| folder.path(&format!("{name}-{number}.pem")));
+        std::fs::write(&ca, &authority.pem).unwrap();
+        std::fs::write(&certificate, &client).unwrap();
+        json!({"ca_file": ca, "client_cert_file": certificate, "timeout_ms": 1000 + number})
+    };
+    let of = |number| shared(&with(number), OptionScope::Manager, "https://api.example.com");
+    let first = of(1);
+    assert!(Arc::ptr_eq(&first, &of(2)) && Arc::ptr_eq(&first, &of(1)));
+    first.certificate_wanted.store(true, Ordering::Relaxed);
+    drop(first);
+    // Nobody had it any more.
+    assert!(!of(1).certificate_wanted.load(Ordering::Relaxed));
+}
+
+#[test]
+fn s1_unequal_settings_and_other_hosts_share_nothing() {
+    let (folder, authority) = (Folder::new(), Authority::named("An authority"));
+    let file = |name: &str, content: &str| {
+        std::fs::write(folder.path(name), content).unwrap();
+        folder.path(name)
+    };
+    let (ca, client) = (file("ca.pem", &authority.pem), file("client.pem", &pem_of_client(&authority)));
+    let other = file("other.pem", &pem_of_client(&authority));
+    let mut all: Vec<_> = [
+        json!({}),
+        json!({"min_tls": "1.3"}),
+        json!({"ca_file": ca}),
+        json!({"ca_file": ca, "ca_only": true}),
+        json!({"client_cert_file": client}),
+        json!({"client_cert_file": other}),
+        json!({"client_cert_file": client, "client_key_file": client}),
+        json!({"client_cert_file": ca, "client_key_file": client}),
+    ]
+    .iter()
+    .filter_map(|options| Shared::of(&settings(options, OptionScope::Manager), "a").ok())
+    .collect();
+    assert_eq!(all.len(), 7, "the last has a key for another certificate");
+    all.extend([shared(&json!({}), OptionScope::Store, "a"), shared(&json!({}), OptionScope::Manager, "b")]);
+    // The same name, another authority.
+    let renewed = Authority::named("Another authority");
+    file("ca.pem", &renewed.pem);
+    all.push(shared(&json!({"ca_file": ca}), OptionScope::Manager, "a"));
+    for (at, one) in all.iter().enumerate() {
+        for other in &all[..at] {
+            assert!(!Arc::ptr_eq(one, other) && !Arc::ptr_eq(&one.config, &other.config));
+        }
+    }
 }

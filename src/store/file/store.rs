@@ -319,8 +319,9 @@ fn read_whole(file: File, metadata: &Metadata) -> io::Result<Zeroizing<Vec<u8>>>
 }
 
 /// The file's incarnation: a copy that was put back is another file than the one that its record names. Every
-/// write makes a new one.
+/// write makes a new one, with one name. One that has another may be put back by it, as what it is: so that counts as spent.
 fn identity(metadata: &Metadata) -> String {
     let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
-    format!("{}:{}", metadata.ino(), born.unwrap_or_default().as_nanos())
+    let linked = if metadata.nlink() > 1 { ":linked" } else { "" };
+    format!("{}:{}{linked}", metadata.ino(), born.unwrap_or_default().as_nanos())
 }

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result, Status};
 use crate::http::origin::parse_url;
 use crate::http::tls;
+use crate::http::tls::Material;
 use crate::net::connect::is_loopback;
 use crate::options::SecretSource;
 use crate::store::redis::options::RedisOptions;
@@ -13,7 +14,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use url::Url;
 
 /// `sun_path` less its NUL.
@@ -190,7 +190,7 @@ impl Address {
         if !self.speaks_tls() {
             return Ok(None);
         }
-        let mut config = tls::client_config(&options.tls_settings(), &Arc::new(AtomicBool::new(false)))?;
+        let mut config = tls::client_config(Material::read(&options.tls_settings())?, &Arc::default())?;
         config.alpn_protocols.clear();
         Ok(Some(Arc::new(config)))
     }

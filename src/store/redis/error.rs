@@ -131,7 +131,7 @@ impl RedisError {
                 Error::new(Status::TM_TIMEOUT, format!("{operation} took too long: {error}"))
                     .with_wait_end(WaitEnd::CallDeadline)
             }
-            RedisError::Ended(error) => error,
+            RedisError::Ended(error) if error.status() != Status::TM_STORE => error,
             other => Error::new(Status::TM_STORE, format!("{operation} failed: {}", other.sentence(secrets))),
         };
         StoreFault { error, maybe_written }

@@ -55,11 +55,13 @@ pub struct Route<'a> {
 
 impl Route<'_> {
     /// What it means that a step's time is over: the operation's may be, too.
-    pub fn out_of_time(&self, of_the_step: impl FnOnce() -> RedisError) -> RedisError {
+    pub fn out_of_time(&self, server: &Server, of_the_step: impl FnOnce() -> RedisError) -> RedisError {
         match Instant::now() >= self.until {
             true => RedisError::Ended(Error::new(
                 Status::TM_STORE,
-                "Redis took half of the call's time; see whether its servers run and can be reached from here",
+                format!(
+                    "half of the call's time was over before {server} answered; see whether it runs and can be reached from here"
+                ),
             )),
             false => of_the_step(),
         }

@@ -56,6 +56,8 @@ pub struct Reply<'a> {
     pub redacted: &'a str,
     pub status: u16,
     pub body: &'a Body,
+    /// Who else than the Vault refused, and what to do about it.
+    pub intermediary: Option<&'a str>,
     /// Secrets that the Vault may repeat in its words.
     pub secrets: &'a [Secret],
 }
@@ -80,6 +82,10 @@ impl Reply<'_> {
     /// What went wrong, where the answer is of no use.
     pub fn error(&self) -> Error {
         let Reply { redacted, status, .. } = self;
+        if let Some(why) = self.intermediary {
+            let sentence = format!("{redacted} was refused ({status}): {why}");
+            return Error::new(Status::TM_STORE, sentence).with_http_status(*status);
+        }
         let words = self.words();
         let said = if words.is_empty() { String::new() } else { format!(" ({words})") };
         let sentence = match status {
@@ -127,7 +133,7 @@ mod tests {
 
     fn reply(status: u16, json: &str) -> Reply<'static> {
         let body = Box::leak(Box::new(serde_json::from_str(json).unwrap()));
-        Reply { redacted: "GET https://v/v1/x", status, body, secrets: &[] }
+        Reply { redacted: "GET https://v/v1/x", status, body, intermediary: None, secrets: &[] }
     }
 
     #[test]
@@ -156,7 +162,7 @@ mod tests {
     fn s2_its_words_are_shown_without_secrets() {
         let token = Secret::new("s.hunter2hunter2").unwrap();
         let body = serde_json::from_str(r#"{"errors":["bad token s.hunter2hunter2"]}"#).unwrap();
-        let reply = Reply { redacted: "x", status: 500, body: &body, secrets: &[token] };
+        let reply = Reply { redacted: "x", status: 500, body: &body, intermediary: None, secrets: &[token] };
         assert!(!reply.error().message().contains("hunter2"));
     }
 

@@ -9,7 +9,8 @@ pub fn answer(data: &[u8]) {
     let Ok(body) = serde_json::from_slice::<Body>(json) else { return };
     let status = 200 + u16::from(*first) * 2;
     let secrets: Vec<Secret> = Secret::new("hunter2hunter2").into_iter().collect();
-    let reply = Reply { redacted: "GET https://vault.example/v1/x", status, body: &body, secrets: &secrets };
+    let redacted = "GET https://vault.example/v1/x";
+    let reply = Reply { redacted, status, body: &body, intermediary: None, secrets: &secrets };
     assert!(!reply.error().message().contains("hunter2hunter2"));
     assert!(!reply.is_conflict() || status == 400);
     assert!(!reply.is_empty() || status == 404);

@@ -60,6 +60,8 @@ pub struct Answered {
     /// The body's text, for what stands in the secret itself.
     pub text: Zeroizing<Vec<u8>>,
     pub clock: Clock,
+    /// Who else than the Vault refused, and what to do about it.
+    intermediary: Option<String>,
     secrets: Vec<Secret>,
 }
 
@@ -87,7 +89,8 @@ impl Clock {
 impl Answered {
     /// The answer, as what went wrong is told from it.
     pub fn reply(&self) -> Reply<'_> {
-        Reply { redacted: &self.redacted, status: self.status, body: &self.body, secrets: &self.secrets }
+        let Answered { redacted, status, body, intermediary, secrets, .. } = self;
+        Reply { redacted, status: *status, body, intermediary: intermediary.as_deref(), secrets }
     }
 }
 
@@ -159,31 +162,33 @@ impl Server {
         let redacted = outgoing.redacted();
         call.log(Level::Debug, || format!("sending {redacted}"));
         // Where the Vault hangs, the call goes on without it.
-        let deadline = Instant::now() + self.timeout.min(call.left_for_store());
-        let mut exchange = Exchange { deadline, limit: LARGEST, on_tick: None };
+        let most = self.timeout.min(call.left_for_store());
+        let mut exchange = Exchange { deadline: Instant::now() + most, limit: LARGEST, on_tick: None };
         let answer = transport
             .send(call, &self.stats, &outgoing, request.reuse, &mut Streams::default(), &mut exchange)
-            .map_err(|fault| self.fault(call, &redacted, fault))?;
+            .map_err(|fault| self.fault(call, &redacted, most, fault))?;
         let clock = Clock::read(answer.header(header::DATE).and_then(http_date), unix_millis());
-        let (status, text) = (answer.status, Zeroizing::new(answer.body));
+        let (status, text, intermediary) = (answer.status, Zeroizing::new(answer.body), answer.intermediary);
         // What is no JSON has no words of the Vault in it; its status says enough.
         let body = serde_json::from_slice(&text).unwrap_or_default();
-        Ok(Answered { redacted, status, body, text, clock, secrets })
+        Ok(Answered { redacted, status, body, text, clock, intermediary, secrets })
     }
 
-    fn fault(&self, call: &Call, redacted: &str, fault: Fault) -> StoreFault {
+    /// `most`: the time that the request had.
+    fn fault(&self, call: &Call, redacted: &str, most: Duration, fault: Fault) -> StoreFault {
         let maybe_written = !fault.nothing_was_written();
         let error = match fault {
             Fault::Ended(error) | Fault::Unbegun(error) if error.wait_end() != Some(WaitEnd::StepDeadline) => {
                 call.hung(error, &format!("waiting for {redacted}"))
             }
-            Fault::Ended(_) | Fault::Unbegun(_) | Fault::Connect { timeout: true, .. } => Error::new(
-                Status::TM_STORE,
-                format!(
-                    "{redacted} was not answered within {} ms; see whether the Vault is well, or raise store.timeout_ms",
-                    self.timeout.as_millis()
-                ),
-            ),
+            Fault::Ended(_) | Fault::Unbegun(_) | Fault::Connect { timeout: true, .. } => {
+                let (within, option) = match most < self.timeout {
+                    true => ("before half of the call's time was over".to_owned(), "timeout_ms"),
+                    false => (format!("within {} ms", most.as_millis()), "store.timeout_ms"),
+                };
+                let advice = format!("see whether the Vault is well, or raise {option}");
+                Error::new(Status::TM_STORE, format!("{redacted} was not answered {within}; {advice}"))
+            }
             Fault::Connect { why, .. } => Error::new(
                 Status::TM_STORE,
                 format!("{redacted} could not connect ({why}); check store.url and that the Vault runs"),
@@ -203,10 +208,13 @@ impl Server {
                     "{redacted} would travel readable to {host}, which is not on this machine; use https://, take the proxy away, or set store.allow_insecure_http"
                 ),
             ),
-            Fault::Lost { why, .. } | Fault::Broken(why) | Fault::Unsendable(why) => Error::new(
-                Status::TM_STORE,
-                format!("{redacted} got no answer that could be read ({why}); see whether the Vault is well"),
-            ),
+            Fault::Lost { why, .. } | Fault::Broken(why) | Fault::Unsendable(why) => {
+                let advice = match self.origins.host().starts_with("https:") {
+                    true => "see whether the Vault is well",
+                    false => "see whether the Vault is well, or use https:// if its port speaks TLS",
+                };
+                Error::new(Status::TM_STORE, format!("{redacted} got no answer that could be read ({why}); {advice}"))
+            }
         };
         StoreFault { error, maybe_written }
     }

@@ -303,6 +303,8 @@ mod tests {
         assert!(!is_spent(7, found(7, 600)));
         assert!(!is_spent(7, found(7, 9_000)), "a slow Vault");
         assert!(!is_spent(7, found(7, -900)), "another node's clock");
+        // Not told from a slow Vault: a copy that meets its own number within that time (docs/STORES.md).
+        assert!(!is_spent(7, found(7, LONGEST_WRITE)));
     }
 
     #[test]

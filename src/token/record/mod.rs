@@ -86,6 +86,7 @@ fn lease_until(now: i64, left: Duration) -> i64 {
 }
 
 /// Which write made a record, by a number that the store knows besides, and that a copy of the record does not carry along.
+/// One that does (in Redis `COPY`, `RENAME`, `RESTORE … ABSTTL`) is noticed only by `Record::is_rolled_back`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Written {
     pub number: i64,

@@ -32,6 +32,7 @@ pub struct Connection {
     alarm: Alarm,
     /// A command's answer has not been read to its end: the next answer would be taken for another command's.
     owes_answer: bool,
+    has_answered: bool,
 }
 
 impl std::fmt::Debug for Connection {
@@ -95,12 +96,8 @@ impl Connection {
         route: &Route<'_>,
         pace: &mut Pace<'_>,
     ) -> Result<Value, RedisError> {
-        let lost = |server: &Server, cause: String| RedisError::Lost {
-            why: format!("the connection to {server} broke: {cause}"),
-            timed_out: false,
-        };
         if self.owes_answer {
-            return Err(lost(&self.server, "an answer is missing".to_owned()));
+            return Err(self.lost("an answer is missing".to_owned()));
         }
         self.owes_answer = true;
         let bytes = command.encode();
@@ -109,23 +106,33 @@ impl Connection {
         let stream = &mut self.stream;
         let came = drive(&mut pace, &self.alarm, &[&self.socket], |cx| exchange.advance(stream, cx));
         let came = came.map_err(|stopped| match stopped {
-            Stopped::StepOutOfTime => route.out_of_time(|| RedisError::timed_out("answer", &self.server, limit)),
+            Stopped::StepOutOfTime => {
+                route.out_of_time(&self.server, || RedisError::timed_out("answer", &self.server, limit))
+            }
             Stopped::Call(error) => RedisError::Ended(error),
-            Stopped::Unable(cause) => lost(&self.server, cause.to_string()),
+            Stopped::Unable(cause) => self.lost(cause.to_string()),
         })?;
         let value = match came {
             Ok(Ok(value)) => value,
             Ok(Err(why)) => return Err(RedisError::of_unusable(why, &self.server)),
             Err(cause) => {
-                let why = tls::explain(&cause, OptionScope::Store).unwrap_or_else(|| cause.to_string());
-                return Err(lost(&self.server, why));
+                return Err(self.lost(tls::explain(&cause, OptionScope::Store).unwrap_or_else(|| cause.to_string())));
             }
         };
-        self.owes_answer = false;
+        (self.owes_answer, self.has_answered) = (false, true);
         match value.refusal() {
             Some(refusal) => Err(RedisError::of_refusal(refusal.clone(), &self.server)),
             None => Ok(value),
         }
+    }
+
+    fn lost(&self, cause: String) -> RedisError {
+        // A server that waits for TLS has no words for it, and leaves.
+        let advice = match (&self.server, &self.stream.layers) {
+            (Server::Tcp { .. }, Layers::Plain(_)) if !self.has_answered => "; use rediss:// if its port speaks TLS",
+            _ => "",
+        };
+        RedisError::Lost { why: format!("the connection to {} broke: {cause}{advice}", self.server), timed_out: false }
     }
 
     /// Whether it can be used, as far as can be seen from here: the server has not closed it, and has said nothing that
@@ -228,6 +235,7 @@ impl Opening<'_, '_, '_> {
             socket,
             alarm: self.alarm.clone(),
             owes_answer: false,
+            has_answered: false,
         })
     }
 
@@ -261,6 +269,13 @@ impl Opening<'_, '_, '_> {
             Ok(Err(cause)) => {
                 Err(failed(tls::explain(&cause, OptionScope::Store).unwrap_or_else(|| format!("{cause}; see its log"))))
             }
+            // One that speaks no TLS waits for the end of a line.
+            Err(Stopped::StepOutOfTime) => Err(self.route.out_of_time(self.server, || {
+                failed(format!(
+                    "it began none within {} ms; use redis:// if its port speaks no TLS, or see whether it is overloaded or stopped",
+                    self.route.limit.as_millis()
+                ))
+            })),
             Err(stopped) => Err(self.unreached(Unreached::Stopped(stopped))),
         }
     }
@@ -274,9 +289,11 @@ impl Opening<'_, '_, '_> {
         };
         match why {
             Unreached::Stopped(Stopped::Call(error)) => RedisError::Ended(error),
-            Unreached::Stopped(Stopped::StepOutOfTime) => self.route.out_of_time(|| too_slow(self.server, self.route)),
+            Unreached::Stopped(Stopped::StepOutOfTime) => {
+                self.route.out_of_time(self.server, || too_slow(self.server, self.route))
+            }
             Unreached::LookUp(cause) if cause.kind() == io::ErrorKind::TimedOut => {
-                self.route.out_of_time(|| too_slow(self.server, self.route))
+                self.route.out_of_time(self.server, || too_slow(self.server, self.route))
             }
             Unreached::NoAddress => because(&"the host has no address"),
             Unreached::LookUp(cause) | Unreached::Refused(cause) | Unreached::Stopped(Stopped::Unable(cause)) => {

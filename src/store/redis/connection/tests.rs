@@ -91,6 +91,7 @@ fn a_connection_that_was_closed_is_seen_to_be() {
         socket,
         alarm: Alarm::new(),
         owes_answer: false,
+        has_answered: false,
     };
     assert!(connection.is_usable());
     drop(client);
