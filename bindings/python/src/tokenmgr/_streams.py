@@ -15,17 +15,15 @@ import secrets
 import stat
 from collections.abc import Iterable
 from functools import partial
-from threading import get_ident
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Protocol, cast
+from typing import Any, BinaryIO, Callable, Protocol, cast
 
+from . import _exit
+from . import _native as native
 from ._api import tm_body_read, tm_body_rewind, tm_body_write
-from ._calls import Callback, ending, keep
+from ._callbacks import DONE, FAILED, Callback
+from ._outcomes import streamed_response
+from ._pending import Kind, defer
 from ._response import Response
-
-if TYPE_CHECKING:
-    from ._native import Answer
-
-DONE, FAILED = 1, -1
 
 #: A body of `stream=True` is held in memory up to this size.
 SPOOLED_BYTES = 1 << 20
@@ -296,10 +294,11 @@ class Streams:
             write = tm_body_write(callback(partial(written_to, target)))
         return read, rewind, source.size if source is not None else 0, write
 
-    def response(self, answer: Answer) -> Response:
-        if self._target is None or not 200 <= answer.status < 300:
-            return Response(answer)
-        return Response(answer, self._target.finish())
+    def response(self, handle: ctypes.c_void_p) -> Response:
+        target = self._target
+        if target is None or not 200 <= native.response_status(handle) < 300:
+            return streamed_response(handle, None)
+        return streamed_response(handle, target.finish())
 
     def __exit__(self, *_: object) -> None:
         if self._target is not None:
@@ -323,16 +322,15 @@ def written_to(target: Target, data: int, size: int) -> int:
 
 
 def callback(function: Callable[..., int]) -> Callback:
-    """The function for the library to call back: nothing may be raised through C. When the program ends, no daemon thread
-    is to run Python code in it."""
+    """The function for the library to call back. When the program ends, no daemon thread is to run Python code in it."""
 
     def called_back(_: int | None, *arguments: int) -> int:
         try:
-            if ending and get_ident() not in ending:
+            if _exit.is_stopping():
                 return FAILED
             return function(*arguments)
         except BaseException as raised:
-            keep(raised)
+            defer(raised, Kind.CALLBACK)
             return FAILED
 
     return Callback(called_back)

@@ -9,11 +9,10 @@ from typing import Any
 
 from . import _native as native
 from ._api import tm_store_load, tm_store_lock, tm_store_save, tm_store_unlock
-from ._calls import Callback, StoreFault, keep
+from ._callbacks import DONE, FAILED, NO, Callback
+from ._pending import Kind, defer
 
 logger = logging.getLogger("tokenmgr")
-
-DONE, NO, FAILED = 1, 0, -1
 
 
 class TokenStore(ABC):
@@ -56,9 +55,9 @@ def store_callbacks(store: TokenStore) -> list[Any]:
             return DONE if method(*arguments) else NO
         except Exception as cause:
             logger.warning("the token store failed", exc_info=cause)
-            keep(StoreFault(cause))
+            defer(cause, Kind.STORE)
         except BaseException as raised:
-            keep(raised)
+            defer(raised, Kind.INTERRUPT)
         return FAILED
 
     def load(_: int | None, key: bytes, sink: int) -> int:
