@@ -87,11 +87,20 @@ interrupt_callback = tm_interrupt_callback(_Guards(must_end, True))
 
 
 class Callback:
-    """A function as ctypes takes it for a callback. What it raises itself it has to make pending itself."""
+    """A function as ctypes takes it for a callback: it gets what C passes behind the userdata. What it raises is pending
+    from then on, and the library is told that it failed."""
 
     __slots__ = ("function",)
 
-    def __init__(self, function: Callable[..., int]) -> None:
-        self.function = function
+    def __init__(self, function: Callable[..., int], kind: Kind = Kind.CALLBACK) -> None:
+        def called_back(_: int | None, *arguments: Any) -> int:
+            # First of all the `try`: the guard catches what signal handlers raise before it, this what they raise from here.
+            try:
+                return function(*arguments)
+            except BaseException as raised:
+                defer(raised, kind)
+                return FAILED
+
+        self.function = called_back
 
     __call__ = property(_entries)

@@ -256,7 +256,7 @@ class TokenManager:
         expires_at: float | None = None,
         refresh_expires_at: float | None = None,
     ) -> None:
-        """Takes over a pair from elsewhere. From then on the refresh token is the manager's alone. Times are Unix
+        """Takes over a pair from elsewhere. From then on only the manager may use the refresh token. Times are Unix
         seconds; None: unknown, then a JWT's own `exp` counts."""
         self._do(
             native.set_tokens,
@@ -289,7 +289,7 @@ class TokenManager:
         self._logs.give_to(callback, level)
         self._do(native.set_log_callback, log_callback, id(self._lines), self._logs.most)
 
-    # ---- other people's HTTP clients ----
+    # ---- for other HTTP clients ----
 
     def check_url(self, url: str) -> None:
         """Raises UrlNotAllowed unless the token may be sent to this URL: on the host's origin or one of

@@ -1,6 +1,6 @@
 """The library's functions as Python calls them.
 
-Those that can wait release the GIL (`ctypes.CDLL`); those that never do keep it (`ctypes.PyDLL`): giving it away costs
+Those that can wait release the GIL (`ctypes.CDLL`); those that never do keep it (`ctypes.PyDLL`): releasing it costs
 little, but getting it back from a busy thread takes up to 5 ms.
 
 Two ways of calling: with declared arguments, from the header; and, where it counts, bare. A bare call saves a third of

@@ -1,4 +1,4 @@
-"""What a call comes to: a Response, or a TokenManagerError. Each may hold the other, so both stand here."""
+"""What a call comes to: a Response, or a TokenManagerError. Each may hold the other, so both are defined here."""
 
 from __future__ import annotations
 

@@ -22,7 +22,6 @@ from . import _native as native
 from ._api import tm_body_read, tm_body_rewind, tm_body_write
 from ._callbacks import DONE, FAILED, Callback
 from ._outcomes import streamed_response
-from ._pending import Kind, defer
 from ._response import Response
 
 #: A body of `stream=True` is held in memory up to this size.
@@ -73,7 +72,7 @@ def source_of(data: Any) -> Source:
 
 
 class FileSource:
-    """A file, from where it stands to its end."""
+    """A file, from its position to its end."""
 
     def __init__(self, file: Any) -> None:
         refuse_text(file, "data", "rb")
@@ -262,7 +261,7 @@ def target_of(stream: bool, sink: Any) -> Target | None:
     if sink is None:
         return Spool() if stream else None
     if stream:
-        raise TypeError("the answer's body goes to one place: pass stream or sink, not both")
+        raise TypeError("pass stream or sink, not both: there is one body")
     if isinstance(sink, (str, os.PathLike)):
         return PathTarget(sink)
     if hasattr(sink, "write"):
@@ -322,15 +321,9 @@ def written_to(target: Target, data: int, size: int) -> int:
 
 
 def callback(function: Callable[..., int]) -> Callback:
-    """The function for the library to call back. When the program ends, no daemon thread is to run Python code in it."""
+    """When the program ends, no daemon thread is to run Python code in a callback."""
 
-    def called_back(_: int | None, *arguments: int) -> int:
-        try:
-            if _exit.is_stopping():
-                return FAILED
-            return function(*arguments)
-        except BaseException as raised:
-            defer(raised, Kind.CALLBACK)
-            return FAILED
+    def unless_stopping(*arguments: int) -> int:
+        return FAILED if _exit.is_stopping() else function(*arguments)
 
-    return Callback(called_back)
+    return Callback(unless_stopping)
