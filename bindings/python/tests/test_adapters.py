@@ -148,7 +148,7 @@ def test_httpx_tells_that_a_token_works(tm: TokenManager, api: DemoApi, is_async
 
 
 class Pipe(io.BytesIO):
-    """A file that can not be rewound."""
+    """A file that cannot be rewound."""
 
     def seekable(self) -> bool:
         return False

@@ -273,7 +273,7 @@ class TokenManager:
         self._username = username or self._username
 
     def check_store(self) -> None:
-        """Reads the store once. Raises StoreError where it can not be used, which costs a login for each process."""
+        """Reads the store once. Raises StoreError where it cannot be used, which costs a login for each process."""
         self._do(native.check_store)
 
     # ---- watching ----
@@ -343,7 +343,7 @@ class TokenManager:
 
     def __reduce__(self) -> Any:
         raise TypeError(
-            "a TokenManager can not be pickled or copied: it holds secrets and connections; make one in each process "
+            "a TokenManager cannot be pickled or copied: it holds secrets and connections; make one in each process "
             "that does not inherit it by fork, as in the initializer of a pool"
         )
 

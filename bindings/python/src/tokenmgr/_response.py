@@ -140,7 +140,7 @@ class Response:
         named = re.search(r"charset=[\"']?([^\s;\"']+)", self.headers.get("content-type", ""), re.IGNORECASE)
         try:
             return self.content.decode(named[1] if named else "utf-8", "replace")
-        except (LookupError, ValueError):  # unknown, or one that can not replace what is no text in it
+        except (LookupError, ValueError):  # unknown, or one that cannot replace what is no text in it
             return self.content.decode("utf-8", "replace")
 
     def json(self, **options: Any) -> Any:
@@ -183,7 +183,7 @@ class Response:
 
     def __reduce__(self) -> Any:
         raise TypeError(
-            "a Response can not be pickled or copied; pass on what you need of it: status_code, content, json()"
+            "a Response cannot be pickled or copied; pass on what you need of it: status_code, content, json()"
         )
 
 
