@@ -171,7 +171,9 @@ final class Streams
         if (self::$functions === null) {
             $functions = Native::$ffi->new(self::STRUCT);
             $functions->read = static function (CData $userdata, CData $buffer, int $length): int {
-                return self::run($userdata, static fn (self $of): int => $of->read($buffer, $length), Callbacks::FAILED);
+                $read = static fn (self $of): int => $of->read($buffer, $length);
+
+                return self::run($userdata, $read, Callbacks::FAILED);
             };
             $functions->rewind = static function (CData $userdata): int {
                 return self::run($userdata, static fn (self $of): int => $of->rewind(), Callbacks::NO);

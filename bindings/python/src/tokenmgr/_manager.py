@@ -39,7 +39,7 @@ _request_into = native.request_into
 _try_copy_access_token = native.try_copy_access_token
 _NO_BYTES = native.SIZE(0)
 
-#: What requests come to, used again and again; but not with a large body in it, which would stay.
+#: Outcomes that no call uses. One with a larger body is not used again: the body would stay in memory.
 _outcomes: list[Outcome] = []
 _REUSED_BYTES = 65536
 
@@ -125,7 +125,7 @@ class TokenManager:
             json.dumps(given, default=os.fsdecode).encode() if given else None,
         )
         self._handle: _Handle | None = _Handle(pointer)
-        # At the interpreter's end threads may still be in calls: what is left then goes with the process.
+        # Not at exit, when threads may still be in calls: the process frees it all.
         weakref.finalize(self._handle, native.free, pointer).atexit = False
         self._logs = Logs()
         self._lines = self._logs.lines
@@ -207,8 +207,8 @@ class TokenManager:
     # ---- tokens ----
 
     def access_token(self) -> str:
-        """An access token that is good now; logs in or refreshes when due. For callers with their own HTTP client, who
-        call `reject()` where a server refuses it."""
+        """An access token that is good now; logs in or refreshes when due. For callers with their own HTTP client; see
+        `accept()` and `reject()`."""
         return self.try_access_token() or self.token().access_token
 
     def try_access_token(self) -> str | None:
@@ -364,8 +364,7 @@ class TokenManager:
         return result
 
     def _settle(self, error: TokenManagerError | None) -> None:
-        """After a call: hands the log lines over, and raises the call's error or what was raised meanwhile. Returns if
-        there is neither."""
+        """After a call: hands the log lines over, and raises the call's error or the pending exception, if there is either."""
         failure = due(error)
         if self._handle is None and isinstance(failure, InvalidArgument):
             failure = InvalidArgument("the TokenManager is closed; make a new one")

@@ -182,8 +182,8 @@ class FileTarget:
 
 
 class PathTarget:
-    """A file that gets its name when it is complete: until then it is beside, under another. What is no regular file, such
-    as a device or a pipe, is written directly."""
+    """A file that is written under a temporary name in the same folder, and renamed when it is complete. What is no regular
+    file, such as a device or a pipe, is written directly."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = path = os.path.realpath(path)
