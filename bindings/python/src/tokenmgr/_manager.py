@@ -364,7 +364,7 @@ class TokenManager:
         return result
 
     def _settle(self, error: TokenManagerError | None) -> None:
-        """After a call: hands the log lines over, and raises the call's error or the pending exception, if there is either."""
+        """After a call: hands the log lines over; then raises the pending exception or the call's error, if any."""
         failure = due(error)
         if self._handle is None and isinstance(failure, InvalidArgument):
             failure = InvalidArgument("the TokenManager is closed; make a new one")
