@@ -12,28 +12,28 @@ use FFI\CData;
  *
  * @internal
  */
-final class TokenRoom
+final class TokenBuffer
 {
     /** Why take() failed. */
-    public readonly ErrorPlace $err;
+    public readonly ErrorSlot $err;
 
     private CData $buffer;
 
     public function __construct()
     {
-        $this->err = new ErrorPlace();
-        $this->buffer = Library::$ffi->new('char[4096]');
+        $this->err = new ErrorSlot();
+        $this->buffer = Native::$ffi->new('char[4096]');
     }
 
     /** The access token; an empty string on failure. */
     public function take(?CData $manager): string
     {
-        $ffi = Library::$ffi;
+        $ffi = Native::$ffi;
         $length = $ffi->tm_copy_access_token($manager, $this->buffer, FFI::sizeof($this->buffer), $this->err->at);
         while ($length >= FFI::sizeof($this->buffer)) {
-            $room = 2 * $length;
-            $this->buffer = $ffi->new("char[$room]");
-            $length = $ffi->tm_copy_access_token($manager, $this->buffer, $room, $this->err->at);
+            $size = 2 * $length;
+            $this->buffer = $ffi->new("char[$size]");
+            $length = $ffi->tm_copy_access_token($manager, $this->buffer, $size, $this->err->at);
         }
 
         return FFI::string($this->buffer, $length);

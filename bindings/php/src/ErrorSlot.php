@@ -9,12 +9,12 @@ use FFI\CData;
 use TokenMgr\Exception\TokenManagerException;
 
 /**
- * Where a call of the library puts its error. Each call has one of its own: a signal handler may make calls, which fail
- * too, between a call that failed and the look at its error.
+ * Where a call of the library puts its error. Each call has a slot of its own: between a call that failed and the
+ * reading of its error, a signal handler may make calls that fail, too.
  *
  * @internal
  */
-final class ErrorPlace
+final class ErrorSlot
 {
     /** What a function is given as `err`. */
     public readonly CData $at;
@@ -23,7 +23,7 @@ final class ErrorPlace
 
     public function __construct()
     {
-        $error = Library::$ffi->new('tm_error *');
+        $error = Native::$ffi->new('tm_error *');
         $this->error = $error;
         $this->at = FFI::addr($error);
     }
@@ -36,6 +36,6 @@ final class ErrorPlace
 
     public function __destruct()
     {
-        Library::$ffi->tm_error_free($this->error);
+        Native::$ffi->tm_error_free($this->error);
     }
 }
