@@ -2,8 +2,8 @@
 //! server asked for. So a manager for each user of an API costs little, and their handshakes are resumed as one's are.
 
 use crate::error::Result;
+use crate::http::tls::config::{Material, client_config};
 use crate::http::tls::settings::TlsSettings;
-use crate::http::tls::{Material, client_config};
 use crate::sys::fork::PerProcess;
 use ring::digest::{Context, SHA256};
 use rustls::client::ResolvesClientCert;
