@@ -11,6 +11,8 @@
 // What only a store that was left out uses.
 #![cfg_attr(not(all(feature = "store-redis", feature = "store-vault")), allow(dead_code))]
 
+#[allow(dead_code, unused_imports)] // until the refresh transaction speaks it
+mod auth;
 mod backoff;
 mod call;
 mod callback;

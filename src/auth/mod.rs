@@ -1,0 +1,53 @@
+//! Dialects: what an API's login, refresh, logout and calls look like on the wire. Pure: options, bytes and times in,
+//! requests and verdicts out. The language is described in docs/DIALECTS.md.
+//!
+//! In reading order: `dialect` (the option, compiled, and what it can be asked), `endpoint` (a request, from `template`s
+//! that `render` fills in), `verdict` (what an answer comes to: `meaning`, then `answer`), `call` (how API calls carry the
+//! token), `oauth2` (a preset that is made from its own members), and `presets/`, which hold all that is known about any
+//! one API.
+
+mod address;
+mod answer;
+mod assertion;
+mod call;
+mod dialect;
+pub mod discovery;
+pub mod dpop;
+mod endpoint;
+mod identity;
+mod instants;
+mod json;
+mod key;
+mod meaning;
+mod member;
+mod oauth2;
+mod render;
+mod source;
+mod template;
+mod verdict;
+mod words;
+
+pub use answer::Grant;
+pub use call::Filled;
+pub use dialect::{Dialect, Environment, Renewal, Stage};
+pub use endpoint::Prepared;
+pub use instants::{http_date, retry_after};
+pub use meaning::Means;
+pub use render::{Kept, Moment, Values};
+pub use source::{Read, Source};
+pub use template::Name;
+pub use verdict::{Brought, Outcome, Refusal, Reply, forbidden};
+pub use words::ServerWords;
+
+use crate::error::Result;
+use crate::secret::Secret;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Reads the option `auth_params`.
+pub fn params(auth_params: &Value, read: Read<'_>) -> Result<BTreeMap<String, Secret>> {
+    source::params(&member::Member::new("auth_params", auth_params), read)
+}
+
+#[cfg(test)]
+mod tests;
