@@ -1,6 +1,7 @@
 //! A JWT signed anew for each request: who is asking, proven by a key (RFC 7523).
 
-use super::endpoint::{Json, Setting};
+use super::body::Json;
+use super::endpoint::Setting;
 use super::key::{Algorithm, Key};
 use super::member::Member;
 use super::render::{Request, json_string};
@@ -25,12 +26,14 @@ pub struct Assertion {
     filled: Vec<&'static str>,
 }
 
+pub const MEMBERS: [&str; 5] = ["alg", "key", "header", "claims", "lifetime_seconds"];
+
 const FILLED: [&str; 6] = ["iss", "sub", "aud", "iat", "exp", "jti"];
 
 impl Assertion {
     /// `key` is what the member `key` stands for.
-    pub fn parse(member: &Member<'_>, key: &Secret, setting: &mut Setting<'_>) -> Result<Assertion> {
-        member.check_names(&["alg", "key", "header", "claims", "lifetime_seconds"])?;
+    pub fn parse(member: &Member<'_>, key: &Secret, setting: &Setting<'_>) -> Result<Assertion> {
+        member.check_names(&MEMBERS)?;
         let algorithm = match member.get("alg") {
             Some(name) => name.one_of(&Algorithm::NAMES)?,
             None => return Err(member.refuse("has no alg; it takes RS256, PS256, ES256, EdDSA or HS256")),
@@ -116,7 +119,7 @@ impl Assertion {
 }
 
 /// What is given of the header or the claims, over what they begin from; null leaves one out.
-fn part(member: &Member<'_>, name: &str, mut begin: Value, setting: &mut Setting<'_>) -> Result<Json> {
+fn part(member: &Member<'_>, name: &str, mut begin: Value, setting: &Setting<'_>) -> Result<Json> {
     if let Some(given) = member.value.get(name).filter(|value| value.is_object()) {
         super::member::merge(&mut begin, given);
     }

@@ -1,7 +1,8 @@
 //! How an API call carries the token.
 
 use super::assertion::Assertion;
-use super::endpoint::{Setting, header_value, headers, query};
+use super::body::fields;
+use super::endpoint::{Setting, header_value, headers};
 use super::member::Member;
 use super::render::{Moment, Request, Values, missing, url_value};
 use super::template::{Name, Template};
@@ -31,12 +32,12 @@ impl std::fmt::Debug for Filled {
 }
 
 impl Call {
-    pub fn parse(member: Option<Member<'_>>, setting: &mut Setting<'_>) -> Result<Call> {
+    pub fn parse(member: Option<Member<'_>>, setting: &Setting<'_>) -> Result<Call> {
         let Some(member) = member else {
             return Ok(Call { headers: Vec::new(), query: Vec::new() });
         };
         member.check_names(&["headers", "query"])?;
-        Ok(Call { headers: headers(member.get("headers"), setting)?, query: query(member.get("query"), setting)? })
+        Ok(Call { headers: headers(member.get("headers"), setting)?, query: fields(member.get("query"), setting)? })
     }
 
     fn each_template(&self) -> impl Iterator<Item = &Template> {

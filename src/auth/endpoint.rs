@@ -3,9 +3,10 @@
 use super::address::Address;
 use super::answer::{Places, Shape};
 use super::assertion::Assertion;
+use super::body::{Body, fields, note_literals};
 use super::meaning::Statuses;
 use super::member::{Member, is_sensitive, merge};
-use super::render::{Moment, Request, Values, form_value, json_string, missing, url_value};
+use super::render::{Moment, Request, Values, form_value, missing, url_value};
 use super::template::{Name, Scope, Template};
 use crate::error::{Error, Result, Status};
 use crate::secret::Secret;
@@ -13,6 +14,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::Value;
+use std::cell::RefCell;
 use zeroize::Zeroizing;
 
 const MEMBERS: [&str; 11] =
@@ -34,24 +36,8 @@ pub struct Endpoint {
     pub keep: Vec<(String, Places)>,
 }
 
-#[derive(Clone, Debug)]
-enum Body {
-    None,
-    Json(Json),
-    Form(Vec<(String, Template)>),
-    Text(Template),
-}
-
-/// JSON with templates in its strings.
-#[derive(Clone, Debug)]
-pub enum Json {
-    Fixed(Value),
-    Text(Template),
-    Array(Vec<Json>),
-    Object(Vec<(String, Json)>),
-}
-
 /// What an endpoint is compiled with.
+#[derive(Clone, Copy)]
 pub struct Setting<'a> {
     pub scope: &'a Scope<'a>,
     /// The dialect's `answer`, over which the endpoint's own is merged.
@@ -59,7 +45,7 @@ pub struct Setting<'a> {
     pub basic_as_form: bool,
     pub allow_insecure: bool,
     /// Takes what is written into the dialect where secrets stand.
-    pub literals: &'a mut Vec<Secret>,
+    pub literals: &'a RefCell<Vec<Secret>>,
 }
 
 /// A request that is ready to be sent.
@@ -89,7 +75,7 @@ impl Prepared {
 }
 
 impl Endpoint {
-    pub fn parse(member: &Member<'_>, setting: &mut Setting<'_>) -> Result<Endpoint> {
+    pub fn parse(member: &Member<'_>, setting: &Setting<'_>) -> Result<Endpoint> {
         member.check_names(&MEMBERS)?;
         let scope = setting.scope;
         let url = member.get("url").ok_or_else(|| member.refuse("has no url; it takes a path or an https:// URL"))?;
@@ -101,11 +87,11 @@ impl Endpoint {
         Ok(Endpoint {
             method: method(member)?,
             address: Address::parse(&url, scope, setting.allow_insecure)?,
-            query: query(member.get("query"), setting)?,
+            query: fields(member.get("query"), setting)?,
             headers: headers(member.get("headers"), setting)?,
             basic: basic(member.get("basic"), setting)?.map(Box::new),
             basic_as_form: setting.basic_as_form,
-            body: body(member, setting)?,
+            body: Body::parse(member, setting)?,
             shape: Shape::parse(&Member::new(format!("{}.answer", member.path), &merged))?,
             success: match member.get("success") {
                 Some(success) => Statuses::parse(&success)?,
@@ -250,33 +236,8 @@ fn method(member: &Member<'_>) -> Result<Method> {
     }
 }
 
-/// Fields of a form or a query; a list repeats its name.
-pub fn query(member: Option<Member<'_>>, setting: &mut Setting<'_>) -> Result<Vec<(String, Template)>> {
-    let Some(member) = member else {
-        return Ok(Vec::new());
-    };
-    let mut fields = Vec::new();
-    for (name, values) in member.entries("an object of strings")? {
-        for value in values.one_or_many() {
-            let template = Template::parse(&value, setting.scope)?;
-            note_literals(is_sensitive(name), &template, setting.literals);
-            fields.push((name.to_owned(), template));
-        }
-    }
-    Ok(fields)
-}
-
-/// What is written into a dialect where secrets stand is one.
-fn note_literals(is_secret: bool, template: &Template, literals: &mut Vec<Secret>) {
-    if is_secret {
-        for text in template.literals() {
-            literals.extend(text.as_str().split_whitespace().filter_map(Secret::new));
-        }
-    }
-}
-
 /// Headers with templates in their values.
-pub fn headers(member: Option<Member<'_>>, setting: &mut Setting<'_>) -> Result<Vec<(HeaderName, Template)>> {
+pub fn headers(member: Option<Member<'_>>, setting: &Setting<'_>) -> Result<Vec<(HeaderName, Template)>> {
     const CONNECTIONS: [HeaderName; 5] =
         [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::UPGRADE];
     let Some(member) = member else {
@@ -302,7 +263,7 @@ pub fn headers(member: Option<Member<'_>>, setting: &mut Setting<'_>) -> Result<
     Ok(headers)
 }
 
-fn basic(member: Option<Member<'_>>, setting: &mut Setting<'_>) -> Result<Option<[Template; 2]>> {
+fn basic(member: Option<Member<'_>>, setting: &Setting<'_>) -> Result<Option<[Template; 2]>> {
     let Some(member) = member else {
         return Ok(None);
     };
@@ -316,109 +277,4 @@ fn basic(member: Option<Member<'_>>, setting: &mut Setting<'_>) -> Result<Option
     }
     note_literals(true, &both[1], setting.literals);
     Ok(Some(both))
-}
-
-fn body(member: &Member<'_>, setting: &mut Setting<'_>) -> Result<Body> {
-    let given: Vec<Member<'_>> = ["json", "form", "text"].iter().filter_map(|name| member.get(name)).collect();
-    match given.as_slice() {
-        [] => Ok(Body::None),
-        [body] if body.path.ends_with(".json") => Json::parse(body, false, setting).map(Body::Json),
-        [body] if body.path.ends_with(".form") => query(Some(body.clone()), setting).map(Body::Form),
-        [body] => Template::parse(body, setting.scope).map(Body::Text),
-        _ => Err(member.refuse("has more than one body; it takes one of json, form and text")),
-    }
-}
-
-impl Body {
-    fn kind(&self) -> Option<&'static str> {
-        match self {
-            Body::None => None,
-            Body::Json(_) => Some("application/json"),
-            Body::Form(_) => Some("application/x-www-form-urlencoded"),
-            Body::Text(_) => Some("text/plain; charset=utf-8"),
-        }
-    }
-
-    fn render(&self, request: &Request<'_>) -> Result<Zeroizing<Vec<u8>>> {
-        let mut out = Zeroizing::new(String::new());
-        match self {
-            Body::None => {}
-            Body::Json(json) => json.render(request, &mut out)?,
-            Body::Text(text) => out = request.render(text)?,
-            Body::Form(fields) => {
-                for (name, template) in fields {
-                    if !out.is_empty() {
-                        out.push('&');
-                    }
-                    out.push_str(&form_value(name));
-                    out.push('=');
-                    out.push_str(&form_value(&request.render(template)?));
-                }
-            }
-        }
-        Ok(Zeroizing::new(std::mem::take(&mut *out).into_bytes()))
-    }
-}
-
-impl Json {
-    pub fn parse(member: &Member<'_>, is_secret: bool, setting: &mut Setting<'_>) -> Result<Json> {
-        Ok(match member.value {
-            Value::String(_) => {
-                let template = Template::parse(member, setting.scope)?;
-                note_literals(is_secret, &template, setting.literals);
-                Json::Text(template)
-            }
-            Value::Array(_) => Json::Array(
-                member.one_or_many().iter().map(|item| Json::parse(item, is_secret, setting)).collect::<Result<_>>()?,
-            ),
-            Value::Object(map) => Json::Object(
-                map.iter()
-                    .map(|(name, value)| {
-                        let below = Member::new(format!("{}.{}", member.path, crate::scrub::scrub(name, &[])), value);
-                        Ok((name.clone(), Json::parse(&below, is_sensitive(name), setting)?))
-                    })
-                    .collect::<Result<_>>()?,
-            ),
-            other => Json::Fixed(other.clone()),
-        })
-    }
-
-    pub fn each_template(&self, visit: &mut dyn FnMut(&Template)) {
-        match self {
-            Json::Fixed(_) => {}
-            Json::Text(template) => visit(template),
-            Json::Array(items) => items.iter().for_each(|item| item.each_template(visit)),
-            Json::Object(members) => members.iter().for_each(|(_, member)| member.each_template(visit)),
-        }
-    }
-
-    pub fn render(&self, request: &Request<'_>, out: &mut String) -> Result<()> {
-        match self {
-            Json::Fixed(value) => out.push_str(&value.to_string()),
-            Json::Text(template) => out.push_str(&json_string(&request.render(template)?)),
-            Json::Array(items) => {
-                out.push('[');
-                for (at, item) in items.iter().enumerate() {
-                    if at > 0 {
-                        out.push(',');
-                    }
-                    item.render(request, out)?;
-                }
-                out.push(']');
-            }
-            Json::Object(members) => {
-                out.push('{');
-                for (at, (name, member)) in members.iter().enumerate() {
-                    if at > 0 {
-                        out.push(',');
-                    }
-                    out.push_str(&json_string(name));
-                    out.push(':');
-                    member.render(request, out)?;
-                }
-                out.push('}');
-            }
-        }
-        Ok(())
-    }
 }

@@ -51,15 +51,15 @@ impl<'a> Member<'a> {
 
     /// Refuses what is no object, and members that there are not.
     pub fn check_names(&self, known: &[&str]) -> Result<()> {
-        for (name, member) in self.entries("an object")? {
-            if !known.contains(&name) {
-                return Err(member.refuse(&match nearest(name, known) {
-                    Some(near) => format!("is unknown; did you mean {near}?"),
-                    None => format!("is unknown; there are {}", known.join(", ")),
-                }));
-            }
+        self.entries("an object")?;
+        let names = self.value.as_object().into_iter().flat_map(|map| map.keys());
+        match names.map(String::as_str).find(|name| !known.contains(name)) {
+            None => Ok(()),
+            Some(name) => Err(self.below(name, self.value).refuse(&match nearest(name, known) {
+                Some(near) => format!("is unknown; did you mean {near}?"),
+                None => format!("is unknown; there are {}", known.join(", ")),
+            })),
         }
-        Ok(())
     }
 
     /// The items of an array, or the one value that stands for an array of one.

@@ -1,7 +1,7 @@
 //! Dialects: what an API's login, refresh, logout and calls look like on the wire. Pure: options, bytes and times in,
 //! requests and verdicts out. The language is described in docs/DIALECTS.md.
 //!
-//! In reading order: `dialect` (the option, compiled, and what it can be asked), `endpoint` (a request, from `template`s
+//! In reading order: `dialect` (what it can be asked), `compile` (the option, checked), `endpoint` (a request, from `template`s
 //! that `render` fills in), `verdict` (what an answer comes to: `meaning`, then `answer`), `call` (how API calls carry the
 //! token), `oauth2` (a preset that is made from its own members), and `presets/`, which hold all that is known about any
 //! one API.
@@ -9,7 +9,9 @@
 mod address;
 mod answer;
 mod assertion;
+mod body;
 mod call;
+mod compile;
 mod dialect;
 pub mod discovery;
 pub mod dpop;
@@ -21,6 +23,7 @@ mod key;
 mod meaning;
 mod member;
 mod oauth2;
+mod parse;
 mod render;
 mod source;
 mod template;
@@ -29,7 +32,7 @@ mod words;
 
 pub use answer::Grant;
 pub use call::Filled;
-pub use dialect::{Dialect, Environment, Renewal, Stage};
+pub use dialect::{Dialect, Environment, RenewsBy, Stage};
 pub use endpoint::Prepared;
 pub use instants::{http_date, retry_after};
 pub use meaning::Means;

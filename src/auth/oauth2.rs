@@ -1,10 +1,10 @@
 //! The preset `oauth2`: what its members stand for, as endpoints in the language of every dialect.
 
-use super::address::is_callable;
+use super::address::{Address, is_callable};
 use super::member::{Member, merge};
 use super::render::{Moment, Request, Values};
 use super::source::{self, Read};
-use super::template::{Place, Scope, Template};
+use super::template::{Scope, Template, Where};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 use serde_json::{Map, Value, json};
@@ -77,7 +77,7 @@ struct Client {
 pub fn expand(option: &Member<'_>, scope: &Scope<'_>, read: Read<'_>, allow_insecure: bool) -> Result<Made> {
     let grant = text(option, "grant", scope)?.unwrap_or_else(|| "client_credentials".to_owned());
     let client = client(option, &grant, scope, read)?;
-    let (token_url, revocation_url) = endpoints(option, scope)?;
+    let (token_url, revocation_url) = endpoints(option, scope, allow_insecure)?;
     let body = match option.get("body") {
         None => "form",
         Some(body) => body.one_of(&[("form", "form"), ("json", "json"), ("query", "query")])?,
@@ -139,16 +139,23 @@ fn text(option: &Member<'_>, name: &str, scope: &Scope<'_>) -> Result<Option<Str
     member.scalar().map(Some)
 }
 
-fn endpoints(option: &Member<'_>, scope: &Scope<'_>) -> Result<(String, Option<String>)> {
+fn endpoints(option: &Member<'_>, scope: &Scope<'_>, allow_insecure: bool) -> Result<(String, Option<String>)> {
+    let url = |name: &str| {
+        let Some(member) = option.get(name) else {
+            return Ok(None);
+        };
+        Address::parse(&member, scope, allow_insecure)?;
+        member.text().map(|url| Some(url.to_owned()))
+    };
     let has_issuer = option.get("issuer").is_some();
-    let token_url = match (text(option, "token_url", scope)?, has_issuer) {
+    let token_url = match (url("token_url")?, has_issuer) {
         (Some(url), _) => url,
         (None, true) => "{issuer.token_endpoint}".to_owned(),
         (None, false) => {
             return Err(option.refuse("has neither token_url nor issuer; it takes one of them with the preset oauth2"));
         }
     };
-    let revocation_url = text(option, "revocation_url", scope)?;
+    let revocation_url = url("revocation_url")?;
     Ok((token_url, revocation_url.or_else(|| has_issuer.then(|| "{issuer.revocation_endpoint}".to_owned()))))
 }
 
@@ -157,7 +164,7 @@ fn issuer(option: &Member<'_>, scope: &Scope<'_>, allow_insecure: bool) -> Resul
     let Some(member) = option.get("issuer") else {
         return Ok(None);
     };
-    let scope = Scope { place: Place::Fixed, kept: BTreeSet::new(), client_id: None, ..scope.clone() };
+    let scope = Scope { place: Where::Fixed, kept: BTreeSet::new(), client_id: None, ..scope.clone() };
     let template = Template::parse(&member, &scope)?;
     let (values, moment) = (Values::default(), Moment { now: 0, random: [0; 32] });
     let url = Request::new(&values, &moment, None).render(&template)?.to_string();

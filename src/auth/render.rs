@@ -81,7 +81,7 @@ impl<'a> Request<'a> {
             values,
             moment,
             signer,
-            audience: RefCell::new(values.base.unwrap_or_default().to_owned()),
+            audience: RefCell::new(without_query(values.base.unwrap_or_default()).to_owned()),
             assertion: OnceCell::new(),
             secrets: RefCell::new(Vec::new()),
         }
@@ -189,6 +189,10 @@ impl<'a> Request<'a> {
     }
 }
 
+fn without_query(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
+}
+
 /// The error for an endpoint that needs a value which is not there. It was not sent.
 pub fn missing(name: &Name) -> Error {
     let (status, why) = match name {
@@ -205,7 +209,7 @@ pub fn missing(name: &Name) -> Error {
         }
         Name::TokenEndpoint => (Status::TM_BAD_RESPONSE, "the issuer's token endpoint is not known yet"),
         Name::RevocationEndpoint => (Status::TM_BAD_RESPONSE, "the issuer names no revocation endpoint"),
-        _ => (Status::TM_INVALID_OPTIONS, "the option auth uses a value that there is not there"),
+        _ => (Status::TM_INVALID_OPTIONS, "the option auth uses a value that is not there"),
     };
     Error::new(status, why)
 }

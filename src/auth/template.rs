@@ -1,8 +1,8 @@
 //! Templates: texts with names in braces, parsed once. What a template needs is known without filling it in.
 
-use super::instants::check_format;
-use super::member::{Member, nearest};
-use crate::error::{Error, Result};
+use super::member::Member;
+use super::parse::parse;
+use crate::error::Result;
 use crate::secret::Secret;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ pub enum Name {
 }
 
 /// Those without a prefix.
-const NAMES: [(&str, Name); 13] = [
+pub const NAMES: [(&str, Name); 13] = [
     ("username", Name::Username),
     ("password", Name::Password),
     ("client_id", Name::ClientId),
@@ -71,7 +71,7 @@ pub enum Function {
     Json,
 }
 
-const FUNCTIONS: [(&str, Function); 4] = [
+pub const FUNCTIONS: [(&str, Function); 4] = [
     ("base64", Function::Base64),
     ("base64url", Function::Base64Url),
     ("sha256", Function::Sha256),
@@ -102,7 +102,7 @@ pub struct Template {
 
 /// What is filled in where a template stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Where {
     Login,
     /// A refresh, a logout.
     Token,
@@ -116,7 +116,7 @@ pub enum Place {
 /// Which names a template may use.
 #[derive(Clone)]
 pub struct Scope<'a> {
-    pub place: Place,
+    pub place: Where,
     pub params: &'a BTreeMap<String, Secret>,
     pub kept: BTreeSet<&'a str>,
     /// `client.id`, where there is one.
@@ -127,13 +127,13 @@ pub struct Scope<'a> {
 
 impl Scope<'_> {
     /// Why a value can never be there; `None`: it may.
-    fn denies(&self, name: &Name) -> Option<&'static str> {
+    pub fn denies(&self, name: &Name) -> Option<&'static str> {
         match name {
-            Name::AccessToken | Name::RefreshToken if self.place == Place::Login => {
+            Name::AccessToken | Name::RefreshToken if self.place == Where::Login => {
                 Some("uses a token, of which a login has none yet; keep what an earlier step answers with \"keep\"")
             }
-            Name::Path if self.place != Place::Call => Some("uses {path}, which there is in auth.call only"),
-            Name::Assertion if self.place == Place::Assertion => Some("uses {assertion} within the assertion itself"),
+            Name::Path if self.place != Where::Call => Some("uses {path}, which there is in auth.call only"),
+            Name::Assertion if self.place == Where::Assertion => Some("uses {assertion} within the assertion itself"),
             Name::Assertion if !self.has_assertion => {
                 Some("uses {assertion}, for which there is no key; add the member assertion")
             }
@@ -143,7 +143,7 @@ impl Scope<'_> {
             Name::Kept(kept) if !self.kept.contains(kept.as_str()) => {
                 Some("uses a {kept.…} that no earlier endpoint keeps; add it to an earlier endpoint's \"keep\"")
             }
-            _ if self.place == Place::Fixed => Some("uses a value that there is in requests only; it takes {params.…}"),
+            _ if self.place == Where::Fixed => Some("uses a value that there is in requests only; it takes {params.…}"),
             _ => None,
         }
     }
@@ -157,8 +157,7 @@ impl Template {
     }
 
     pub fn parse_text(text: &str, member: &Member<'_>, scope: &Scope<'_>) -> Result<Template> {
-        let mut parser = Parser { rest: text, member, scope, depth: 0 };
-        parser.template().map(|parts| Template { parts })
+        parse(text, member, scope).map(|parts| Template { parts })
     }
 
     /// Visits every name in it, also within functions.
@@ -212,211 +211,4 @@ fn varies(parts: &[Part]) -> bool {
         Part::Function(_, inner) => varies(inner),
         Part::Text(_) | Part::Given { .. } => false,
     })
-}
-
-/// So deep functions may be nested.
-const DEEPEST: usize = 8;
-
-struct Parser<'t, 'a> {
-    rest: &'t str,
-    member: &'t Member<'t>,
-    scope: &'t Scope<'a>,
-    depth: usize,
-}
-
-impl<'t> Parser<'t, '_> {
-    fn refuse<T>(&self, why: &str) -> Result<T> {
-        Err(self.member.refuse(why))
-    }
-
-    fn template(&mut self) -> Result<Vec<Part>> {
-        let mut parts = Vec::new();
-        let mut text = String::new();
-        while let Some(at) = self.rest.find(['{', '}']) {
-            let (before, brace) = self.rest.split_at(at);
-            text.push_str(before);
-            if brace.starts_with("{{") || brace.starts_with("}}") {
-                text.push_str(&brace[..1]);
-                self.rest = &brace[2..];
-                continue;
-            }
-            if brace.starts_with('}') {
-                return self.refuse("has a \"}\" without a \"{\" before it; a brace itself is written twice, \"}}\"");
-            }
-            self.rest = &brace[1..];
-            parts.extend(self.literal(&std::mem::take(&mut text))?);
-            self.blanks();
-            parts.push(self.item()?);
-            self.blanks();
-            if !self.take("}") {
-                return self.refuse(
-                    "has a \"{\" that no \"}\" ends behind one name or function; a brace itself is written twice, \"{{\"",
-                );
-            }
-        }
-        text.push_str(self.rest);
-        parts.extend(self.literal(&text)?);
-        Ok(parts)
-    }
-
-    fn literal(&self, text: &str) -> Result<Option<Part>> {
-        match Secret::new(text) {
-            None => self.refuse("holds a NUL character; it takes text without one"),
-            Some(_) if text.is_empty() => Ok(None),
-            Some(secret) => Ok(Some(Part::Text(secret))),
-        }
-    }
-
-    fn blanks(&mut self) {
-        self.rest = self.rest.trim_start_matches(' ');
-    }
-
-    fn take(&mut self, token: &str) -> bool {
-        let after = self.rest.strip_prefix(token);
-        self.rest = after.unwrap_or(self.rest);
-        after.is_some()
-    }
-
-    /// A name, or a function of names and texts.
-    fn item(&mut self) -> Result<Part> {
-        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-        let end = self.rest.find(|c| !is_part(c)).unwrap_or(self.rest.len());
-        let (name, after) = self.rest.split_at(end);
-        self.rest = after;
-        self.blanks();
-        match self.take("(") {
-            false => self.name(name),
-            true if name == "now" => self.time(),
-            true => match FUNCTIONS.iter().find(|(known, _)| *known == name) {
-                Some((_, function)) => self.arguments(*function),
-                None => Err(self.unknown("function", name, &FUNCTIONS.map(|(name, _)| name))),
-            },
-        }
-    }
-
-    fn name(&self, text: &str) -> Result<Part> {
-        if let Some(name) = text.strip_prefix("params.") {
-            let given =
-                self.scope.params.get(name).map(|value| Part::Given { name: name.into(), value: value.clone() });
-            return given.ok_or_else(|| {
-                self.member.refuse("uses a {params.…} that the option auth_params does not hold; add it there")
-            });
-        }
-        let found = match text.strip_prefix("kept.") {
-            Some(name) => Some(Name::Kept(name.to_owned())),
-            None => NAMES.iter().find(|(known, _)| *known == text).map(|(_, name)| name.clone()),
-        };
-        let Some(name) = found else {
-            return Err(self.unknown("name", text, &NAMES.each_ref().map(|(name, _)| *name)));
-        };
-        if let Some(why) = self.scope.denies(&name) {
-            return self.refuse(why);
-        }
-        match (self.scope.client_id, name) {
-            (Some(client), Name::ClientId) => Ok(Part::Function(Function::Plain, client.parts.clone())),
-            (_, name) => Ok(Part::Value(name)),
-        }
-    }
-
-    /// What was written is not repeated: it may be a password with a brace in it.
-    fn unknown(&self, what: &str, text: &str, known: &[&str]) -> Error {
-        self.member.refuse(&match nearest(text, known) {
-            Some(near) => format!("has a {what} in braces that there is not; did you mean {near}?"),
-            None => format!(
-                "has a {what} in braces that there is not; there are {}{}, and a brace itself is written twice, \"{{{{\"",
-                known.join(", "),
-                if what == "name" { ", params.NAME, kept.NAME" } else { ", now" }
-            ),
-        })
-    }
-
-    fn arguments(&mut self, function: Function) -> Result<Part> {
-        self.depth += 1;
-        if self.depth > DEEPEST {
-            return self.refuse("nests functions deeper than eight; it takes fewer");
-        }
-        let mut parts = Vec::new();
-        loop {
-            self.blanks();
-            if self.take(")") {
-                self.depth -= 1;
-                return Ok(Part::Function(function, parts));
-            }
-            if self.rest.starts_with('\'') {
-                let text = self.quoted()?;
-                parts.extend(self.literal(&text)?);
-            } else if self.rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
-                parts.push(self.item()?);
-            } else {
-                return self.refuse("has a function that takes names and 'texts', and \")\" at its end");
-            }
-        }
-    }
-
-    /// `'text'`; a quote in it is written twice.
-    fn quoted(&mut self) -> Result<String> {
-        let mut text = String::new();
-        if !self.take("'") {
-            return self.refuse("has a function that takes a 'text' there");
-        }
-        loop {
-            let Some(end) = self.rest.find('\'') else {
-                return self.refuse("has a 'text' that no \"'\" ends");
-            };
-            text.push_str(&self.rest[..end]);
-            self.rest = &self.rest[end + 1..];
-            if !self.take("'") {
-                return Ok(text);
-            }
-            text.push('\'');
-        }
-    }
-
-    /// `now('%Y-%m-%d', '+7d')`
-    fn time(&mut self) -> Result<Part> {
-        self.blanks();
-        let format = self.quoted()?;
-        if let Err(letter) = check_format(&format) {
-            return self.refuse(&format!("has a time with %{letter}, which there is not; it takes strftime's letters"));
-        }
-        self.blanks();
-        let offset = match self.take(",") {
-            false => 0,
-            true => {
-                self.blanks();
-                let text = self.quoted()?;
-                match offset(&text) {
-                    Some(seconds) => seconds,
-                    None => {
-                        return self.refuse(
-                            "has a time with an offset that is none; it takes one like '+7d', '-1h', '30m', '10s'",
-                        );
-                    }
-                }
-            }
-        };
-        self.blanks();
-        match self.take(")") {
-            true => Ok(Part::Time { format, offset }),
-            false => self.refuse("has a time that takes a 'format', then perhaps ', ' and an 'offset', and \")\""),
-        }
-    }
-}
-
-/// `+7d` in seconds.
-fn offset(text: &str) -> Option<i64> {
-    let (sign, text) = match text.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let unit = match text.chars().last()? {
-        'd' => 86_400,
-        'h' => 3_600,
-        'm' => 60,
-        's' => 1,
-        _ => return None,
-    };
-    let digits = &text[..text.len() - 1];
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    digits.parse::<i64>().ok().filter(|_| is_number)?.checked_mul(unit)?.checked_mul(sign)
 }

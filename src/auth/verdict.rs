@@ -89,10 +89,10 @@ impl Asked<'_> {
         if !wants_grant {
             return Ok(Brought::Kept(kept));
         }
-        let grant = self.endpoint.shape.grant(&answer, kept);
-        grant.map(Brought::Grant).map_err(|why| Refusal {
-            outcome: Outcome::Unusable,
-            error: self.unusable(reply, &ServerWords::default(), why),
+        self.endpoint.shape.grant(&answer, kept).map(Brought::Grant).map_err(|why| {
+            let words = ServerWords::of(&document, self.known);
+            let error = self.unusable(reply, &words, why).with_server_code(words.code);
+            Refusal { outcome: Outcome::Unusable, error }
         })
     }
 

@@ -46,7 +46,7 @@ fn a_token_in_a_header() {
         shown(&dialect, Stage::Login(0)),
         "POST /v3/auth/tokens\ncontent-type: application/json\n\n{\"auth\":{\"identity\":{\"methods\":[\"password\"],\"password\":{\"user\":{\"domain\":{\"id\":\"default\"},\"name\":\"shop\",\"password\":\"p\\\"w:ö d\"}}}}}"
     );
-    assert_eq!(dialect.renewal(), None);
+    assert_eq!(dialect.renews_by(), None);
     assert_eq!(
         shown(&dialect, Stage::Logout),
         "DELETE /v3/auth/tokens\nx-auth-token: the-access-token\nx-subject-token: the-access-token"

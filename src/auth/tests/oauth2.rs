@@ -195,7 +195,7 @@ fn what_is_given_is_merged_over_what_is_made() {
     })));
     let login = shown(&dialect, LOGIN);
     assert!(login.ends_with("\n\ngrant_type=custom&more=x") && login.contains("x-own: 1"), "{login}");
-    assert_eq!(dialect.renewal(), None);
+    assert_eq!(dialect.renews_by(), None);
     assert!(shown(&dialect, Stage::Logout).starts_with("DELETE /revoke\n"));
     let own = compile(oauth(
         json!({"logout": {"url": "/bye", "text": "{access_token}"}, "login": [{"url": "/one"}, {"url": "/two"}]}),
@@ -257,7 +257,9 @@ fn with_dpop_a_call_says_dpop_unless_the_token_is_a_bearers() {
 fn a_mistake_names_the_member() {
     for (more, said) in [
         (json!({"token_url": null}), "auth has neither token_url nor issuer"),
-        (json!({"token_url": "http://x.example.com/"}), "auth.login.url takes a path"),
+        (json!({"token_url": "http://x.example.com/"}), "auth.token_url takes a path"),
+        (json!({"revocation_url": "x"}), "auth.revocation_url takes a path"),
+        (json!({"scop": null}), "auth.scop is unknown; did you mean scope?"),
         (json!({"grant": 7}), "auth.grant got a number; it takes a string"),
         (json!({"grant": "jwt_bearer"}), "auth.grant is jwt_bearer, but there is no key"),
         (json!({"grant": "token_exchange"}), "auth has no subject_token"),

@@ -18,7 +18,7 @@ fn popup_asks() {
         let logout = "POST /auth/logout\nauthorization: Bearer the-access-token";
         assert_eq!(shown(&popup, Stage::Logout), logout);
         assert_eq!(call_headers(&popup), ["authorization: Bearer the-access-token"]);
-        assert_eq!(popup.renewal(), Some(Renewal::ByRefreshToken));
+        assert_eq!(popup.renews_by(), Some(RenewsBy::RefreshToken));
         assert_eq!(popup.identity(), "");
         assert!(popup.call.is_fixed() && popup.secrets().len() == 9);
     }
@@ -108,7 +108,7 @@ fn vault() {
     let revoke = "POST /v1/auth/token/revoke-self\nx-vault-token: the-access-token";
     assert_eq!(shown(&dialect, Stage::Logout), revoke);
     assert_eq!(call_headers(&dialect), ["x-vault-token: the-access-token"]);
-    assert_eq!(dialect.renewal(), Some(Renewal::ByAccessToken));
+    assert_eq!(dialect.renews_by(), Some(RenewsBy::AccessToken));
     let granted =
         grant(&dialect, &[], r#"{"auth":{"client_token":"hvs.a","lease_duration":2764800},"lease_duration":0}"#);
     assert_eq!((granted.access.as_str(), granted.lifetime), ("hvs.a", seconds(2_764_800)));
@@ -133,7 +133,7 @@ fn a_preset_is_what_is_merged_into() {
     assert_eq!(dialect.call_means(403, &HeaderMap::new(), b""), Some(Means::Forbidden));
     let dialect = compile(json!({"preset": "popup", "refresh": null, "logout": null,
         "call": {"headers": {"Authorization": null, "X-Token": "{access_token}"}}}));
-    assert_eq!(dialect.renewal(), None);
+    assert_eq!(dialect.renews_by(), None);
     assert!(dialect.prepare(Stage::Logout, &Values::default(), &MOMENT).is_none());
     assert_eq!(call_headers(&dialect), ["x-token: the-access-token"]);
     let dialect = compile(json!({"file": "dialect.json"}));

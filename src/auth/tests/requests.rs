@@ -121,21 +121,21 @@ fn values_in_urls_lead_nowhere_else() {
 
 #[test]
 fn a_refresh_is_known_by_what_it_uses() {
-    let renewal = |refresh: Value| {
+    let renews_by = |refresh: Value| {
         compile(
             json!({"login": {"url": "/l", "keep": {"s": "/s"}}, "refresh": refresh, "answer": {"access_token": "/t"}}),
         )
-        .renewal()
+        .renews_by()
     };
-    let by = |text: &str| renewal(json!({"url": "/r", "text": text}));
-    assert_eq!(renewal(Value::Null), None);
-    assert_eq!(by("{refresh_token}"), Some(Renewal::ByRefreshToken));
-    assert_eq!(by("{access_token} {base64(refresh_token)}"), Some(Renewal::ByRefreshToken));
-    assert_eq!(by("{sha256(access_token)}"), Some(Renewal::ByAccessToken));
-    assert_eq!(by("{kept.s}"), Some(Renewal::ByNeither));
+    let by = |text: &str| renews_by(json!({"url": "/r", "text": text}));
+    assert_eq!(renews_by(Value::Null), None);
+    assert_eq!(by("{refresh_token}"), Some(RenewsBy::RefreshToken));
+    assert_eq!(by("{access_token} {base64(refresh_token)}"), Some(RenewsBy::RefreshToken));
+    assert_eq!(by("{sha256(access_token)}"), Some(RenewsBy::AccessToken));
+    assert_eq!(by("{kept.s}"), Some(RenewsBy::Neither));
     let headers = json!({"url": "/r", "headers": {"Authorization": "Bearer {access_token}"}});
-    assert_eq!(renewal(headers), Some(Renewal::ByAccessToken));
-    assert_eq!(renewal(json!({"url": "/r?t={access_token}"})), Some(Renewal::ByAccessToken));
+    assert_eq!(renews_by(headers), Some(RenewsBy::AccessToken));
+    assert_eq!(renews_by(json!({"url": "/r?t={access_token}"})), Some(RenewsBy::AccessToken));
 }
 
 #[test]
