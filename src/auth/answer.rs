@@ -28,6 +28,8 @@ const MEMBERS: [&str; 12] = [
     "lifetime_seconds",
 ];
 
+const TEN_YEARS: u64 = 315_576_000;
+
 /// Where one thing is.
 #[derive(Clone, Debug, PartialEq)]
 enum Place {
@@ -213,8 +215,8 @@ impl Shape {
             None => Ok(None),
         };
         let access = token(&self.access_token)?.ok_or_else(|| self.no_token(answer))?;
-        // What cookies are joined with may stand in a header too.
-        let may_be_blank = self.access_token.0.contains(&Place::Cookies);
+        // What came in a header may go back in one, blanks and all.
+        let may_be_blank = self.access_token.0.iter().any(|place| !matches!(place, Place::Pointer(_) | Place::Text));
         let is_carried = |byte: &u8| byte.is_ascii_graphic() || may_be_blank && *byte == b' ';
         if !access.as_bytes().iter().all(is_carried) {
             return Err("the access token holds characters that no header can carry");

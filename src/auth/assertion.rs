@@ -55,10 +55,7 @@ impl Assertion {
         }
         let lifetime = match member.get("lifetime_seconds") {
             None => 300,
-            Some(seconds) => match seconds.value.as_i64().filter(|seconds| (1..=86_400).contains(seconds)) {
-                Some(seconds) => seconds,
-                None => return Err(seconds.takes("a whole number of seconds, from 1 to 86400")),
-            },
+            Some(seconds) => seconds.seconds(86_400)?.cast_signed(),
         };
         let scope: &Scope<'_> = setting.scope;
         Ok(Assertion {

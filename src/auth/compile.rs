@@ -189,7 +189,7 @@ impl Compiler<'_> {
             refresh,
             logout,
             call,
-            meanings: self.meanings()?,
+            meanings: Meaning::parse_all(option.get("meanings"))?,
             assertion,
             issuer,
             initial_refresh_token,
@@ -225,14 +225,6 @@ impl Compiler<'_> {
         };
         let given = values.iter().filter(|value| !value.is_null());
         given.map(|value| Endpoint::parse(&Member::new("auth.logout", value), setting)).collect()
-    }
-
-    fn meanings(&self) -> Result<Vec<Meaning>> {
-        match self.option.get("meanings") {
-            None => Ok(Vec::new()),
-            Some(meanings) if meanings.value.is_array() => meanings.one_or_many().iter().map(Meaning::parse).collect(),
-            Some(meanings) => Err(meanings.takes("an array of meanings")),
-        }
     }
 
     fn assertion(&self, setting: &Setting<'_>) -> Result<Option<Assertion>> {

@@ -4,7 +4,7 @@ use super::address::Address;
 use super::answer::{Places, Shape};
 use super::assertion::Assertion;
 use super::body::{Body, fields, note_literals};
-use super::meaning::Statuses;
+use super::meaning::{Meaning, Statuses};
 use super::member::{Member, is_sensitive, merge};
 use super::render::{Moment, Request, Values, form_value, missing, url_value};
 use super::template::{Name, Scope, Template};
@@ -17,8 +17,8 @@ use serde_json::Value;
 use std::cell::RefCell;
 use zeroize::Zeroizing;
 
-const MEMBERS: [&str; 11] =
-    ["method", "url", "query", "headers", "basic", "json", "form", "text", "answer", "success", "keep"];
+const MEMBERS: [&str; 12] =
+    ["method", "url", "query", "headers", "basic", "json", "form", "text", "answer", "success", "keep", "meanings"];
 
 /// What one request looks like, and how its answer is read.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub struct Endpoint {
     body: Body,
     pub shape: Shape,
     pub success: Statuses,
+    /// Its own, looked at before the dialect's.
+    pub meanings: Vec<Meaning>,
     pub keep: Vec<(String, Places)>,
 }
 
@@ -97,6 +99,7 @@ impl Endpoint {
                 Some(success) => Statuses::parse(&success)?,
                 None => Statuses::success(),
             },
+            meanings: Meaning::parse_all(member.get("meanings"))?,
             keep: match member.get("keep") {
                 None => Vec::new(),
                 Some(keep) => keep

@@ -55,8 +55,11 @@ fn mend(text: &str) -> Option<Zeroizing<String>> {
         } else if is_word(first) {
             let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
             let (word, after) = rest.split_at(end);
-            let is_value = serde_json::from_slice::<Value>(word.as_bytes()).is_ok();
-            out.push_str(if is_value { word } else { "null" });
+            let digits = word.trim_start_matches(['+', '-']);
+            let is_number = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+            let is_missing = matches!(digits, "NaN" | "Infinity" | "nan" | "inf")
+                || is_number && serde_json::from_slice::<Value>(word.as_bytes()).is_err();
+            out.push_str(if is_missing { "null" } else { word });
             rest = after;
         } else {
             out.push(first);
@@ -152,7 +155,9 @@ mod tests {
         }
         let many = format!("{{\"n\":1{},\"m\":1e999,\"a\":true}}", "0".repeat(400));
         assert_eq!(Document::new(many.as_bytes()).at("/a"), Some(&json!(true)));
-        for body in ["", "<html>", "{\"a\":\"", "{\"a\":\"\\", "{\"a\":\"\\u12", "{", "{\"a\":1}}"] {
+        for body in
+            ["", "<html>", "{\"a\":\"", "{\"a\":\"\\", "{\"a\":\"\\u12", "{", "{\"a\":1}}", "Unauthorized", "{a:1}"]
+        {
             assert_eq!(Document::new(body.as_bytes()).json(), None, "{body}");
         }
         assert_eq!(Document::new(b"\xef\xbb\xbf tok\n").text().as_str(), "tok");

@@ -100,7 +100,16 @@ pub struct Meaning {
 }
 
 impl Meaning {
-    pub fn parse(member: &Member<'_>) -> Result<Meaning> {
+    /// The member `meanings` of a dialect or an endpoint.
+    pub fn parse_all(member: Option<Member<'_>>) -> Result<Vec<Meaning>> {
+        match member {
+            None => Ok(Vec::new()),
+            Some(meanings) if meanings.value.is_array() => meanings.one_or_many().iter().map(Meaning::parse).collect(),
+            Some(meanings) => Err(meanings.takes("an array of meanings")),
+        }
+    }
+
+    fn parse(member: &Member<'_>) -> Result<Meaning> {
         member.check_names(&["of", "status", "body", "challenge", "means"])?;
         let of = match member.get("of") {
             None => OF.iter().map(|(_, of)| *of).collect(),

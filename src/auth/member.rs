@@ -82,6 +82,14 @@ impl<'a> Member<'a> {
         self.value.as_bool().ok_or_else(|| self.takes("true or false"))
     }
 
+    /// A whole number of seconds, from 1 on. A float that is one counts.
+    pub fn seconds(&self, most: u64) -> Result<u64> {
+        let float = self.value.as_f64().filter(|float| float.fract() == 0.0 && (1.0..=most as f64).contains(float));
+        float
+            .map(|float| float as u64)
+            .ok_or_else(|| self.takes(&format!("a whole number of seconds, from 1 to {most}")))
+    }
+
     /// A string, or what is written as one: a number, true or false.
     pub fn scalar(&self) -> Result<String> {
         scalar(self.value).ok_or_else(|| self.takes("a string, a number, true or false"))

@@ -176,26 +176,25 @@ fn issuer(option: &Member<'_>, scope: &Scope<'_>, allow_insecure: bool) -> Resul
 
 fn client(option: &Member<'_>, grant: &str, scope: &Scope<'_>, read: Read<'_>) -> Result<Client> {
     let given = option.get("client");
-    let (id, secret) = match &given {
-        Some(client) => {
-            client.check_names(&["id", "secret"])?;
-            let id = text(client, "id", scope)?;
-            if id.is_none() {
-                return Err(client.refuse("has no id; it takes {\"id\": …, \"secret\": …}"));
+    let (mut id, mut secret) = (None, None);
+    if let Some(client) = &given {
+        client.check_names(&["id", "secret"])?;
+        id = text(client, "id", scope)?;
+        secret = match client.get("secret") {
+            // What is read from elsewhere is taken as it is.
+            Some(member) if member.value.is_object() => {
+                let secret = source::secret(&member, scope, read)?;
+                Some(secret.as_str().replace('{', "{{").replace('}', "}}"))
             }
-            let secret = match client.get("secret") {
-                // What is read from elsewhere is taken as it is.
-                Some(member) if member.value.is_object() => {
-                    let secret = source::secret(&member, scope, read)?;
-                    Some(secret.as_str().replace('{', "{{").replace('}', "}}"))
-                }
-                _ => text(client, "secret", scope)?,
-            };
-            (id, secret)
-        }
-        None if grant == "client_credentials" => (Some("{username}".to_owned()), Some("{password}".to_owned())),
-        None => (None, None),
-    };
+            _ => text(client, "secret", scope)?,
+        };
+    }
+    if grant == "client_credentials" {
+        id.get_or_insert_with(|| "{username}".to_owned());
+        secret.get_or_insert_with(|| "{password}".to_owned());
+    } else if let (Some(client), None) = (&given, &id) {
+        return Err(client.refuse("has no id; it takes {\"id\": …, \"secret\": …}"));
+    }
     let stated = option.get("client_auth");
     let auth = match &stated {
         Some(member) => member.one_of(&CLIENT_AUTH)?,

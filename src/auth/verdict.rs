@@ -75,7 +75,8 @@ impl Asked<'_> {
     /// Reads an answer. `wants_grant`: it has to hold a pair.
     pub fn read(&self, reply: &Reply<'_>, wants_grant: bool) -> Result<Brought, Refusal> {
         let document = Document::new(reply.body);
-        let stated = meaning::find(self.meanings, self.of, reply.status, reply.headers, &document);
+        let find = |meanings: &[Meaning]| meaning::find(meanings, self.of, reply.status, reply.headers, &document);
+        let stated = find(&self.endpoint.meanings).or_else(|| find(self.meanings));
         let refuse = |means, is_stated| Err(self.refuse(reply, &document, means, is_stated));
         match stated {
             Some(Means::Accepted) => {}
@@ -103,7 +104,7 @@ impl Asked<'_> {
             return self.refusal(reply, outcome, Status::TM_BAD_RESPONSE, &format!(": {why}"));
         }
         let words = ServerWords::of(document, self.known);
-        let is_own = is_stated || self.is_own(reply, document, &words);
+        let is_own = is_stated || self.is_own(reply, document);
         let mut refusal = match means {
             Means::Rejected | Means::Expired if !is_own => self.intercepted(reply),
             Means::Rejected | Means::Expired => self.rejected(&words),
@@ -130,26 +131,27 @@ impl Asked<'_> {
         refusal
     }
 
-    /// Whether a refusal is the API's own. A gateway in front of it sends pages, or nothing at all, and asks for a login of
-    /// its own; it knows nothing of the credentials in the body.
-    fn is_own(&self, reply: &Reply<'_>, document: &Document<'_>, words: &ServerWords) -> bool {
-        let challenges: Vec<String> = reply
+    /// Whether a refusal is the API's own. A gateway in front of it sends pages, or nothing at all, or asks for a login of its
+    /// own; it knows nothing of the credentials in the body.
+    fn is_own(&self, reply: &Reply<'_>, document: &Document<'_>) -> bool {
+        const PROXYS: [&str; 2] = ["proxy-authenticate", "x-squid-error"];
+        let schemes: Vec<String> = reply
             .headers
             .get_all(header::WWW_AUTHENTICATE)
             .iter()
-            .filter_map(|value| Some(value.to_str().ok()?.trim_start().to_ascii_lowercase()))
+            .filter_map(|value| Some(value.to_str().ok()?.split_whitespace().next()?.to_ascii_lowercase()))
             .collect();
-        let is_tokens =
-            challenges.iter().any(|challenge| challenge.starts_with("bearer") || challenge.starts_with("dpop"));
-        let says_something = !words.is_empty()
-            || document.json().is_some_and(|json| match json {
-                serde_json::Value::Object(map) => !map.is_empty(),
-                serde_json::Value::Array(items) => !items.is_empty(),
-                serde_json::Value::String(text) => !text.is_empty(),
-                _ => false,
-            });
+        let is_tokens = schemes.iter().any(|scheme| matches!(scheme.as_str(), "bearer" | "dpop"));
+        if document.json().is_some() || is_tokens {
+            return true;
+        }
         // What was asked with Authorization is answered by whoever read that.
-        says_something || is_tokens || (reply.status == 401 && self.endpoint.is_authorized())
+        if reply.status == 401 && self.endpoint.is_authorized() {
+            return true;
+        }
+        let is_proxys = PROXYS.iter().any(|name| reply.headers.contains_key(*name));
+        let text = document.text();
+        !text.is_empty() && !is_page(&text) && schemes.is_empty() && !is_proxys
     }
 
     fn rejected(&self, words: &ServerWords) -> Refusal {
@@ -213,6 +215,13 @@ impl Asked<'_> {
             _ => "it is no answer that this endpoint gives".to_owned(),
         }
     }
+}
+
+/// Whether a text is HTML.
+fn is_page(text: &str) -> bool {
+    const LOOKED_AT: usize = 2048;
+    let head = text[..text.floor_char_boundary(LOOKED_AT)].to_ascii_lowercase();
+    ["<!doctype html", "<html", "<head", "<body", "<title", "<h1", "<center"].iter().any(|tag| head.contains(tag))
 }
 
 /// Where a redirect leads, without what its query may hold.

@@ -36,6 +36,9 @@ fn client_credentials_are_the_username_and_the_password_by_basic() {
     assert_eq!(raw, "Basic c2hvcDpwInc6w7YgZA==");
     let (_, own) = form(json!({"client": {"id": "a:b", "secret": "{params.key}"}}), LOGIN);
     assert_eq!(own, "Basic YSUzQWI6cDRyNG0ta2V5");
+    // Each of them, unless it is given.
+    let (_, own) = form(json!({"client": {"id": "c1"}, "client_auth": "basic_raw"}), LOGIN);
+    assert_eq!(own, "Basic YzE6cCJ3OsO2IGQ=");
 }
 
 #[test]
@@ -150,7 +153,7 @@ fn bodies_are_forms_json_or_queries() {
 
 #[test]
 fn revocation_takes_the_refresh_token_else_the_access_token() {
-    let dialect = compile(oauth(json!({"revocation_url": "/revoke", "client": {"id": "c1"}})));
+    let dialect = compile(oauth(json!({"revocation_url": "/revoke", "client": {"id": "c1"}, "client_auth": "none"})));
     let filling = Filling::new();
     let revoke = |values: &Values<'_>| show(&dialect.prepare(Stage::Logout, values, &MOMENT).unwrap().unwrap());
     assert!(
@@ -265,8 +268,11 @@ fn a_mistake_names_the_member() {
         (json!({"grant": "token_exchange"}), "auth has no subject_token"),
         (json!({"client_auth": "private_key_jwt"}), "auth.client_auth is private_key_jwt, but there is no key"),
         (json!({"client_auth": "basik"}), "auth.client_auth got a name that it does not know"),
-        (json!({"client": {"id": "x"}, "client_auth": "post"}), "auth.client_auth proves the client by a secret"),
-        (json!({"client": {"secret": "x"}}), "auth.client has no id"),
+        (
+            json!({"grant": "password", "client": {"id": "x"}, "client_auth": "post"}),
+            "auth.client_auth proves the client by a secret",
+        ),
+        (json!({"grant": "password", "client": {"secret": "x"}}), "auth.client has no id"),
         (json!({"client": {"id": "x", "secrt": "y"}}), "auth.client.secrt is unknown; did you mean secret?"),
         (json!({"client": {"id": "{client_id2}"}}), "auth.client.id has a name in braces"),
         (json!({"scope": 7}), "auth.scope got a number; it takes a string or an array of strings"),

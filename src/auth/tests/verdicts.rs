@@ -100,6 +100,7 @@ fn things_are_found_in_every_place() {
         ("Set-Cookie", "a=2"),
         ("Set-Cookie", "nonsense"),
         ("X-Ttl", "60"),
+        ("Authorization", "Token abc"),
         ("Date", "Thu, 01 Jan 2026 00:00:00 GMT"),
     ];
     let token = |place: Value, body: &str| {
@@ -108,6 +109,7 @@ fn things_are_found_in_every_place() {
     assert_eq!(token(json!({"cookie": "a"}), ""), "2");
     assert_eq!(token(json!({"cookies": true}), ""), "b=\"x\"; a=2");
     assert_eq!(token(json!({"header": "x-ttl"}), ""), "60");
+    assert_eq!(token(json!({"header": "authorization"}), ""), "Token abc");
     assert_eq!(token(json!([{"cookie": "gone"}, "/x", {"header": "none"}, {"text": true}]), "\n tok \r\n"), "tok");
     assert_eq!(token(json!(""), "\"whole\""), "whole");
     assert_eq!(token(json!("/a~1b/0/~0"), r#"{"a/b":[{"~":"deep"}]}"#), "deep");
@@ -178,8 +180,9 @@ fn a_refusal_that_is_not_the_apis_own_blames_no_password() {
     for (status, pairs, body) in [
         (401, vec![("WWW-Authenticate", "Basic realm=\"staging\"")], html),
         (401, vec![], ""),
-        (401, vec![], "Unauthorized"),
-        (400, vec![], "{}"),
+        (401, vec![("WWW-Authenticate", "Negotiate")], "Unauthorized"),
+        (401, vec![("Proxy-Authenticate", "Basic")], "Unauthorized"),
+        (400, vec![], "<center>nginx</center>"),
         (422, vec![], html),
         (407, vec![("Proxy-Authenticate", "Basic")], ""),
     ] {
@@ -190,6 +193,9 @@ fn a_refusal_that_is_not_the_apis_own_blames_no_password() {
     }
     for (pairs, body) in [
         (vec![("WWW-Authenticate", "Bearer")], ""),
+        (vec![], "unauthorized"),
+        (vec![], "{}"),
+        (vec![], "<?xml version=\"1.0\"?><fault>wrong password</fault>"),
         (vec![], r#"{"detail":"No active account found with the given credentials"}"#),
         (vec![("WWW-Authenticate", "Basic")], r#"{"error":"invalid_client"}"#),
     ] {
@@ -260,6 +266,25 @@ fn a_redirect_says_where_it_leads_and_is_not_followed() {
     assert!(refused(&popup(), LOGIN, 302, &[], "").1.message().contains("a redirect to another address"));
     let (_, error) = refused(&popup(), LOGIN, 407, &[], "");
     assert!(error.message().contains("a proxy wants a username and a password; check the option proxy"), "{error}");
+}
+
+#[test]
+fn each_step_has_its_own_success_and_meanings() {
+    let dialect = compile(json!({
+        "login": [
+            {"url": "/a", "success": [204], "meanings": [{"status": 404, "means": "rejected"}, {"of": "refresh", "status": 405, "means": "rejected"}]},
+            {"url": "/b"}
+        ],
+        "answer": {"access_token": "/t"}, "meanings": [{"of": "login", "status": [404, 405], "means": "unavailable"}]
+    }));
+    let outcome = |step, status| {
+        answered(&dialect, Stage::Login(step), status, &[], r#"{"t":"a"}"#)
+            .map(|_| ())
+            .map_err(|refusal| refusal.outcome)
+    };
+    assert_eq!((outcome(0, 204), outcome(0, 200)), (Ok(()), Err(Outcome::Unusable)));
+    assert_eq!((outcome(0, 404), outcome(0, 405)), (Err(Outcome::Rejected), Err(Outcome::Unavailable)));
+    assert_eq!((outcome(1, 404), outcome(1, 200)), (Err(Outcome::Unavailable), Ok(())));
 }
 
 #[test]
