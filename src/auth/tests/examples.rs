@@ -115,3 +115,17 @@ fn two_steps_and_a_cookie() {
     let error = dialect.prepare(Stage::Login(1), &filling.values(), &MOMENT).unwrap().unwrap_err();
     assert!(error.message().contains("no api") && error.message().contains("auth.login.keep"), "{error}");
 }
+
+#[test]
+fn the_documentations_examples_are_dialects() {
+    let text = include_str!("../../../docs/DIALECTS.md");
+    let blocks: Vec<&str> = text.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(blocks.len() > 3);
+    for block in blocks {
+        let options = json_text(block);
+        let given = options.get("auth_params").cloned().unwrap_or(json!({}));
+        let given = params(&given, &|_| Ok(secret("x"))).unwrap();
+        let environment = Environment { params: &given, read: &read, allow_insecure: false };
+        Dialect::compile(&options["auth"], &environment).unwrap_or_else(|error| panic!("{block}: {error}"));
+    }
+}
