@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-const MEMBERS: [&str; 12] = [
+pub const MEMBERS: [&str; 12] = [
     "access_token",
     "refresh_token",
     "token_type",
@@ -28,7 +28,11 @@ const MEMBERS: [&str; 12] = [
     "lifetime_seconds",
 ];
 
-const TEN_YEARS: u64 = 315_576_000;
+/// The units that a number may count, in milliseconds.
+pub const INSTANTS: [(&str, i64); 2] = [("s", 1000), ("ms", 1)];
+pub const DURATIONS: [(&str, i64); 3] = [("s", 1000), ("ms", 1), ("min", 60_000)];
+
+pub const TEN_YEARS: u64 = 315_576_000;
 
 /// Where one thing is.
 #[derive(Clone, Debug, PartialEq)]
@@ -179,9 +183,9 @@ impl Shape {
             let name = |rest: &str| format!("{prefix}{rest}");
             Ok(Expiry {
                 at: places(&name("expires_at"))?,
-                at_unit: unit(&name("expires_at_unit"), &[("s", 1000), ("ms", 1)])?,
+                at_unit: unit(&name("expires_at_unit"), &INSTANTS)?,
                 after: places(&name("expires_in"))?,
-                after_unit: unit(&name("expires_in_unit"), &[("s", 1000), ("ms", 1), ("min", 60_000)])?.unwrap_or(1000),
+                after_unit: unit(&name("expires_in_unit"), &DURATIONS)?.unwrap_or(1000),
             })
         };
         Ok(Shape {

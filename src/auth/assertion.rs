@@ -28,6 +28,9 @@ pub struct Assertion {
 
 pub const MEMBERS: [&str; 5] = ["alg", "key", "header", "claims", "lifetime_seconds"];
 
+/// So many seconds an assertion may hold.
+pub const LONGEST: u64 = 86_400;
+
 const FILLED: [&str; 6] = ["iss", "sub", "aud", "iat", "exp", "jti"];
 
 impl Assertion {
@@ -55,7 +58,7 @@ impl Assertion {
         }
         let lifetime = match member.get("lifetime_seconds") {
             None => 300,
-            Some(seconds) => seconds.seconds(86_400)?.cast_signed(),
+            Some(seconds) => seconds.seconds(LONGEST)?.cast_signed(),
         };
         let scope: &Scope<'_> = setting.scope;
         Ok(Assertion {

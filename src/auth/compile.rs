@@ -17,9 +17,9 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 /// The members that every dialect may have.
-const MEMBERS: [&str; 8] = ["preset", "login", "refresh", "logout", "answer", "call", "meanings", "assertion"];
+pub const MEMBERS: [&str; 8] = ["preset", "login", "refresh", "logout", "answer", "call", "meanings", "assertion"];
 
-const PRESETS: [(&str, &str); 6] = [
+pub const PRESETS: [(&str, &str); 6] = [
     ("popup", include_str!("presets/popup.json")),
     ("oauth2", include_str!("presets/oauth2.json")),
     ("simplejwt", include_str!("presets/simplejwt.json")),

@@ -17,7 +17,7 @@ use serde_json::Value;
 use std::cell::RefCell;
 use zeroize::Zeroizing;
 
-const MEMBERS: [&str; 12] =
+pub const MEMBERS: [&str; 12] =
     ["method", "url", "query", "headers", "basic", "json", "form", "text", "answer", "success", "keep", "meanings"];
 
 /// What one request looks like, and how its answer is read.
@@ -84,7 +84,9 @@ impl Endpoint {
         let mut merged = setting.answer.clone();
         if let Some(answer) = member.get("answer") {
             Shape::check_names(&answer)?;
-            merge(&mut merged, answer.value);
+            if answer.value.is_object() {
+                merge(&mut merged, answer.value);
+            }
         }
         Ok(Endpoint {
             method: method(member)?,

@@ -6,6 +6,8 @@ use crate::error::Result;
 use http::{HeaderMap, header};
 use serde_json::Value;
 
+pub const MEMBERS: [&str; 5] = ["of", "status", "body", "challenge", "means"];
+
 /// What was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
@@ -26,7 +28,7 @@ impl Of {
     }
 }
 
-const OF: [(&str, Of); 4] =
+pub const OF: [(&str, Of); 4] =
     [("login", Of::Login), ("refresh", Of::Refresh), ("logout", Of::Logout), ("call", Of::Call)];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +47,7 @@ pub enum Means {
     Unusable,
 }
 
-const MEANS: [(&str, Means); 7] = [
+pub const MEANS: [(&str, Means); 7] = [
     ("rejected", Means::Rejected),
     ("expired", Means::Expired),
     ("forbidden", Means::Forbidden),
@@ -110,7 +112,7 @@ impl Meaning {
     }
 
     fn parse(member: &Member<'_>) -> Result<Meaning> {
-        member.check_names(&["of", "status", "body", "challenge", "means"])?;
+        member.check_names(&MEMBERS)?;
         let of = match member.get("of") {
             None => OF.iter().map(|(_, of)| *of).collect(),
             Some(of) => of.one_or_many().iter().map(|one| one.one_of(&OF)).collect::<Result<_>>()?,

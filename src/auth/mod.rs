@@ -25,6 +25,8 @@ mod member;
 mod oauth2;
 mod parse;
 mod render;
+#[cfg(any(test, feature = "schema"))]
+pub mod schema;
 mod source;
 mod template;
 mod verdict;

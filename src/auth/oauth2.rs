@@ -35,7 +35,7 @@ pub const MEMBERS: [&str; 18] = [
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum ClientAuth {
+pub enum ClientAuth {
     Basic,
     BasicRaw,
     Post,
@@ -44,7 +44,7 @@ enum ClientAuth {
     None,
 }
 
-const CLIENT_AUTH: [(&str, ClientAuth); 6] = [
+pub const CLIENT_AUTH: [(&str, ClientAuth); 6] = [
     ("basic", ClientAuth::Basic),
     ("basic_raw", ClientAuth::BasicRaw),
     ("post", ClientAuth::Post),
@@ -52,6 +52,9 @@ const CLIENT_AUTH: [(&str, ClientAuth); 6] = [
     ("tls", ClientAuth::Tls),
     ("none", ClientAuth::None),
 ];
+
+/// What an endpoint calls them.
+pub const BODIES: [(&str, &str); 3] = [("form", "form"), ("json", "json"), ("query", "query")];
 
 /// What the members come to.
 pub struct Made {
@@ -80,7 +83,7 @@ pub fn expand(option: &Member<'_>, scope: &Scope<'_>, read: Read<'_>, allow_inse
     let (token_url, revocation_url) = endpoints(option, scope, allow_insecure)?;
     let body = match option.get("body") {
         None => "form",
-        Some(body) => body.one_of(&[("form", "form"), ("json", "json"), ("query", "query")])?,
+        Some(body) => body.one_of(&BODIES)?,
     };
     let endpoint = |url: &str, fields: Map<String, Value>| {
         let mut endpoint = json!({"url": url});

@@ -2,7 +2,7 @@
 
 use super::instants::check_format;
 use super::member::{Member, nearest};
-use super::template::{FUNCTIONS, Function, NAMES, Name, Part, Scope};
+use super::template::{FUNCTIONS, Function, NAMES, Name, Part, Scope, Where};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
@@ -171,6 +171,9 @@ impl<'t> Parser<'t, '_> {
 
     /// `now('%Y-%m-%d', '+7d')`
     fn time(&mut self) -> Result<Part> {
+        if self.scope.place == Where::Fixed {
+            return self.refuse("uses a time, which there is in requests only; it takes {params.…}");
+        }
         self.blanks();
         let format = self.quoted()?;
         if let Err(letter) = check_format(&format) {

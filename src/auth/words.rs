@@ -72,7 +72,8 @@ fn find(json: &Value) -> (Option<String>, Option<String>) {
     match (first(json, &CODES[..4]), json.get("error").and_then(text)) {
         // {"errcode": "…", "error": "the message"}
         (Some(code), Some(error)) if message.is_none() => (Some(code), Some(error)),
-        (code, error) => (code.or(error).or_else(|| first(json, &CODES[5..])), message),
+        // What is called name or type says what went wrong only beside a message.
+        (code, error) => (code.or(error).or_else(|| message.as_ref().and(first(json, &CODES[5..]))), message),
     }
 }
 
@@ -108,6 +109,8 @@ mod tests {
             (r#"{"errors":["permission denied"]}"#, " (permission denied)"),
             (r#"{"error":{"code":401,"message":"no","title":"Unauthorized"}}"#, " (401: no)"),
             (r#"{"type":"about:blank","title":"Locked","detail":"later","status":423}"#, " (about:blank: later)"),
+            (r#"{"name":"UnauthorizedError","message":"no"}"#, " (UnauthorizedError: no)"),
+            (r#"{"name":"Ann","type":"user"}"#, ""),
             ("<html>", ""),
             ("{}", ""),
             ("[]", ""),

@@ -289,6 +289,7 @@ fn a_mistake_names_the_member() {
             json!({"issuer": "https://{username}.example.com"}),
             "auth.issuer uses a value that there is in requests only",
         ),
+        (json!({"issuer": "https://x.example.com/{now('%Y')}"}), "auth.issuer uses a time"),
         (json!({"initial_refresh_token": "x"}), "auth.initial_refresh_token is for the grant refresh_token only"),
         (
             json!({"grant": "refresh_token", "initial_refresh_token": {"env": "X"}}),
