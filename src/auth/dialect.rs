@@ -64,7 +64,7 @@ pub struct Dialect {
 }
 
 impl Dialect {
-    /// Compiles the option `auth`. Secrets pass through here: whoever calls it keeps memory zeroed meanwhile.
+    /// Compiles the option `auth`.
     pub fn compile(auth: &Value, environment: &Environment<'_>) -> Result<Dialect> {
         compile(auth, environment)
     }

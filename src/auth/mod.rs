@@ -1,5 +1,6 @@
 //! Dialects: what an API's login, refresh, logout and calls look like on the wire. Pure: options, bytes and times in,
 //! requests and verdicts out. The language is described in docs/DIALECTS.md.
+//! Secrets pass through all of it: whoever calls it sees to it that memory is zeroed meanwhile (S2).
 //!
 //! In reading order: `dialect` (what it can be asked), `compile` (the option, checked), `endpoint` (a request, from `template`s
 //! that `render` fills in), `verdict` (what an answer comes to: `meaning`, then `answer`), `call` (how API calls carry the

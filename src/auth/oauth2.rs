@@ -113,8 +113,7 @@ pub fn expand(option: &Member<'_>, scope: &Scope<'_>, read: Read<'_>, allow_inse
         issuer: issuer(option, scope, allow_insecure)?,
         initial_refresh_token: match option.get("initial_refresh_token") {
             None => None,
-            Some(_) if grant != "refresh_token" => {
-                let member = option.get("initial_refresh_token").unwrap_or_else(|| option.clone());
+            Some(member) if grant != "refresh_token" => {
                 return Err(member.refuse("is for the grant refresh_token only; leave it out, or set grant"));
             }
             Some(member) => Some(source::secret(&member, scope, read)?),

@@ -74,6 +74,13 @@ pub enum Brought {
 impl Asked<'_> {
     /// Reads an answer. `wants_grant`: it has to hold a pair.
     pub fn read(&self, reply: &Reply<'_>, wants_grant: bool) -> Result<Brought, Refusal> {
+        self.judge(reply, wants_grant).map_err(|Refusal { outcome, error }| Refusal {
+            outcome,
+            error: error.with_http_status(reply.status).with_retry_after(reply.retry_after()),
+        })
+    }
+
+    fn judge(&self, reply: &Reply<'_>, wants_grant: bool) -> Result<Brought, Refusal> {
         let document = Document::new(reply.body);
         let find = |meanings: &[Meaning]| meaning::find(meanings, self.of, reply.status, reply.headers, &document);
         let stated = find(&self.endpoint.meanings).or_else(|| find(self.meanings));
@@ -92,8 +99,8 @@ impl Asked<'_> {
         }
         self.endpoint.shape.grant(&answer, kept).map(Brought::Grant).map_err(|why| {
             let words = ServerWords::of(&document, self.known);
-            let error = self.unusable(reply, &words, why).with_server_code(words.code);
-            Refusal { outcome: Outcome::Unusable, error }
+            let Refusal { outcome, error } = self.unusable(reply, &words, why);
+            Refusal { outcome, error: error.with_server_code(words.code) }
         })
     }
 
@@ -105,10 +112,13 @@ impl Asked<'_> {
         }
         let words = ServerWords::of(document, self.known);
         let is_own = is_stated || self.is_own(reply, document);
-        let mut refusal = match means {
+        let Refusal { outcome, error } = match means {
             Means::Rejected | Means::Expired if !is_own => self.intercepted(reply),
             Means::Rejected | Means::Expired => self.rejected(&words),
-            Means::Forbidden => self.forbidden(reply, &words, is_own),
+            Means::Forbidden => Refusal {
+                outcome: Outcome::Forbidden,
+                error: forbidden(&self.endpoint.shown(), reply.status, &words, is_own),
+            },
             Means::RateLimited => {
                 let rest = format!("{words}; wait before the next try");
                 self.refusal(reply, Outcome::RateLimited, Status::TM_RATE_LIMITED, &rest)
@@ -117,18 +127,9 @@ impl Asked<'_> {
                 let rest = format!("{words}; try again later");
                 self.refusal(reply, Outcome::Unavailable, Status::TM_SERVER_ERROR, &rest)
             }
-            Means::Unusable | Means::Accepted => {
-                let error = self.unusable(reply, &words, &self.reason(reply, is_stated));
-                let outcome = if reply.status == 407 { Outcome::Intercepted } else { Outcome::Unusable };
-                Refusal { outcome, error }
-            }
+            Means::Unusable | Means::Accepted => self.unusable(reply, &words, &self.reason(reply, is_stated)),
         };
-        refusal.error = refusal
-            .error
-            .with_http_status(reply.status)
-            .with_server_code(words.code)
-            .with_retry_after(reply.retry_after());
-        refusal
+        Refusal { outcome, error: error.with_server_code(words.code) }
     }
 
     /// Whether a refusal is the API's own. A gateway in front of it sends pages, or nothing at all, or asks for a login of its
@@ -169,10 +170,6 @@ impl Asked<'_> {
         Refusal { outcome: Outcome::Rejected, error: Error::new(Status::TM_LOGIN_REJECTED, message) }
     }
 
-    fn forbidden(&self, reply: &Reply<'_>, words: &ServerWords, is_own: bool) -> Refusal {
-        Refusal { outcome: Outcome::Forbidden, error: forbidden(&self.endpoint.shown(), reply.status, words, is_own) }
-    }
-
     fn intercepted(&self, reply: &Reply<'_>) -> Refusal {
         self.refusal(
             reply,
@@ -185,20 +182,17 @@ impl Asked<'_> {
     /// "POST /auth/login was answered 429…"
     fn refusal(&self, reply: &Reply<'_>, outcome: Outcome, status: Status, rest: &str) -> Refusal {
         let message = format!("{} was answered {}{rest}", self.endpoint.shown(), reply.status);
-        let error = Error::new(status, message).with_http_status(reply.status).with_retry_after(reply.retry_after());
-        Refusal { outcome, error }
+        Refusal { outcome, error: Error::new(status, message) }
     }
 
-    fn unusable(&self, reply: &Reply<'_>, words: &ServerWords, why: &str) -> Error {
+    fn unusable(&self, reply: &Reply<'_>, words: &ServerWords, why: &str) -> Refusal {
         let what = if self.of == Of::Logout { "" } else { " without a usable token" };
-        let next = match reply.status {
-            300..400 | 407 => "",
-            _ => "; check that the host is the API's address",
+        let (outcome, next) = match reply.status {
+            407 => (Outcome::Intercepted, ""),
+            300..400 => (Outcome::Unusable, ""),
+            _ => (Outcome::Unusable, "; check that the host is the API's address"),
         };
-        let message = format!("{} was answered {}{words}{what}: {why}{next}", self.endpoint.shown(), reply.status);
-        Error::new(Status::TM_BAD_RESPONSE, message)
-            .with_http_status(reply.status)
-            .with_retry_after(reply.retry_after())
+        self.refusal(reply, outcome, Status::TM_BAD_RESPONSE, &format!("{words}{what}: {why}{next}"))
     }
 
     fn reason(&self, reply: &Reply<'_>, is_stated: bool) -> String {
