@@ -4,9 +4,11 @@
 //! (tokens, credentials, connections), and tells its story: `request` in `request.rs`, the renewal of tokens in
 //! `refresh.rs`.
 
+use crate::auth::Values;
 use crate::call::hooks::Hooks;
 use crate::client::context::{Context, HandleSettings};
 use crate::client::credentials::{Credentials, from_environment};
+use crate::client::dialect::compile;
 use crate::client::options::Options;
 use crate::client::persistent;
 use crate::client::{Client, Spec};
@@ -62,7 +64,13 @@ impl Manager {
         let password = given(password, "PASSWORD")?;
         let credentials = Arc::new(Credentials::new(&username, password.as_ref().map(|text| text.as_str()))?);
         let origins = Origins::new(&host, &options.allowed_origins, options.allow_insecure_http)?;
-        let spec = Arc::new(Spec { origins, options });
+        let dialect = compile(&options)?;
+        dialect.check(&Values {
+            client_id: options.client_id.as_deref(),
+            base: Some(origins.host()),
+            ..credentials.values()
+        })?;
+        let spec = Arc::new(Spec { origins, options, dialect });
         let make = || Client::new(Arc::clone(&spec), Arc::clone(&credentials));
         let client = match spec.options.persistent {
             true => persistent::share(&spec, &credentials, make)?,

@@ -1,48 +1,315 @@
-//! What an answer of 400 and above to an API call means.
+//! Where things are in an answer, and the token pair that is read from there.
 
-use crate::auth::popup::{ServerMessage, forbidden};
-use crate::error::{Error, Status};
-use crate::http::date;
-use crate::http::message::Answer;
-use crate::sys::clock::unix_seconds;
+use super::instants;
+use super::json::Document;
+use super::meaning::is_pointer;
+use super::member::{Member, scalar};
+use super::render::Kept;
+use crate::error::Result;
 use crate::sys::secret::Secret;
-use http::header;
+use crate::token::jwt;
+use http::{HeaderMap, HeaderName, header};
+use serde_json::Value;
+use std::time::Duration;
+use zeroize::Zeroizing;
 
-/// What an answer of 400 and above means, with the server's own code and message.
-pub fn explain(redacted: &str, answer: &Answer, secrets: &[&Secret]) -> Error {
-    let Answer { status, headers, body, intermediary, .. } = answer;
-    let status = *status;
-    let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
-    let date = text(header::DATE).and_then(date::http_date);
-    let retry_after = text(header::RETRY_AFTER).and_then(|text| date::retry_after(text, date, unix_seconds()));
-    let words = ServerMessage::read(body, secrets);
-    if let Some(why) = intermediary {
-        let kind = if status >= 500 { Status::TM_SERVER_ERROR } else { Status::TM_HTTP_ERROR };
-        let error = Error::new(kind, format!("{redacted} was answered {status}: {why}"));
-        return error.with_http_status(status).with_retry_after(retry_after);
+pub const MEMBERS: [&str; 12] = [
+    "access_token",
+    "refresh_token",
+    "token_type",
+    "expires_in",
+    "expires_in_unit",
+    "expires_at",
+    "expires_at_unit",
+    "refresh_expires_in",
+    "refresh_expires_in_unit",
+    "refresh_expires_at",
+    "refresh_expires_at_unit",
+    "lifetime_seconds",
+];
+
+/// The units that a number may count, in milliseconds.
+pub const INSTANTS: [(&str, i64); 2] = [("s", 1000), ("ms", 1)];
+pub const DURATIONS: [(&str, i64); 3] = [("s", 1000), ("ms", 1), ("min", 60_000)];
+
+/// Where one thing is.
+#[derive(Clone, Debug, PartialEq)]
+enum Place {
+    Pointer(String),
+    Header(HeaderName),
+    Cookie(String),
+    Cookies,
+    Text,
+}
+
+/// Places that are tried in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Places(Vec<Place>);
+
+/// How an answer is laid out.
+#[derive(Clone, Debug, Default)]
+pub struct Shape {
+    access_token: Places,
+    refresh_token: Places,
+    token_type: Places,
+    expires: Expiry,
+    refresh_expires: Expiry,
+    lifetime: Option<Duration>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Expiry {
+    at: Places,
+    /// Milliseconds in one of what a number counts; `None`: told by its size.
+    at_unit: Option<i64>,
+    after: Places,
+    after_unit: i64,
+}
+
+/// An answer that is read.
+pub struct Answer<'a> {
+    pub headers: &'a HeaderMap,
+    pub document: &'a Document<'a>,
+    /// This machine's wall clock, in milliseconds.
+    pub now: i64,
+}
+
+/// A token pair as the server granted it.
+#[derive(Debug)]
+pub struct Grant {
+    pub access: Secret,
+    pub refresh: Option<Secret>,
+    /// What the API calls the access token.
+    pub token_type: Option<String>,
+    /// How long the access token lives from now on; `None`: nobody said, or nobody said it credibly.
+    pub lifetime: Option<Duration>,
+    pub refresh_lifetime: Option<Duration>,
+    /// Values for templates; those that were kept before and are not among them stay.
+    pub kept: Kept,
+}
+
+impl Places {
+    pub fn parse(member: &Member<'_>) -> Result<Places> {
+        member.one_or_many().iter().map(Place::parse).collect::<Result<Vec<_>>>().map(Places)
     }
-    let error = match status {
-        401 => Error::new(
-            Status::TM_UNAUTHORIZED,
-            format!(
-                "{redacted} was answered 401{words}, also after the token was renewed as far as it may be; see whether the account may do this"
-            ),
-        ),
-        403 => forbidden(redacted, &words),
-        407 => Error::new(
-            Status::TM_HTTP_ERROR,
-            format!(
-                "{redacted} was answered 407{words} by a proxy, which wants a username and a password; put them into the proxy's URL, http://user:password@host:port"
-            ),
-        ),
-        429 => Error::new(
-            Status::TM_RATE_LIMITED,
-            format!("{redacted} was answered 429{words}; wait before the next call"),
-        ),
-        500.. => {
-            Error::new(Status::TM_SERVER_ERROR, format!("{redacted} was answered {status}{words}; try again later"))
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn find<T>(&self, answer: &Answer<'_>, take: impl Fn(&Value) -> Option<T>) -> Option<T> {
+        self.0.iter().find_map(|place| place.find(answer).and_then(|value| take(&value)))
+    }
+
+    /// What is there, as text; a number, true or false too.
+    pub fn text(&self, answer: &Answer<'_>) -> Option<Secret> {
+        self.find(answer, |value| {
+            let text = Zeroizing::new(scalar(value)?);
+            Secret::new(text.trim()).filter(|secret| !secret.as_bytes().is_empty())
+        })
+    }
+}
+
+impl Place {
+    fn parse(member: &Member<'_>) -> Result<Place> {
+        let takes = "a JSON pointer like \"/access_token\", {\"header\": NAME}, {\"cookie\": NAME}, {\"cookies\": true}, {\"text\": true}, or an array of these";
+        let map = match member.value {
+            Value::String(pointer) if is_pointer(pointer) => return Ok(Place::Pointer(pointer.clone())),
+            Value::String(_) => {
+                return Err(member.refuse(&format!("got a string that is no JSON pointer; it takes {takes}")));
+            }
+            Value::Object(map) if map.len() == 1 => map,
+            _ => return Err(member.takes(takes)),
+        };
+        member.check_names(&["header", "cookie", "cookies", "text"])?;
+        let header = |name: &str| HeaderName::from_bytes(name.as_bytes()).ok().map(Place::Header);
+        let place = map.iter().next().and_then(|(kind, value)| match (kind.as_str(), value) {
+            ("header", Value::String(name)) => header(name),
+            ("cookie", Value::String(name)) if !name.is_empty() => Some(Place::Cookie(name.clone())),
+            ("cookies", Value::Bool(true)) => Some(Place::Cookies),
+            ("text", Value::Bool(true)) => Some(Place::Text),
+            _ => None,
+        });
+        place.ok_or_else(|| member.takes(takes))
+    }
+
+    fn find(&self, answer: &Answer<'_>) -> Option<Value> {
+        let text = match self {
+            Place::Pointer(pointer) => return answer.document.at(pointer).cloned(),
+            Place::Header(name) => answer.headers.get(name)?.to_str().ok()?.to_owned(),
+            Place::Cookie(name) => cookies(answer.headers).into_iter().find(|(set, _)| set == name)?.1,
+            Place::Cookies => {
+                let pairs = cookies(answer.headers).into_iter().map(|(name, value)| format!("{name}={value}"));
+                pairs.collect::<Vec<_>>().join("; ")
+            }
+            Place::Text => answer.document.text().to_string(),
+        };
+        Some(Value::String(text))
+    }
+}
+
+/// The cookies that an answer sets: the last of each name, without those that it takes back.
+fn cookies(headers: &HeaderMap) -> Vec<(String, String)> {
+    let mut set: Vec<(String, String)> = Vec::new();
+    for header in headers.get_all(header::SET_COOKIE) {
+        let Ok(text) = std::str::from_utf8(header.as_bytes()) else { continue };
+        let mut parts = text.split(';').map(str::trim);
+        let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else { continue };
+        let (name, value) = (name.trim(), value.trim());
+        let is_over = parts.any(|attribute| {
+            let (key, age) = attribute.split_once('=').unwrap_or((attribute, ""));
+            key.trim().eq_ignore_ascii_case("max-age") && age.trim().parse::<i64>().is_ok_and(|age| age <= 0)
+        });
+        set.retain(|(known, _)| known != name);
+        if !is_over && !value.is_empty() {
+            set.push((name.to_owned(), value.to_owned()));
         }
-        _ => Error::new(Status::TM_HTTP_ERROR, format!("{redacted} was answered {status}{words}; correct the request")),
+    }
+    set
+}
+
+impl Shape {
+    pub fn check_names(member: &Member<'_>) -> Result<()> {
+        member.check_names(&MEMBERS)
+    }
+
+    pub fn parse(member: &Member<'_>) -> Result<Shape> {
+        Shape::check_names(member)?;
+        let places = |name: &str| member.get(name).map_or(Ok(Places::default()), |place| Places::parse(&place));
+        let unit = |name: &str, units: &[(&str, i64)]| member.get(name).map(|unit| unit.one_of(units)).transpose();
+        let expiry = |prefix: &str| {
+            let name = |rest: &str| format!("{prefix}{rest}");
+            Ok::<_, crate::error::Error>(Expiry {
+                at: places(&name("expires_at"))?,
+                at_unit: unit(&name("expires_at_unit"), &INSTANTS)?,
+                after: places(&name("expires_in"))?,
+                after_unit: unit(&name("expires_in_unit"), &DURATIONS)?.unwrap_or(1000),
+            })
+        };
+        Ok(Shape {
+            access_token: places("access_token")?,
+            refresh_token: places("refresh_token")?,
+            token_type: places("token_type")?,
+            expires: expiry("")?,
+            refresh_expires: expiry("refresh_")?,
+            lifetime: match member.get("lifetime_seconds") {
+                None => None,
+                Some(seconds) => match seconds.value.as_u64().filter(|seconds| (1..=10 * 31_557_600).contains(seconds))
+                {
+                    Some(seconds) => Some(Duration::from_secs(seconds)),
+                    None => return Err(seconds.takes("a whole number of seconds, from 1 to ten years")),
+                },
+            },
+        })
+    }
+
+    pub fn has_access_token(&self) -> bool {
+        !self.access_token.is_empty()
+    }
+
+    /// The pair in an answer; else why there is none that could be used.
+    pub fn grant(&self, answer: &Answer<'_>, kept: Kept) -> std::result::Result<Grant, &'static str> {
+        let token = |places: &Places| match places.find(answer, token) {
+            Some(token) => token.map(Some),
+            None if places.find(answer, |value| (!value.is_null() && !value.is_string()).then_some(())).is_some() => {
+                Err("a token is no string")
+            }
+            None => Ok(None),
+        };
+        let access = token(&self.access_token)?.ok_or_else(|| self.no_token(answer))?;
+        // What came in a header may go back in one, blanks and all.
+        let may_be_blank = self.access_token.0.iter().any(|place| !matches!(place, Place::Pointer(_) | Place::Text));
+        let is_carried = |byte: &u8| byte.is_ascii_graphic() || may_be_blank && *byte == b' ';
+        if !access.as_bytes().iter().all(is_carried) {
+            return Err("the access token holds characters that no header can carry");
+        }
+        let refresh = token(&self.refresh_token)?;
+        let server_now = server_millis(date(answer.headers), answer.now);
+        // F1. A token that would already be over says that the server's clocks disagree, not that it handed out a dead
+        // token: then only a 401 tells.
+        let lifetime = self
+            .expires
+            .left(answer, server_now)
+            .or_else(|| until(jwt::expires_at(access.as_str())?.saturating_mul(1000), server_now))
+            .unwrap_or(self.lifetime);
+        let refresh_lifetime = self
+            .refresh_expires
+            .left(answer, server_now)
+            .or_else(|| until(jwt::expires_at(refresh.as_ref()?.as_str())?.saturating_mul(1000), server_now))
+            .flatten();
+        let token_type = self.token_type.find(answer, |value| value.as_str().map(|text| text.trim().to_owned()));
+        Ok(Grant { access, refresh, token_type, lifetime, refresh_lifetime, kept })
+    }
+
+    fn no_token(&self, answer: &Answer<'_>) -> &'static str {
+        let is_in_body = self.access_token.0.iter().any(|place| matches!(place, Place::Pointer(_)));
+        if is_in_body && answer.document.json().is_none() { "the body is no JSON" } else { "there is no access_token" }
+    }
+}
+
+/// A token in a string, trimmed; `None`: there is none.
+fn token(value: &Value) -> Option<std::result::Result<Secret, &'static str>> {
+    let text = value.as_str()?.trim();
+    (!text.is_empty()).then(|| Secret::new(text).ok_or("a token holds a NUL"))
+}
+
+impl Expiry {
+    /// How long a token has left; outside `None`: nobody says; inside: nobody says it credibly.
+    fn left(&self, answer: &Answer<'_>, server_now: i64) -> Option<Option<Duration>> {
+        if let Some(at) = self.at.find(answer, |value| instant(value, self.at_unit)) {
+            return until(at, server_now);
+        }
+        let millis = self.after.find(answer, |value| number(value, self.after_unit))?;
+        Some(u64::try_from(millis).ok().filter(|millis| *millis > 0).map(Duration::from_millis))
+    }
+}
+
+fn until(at: i64, server_now: i64) -> Option<Option<Duration>> {
+    let left = at.saturating_sub(server_now);
+    Some(u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_millis))
+}
+
+/// A number, perhaps as text, in milliseconds.
+fn number(value: &Value, unit: i64) -> Option<i64> {
+    let whole = |number: i64| number.saturating_mul(unit);
+    let float = |number: f64| (number.abs() < 9.0e15).then(|| (number * unit as f64).round() as i64);
+    match value {
+        Value::Number(number) => number.as_i64().map(whole).or_else(|| float(number.as_f64()?)),
+        Value::String(text) => {
+            let text = text.trim();
+            let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+'));
+            text.parse().map(whole).ok().or_else(|| float(text.parse().ok().filter(|_| is_plain)?))
+        }
+        _ => None,
+    }
+}
+
+/// An instant in Unix milliseconds: a text, or a number of what `unit` says.
+fn instant(value: &Value, unit: Option<i64>) -> Option<i64> {
+    // In seconds this is the year 5138, in milliseconds 1973.
+    const MILLIS_FROM: i64 = 100_000_000_000;
+    let counted = match unit {
+        Some(unit) => number(value, unit),
+        None => {
+            let millis = number(value, 1);
+            if millis.is_some_and(|millis| millis >= MILLIS_FROM) { millis } else { number(value, 1000) }
+        }
     };
-    error.with_http_status(status).with_server_code(words.code).with_retry_after(retry_after)
+    counted.or_else(|| instants::parse(value.as_str()?))
+}
+
+/// The `Date` of an answer in Unix seconds.
+pub fn date(headers: &HeaderMap) -> Option<i64> {
+    headers.get(header::DATE)?.to_str().ok().and_then(instants::http_date)
+}
+
+/// F1: the time on the server's clock, in milliseconds. `Date` counts whole seconds only: where it agrees with our clock,
+/// ours is the finer one; where it does not, the end of its second is taken, so that a lifetime is never overrated.
+fn server_millis(date: Option<i64>, now: i64) -> i64 {
+    const AGREE: i64 = 2_000;
+    match date.map(|seconds| seconds.saturating_mul(1000)) {
+        None => now,
+        Some(date) if (date..date.saturating_add(AGREE)).contains(&now) => now,
+        Some(date) => date.saturating_add(999),
+    }
 }

@@ -1,5 +1,60 @@
-//! What login, refresh and logout look like on the wire. Pure: bytes in, values out, time passed in.
+//! Dialects: what an API's login, refresh, logout and calls look like on the wire. Pure: options, bytes and times in,
+//! requests and verdicts out. The language is described in docs/DIALECTS.md.
+//! Secrets pass through all of it: whoever calls it sees to it that memory is zeroed meanwhile (S2).
+//!
+//! In reading order: `dialect` (what it can be asked), `compile` (the option, checked), `endpoint` (a request, from `template`s
+//! that `render` fills in), `verdict` (what an answer comes to: `meaning`, then `answer`), `call` (how API calls carry the
+//! token), `oauth2` (a preset that is made from its own members), and `presets/`, which hold all that is known about any
+//! one API.
 
-pub mod answer;
-pub mod outcome;
-pub mod popup;
+mod address;
+mod answer;
+mod assertion;
+mod body;
+mod call;
+mod compile;
+mod dialect;
+pub mod discovery;
+pub mod dpop;
+mod endpoint;
+mod identity;
+mod instants;
+mod json;
+mod key;
+mod meaning;
+mod member;
+mod message;
+mod oauth2;
+mod parse;
+mod render;
+#[cfg(any(test, feature = "schema"))]
+pub mod schema;
+mod source;
+mod template;
+mod verdict;
+
+pub use answer::Grant;
+pub use call::Filled;
+pub use dialect::{Dialect, Environment, RenewsBy, Stage};
+pub use endpoint::Prepared;
+pub use instants::{http_date, retry_after};
+pub use meaning::Means;
+pub use message::ServerMessage;
+pub use render::{Kept, Moment, Values};
+pub use source::{Read, Source};
+#[cfg(test)]
+pub use template::Name;
+pub use verdict::{Brought, Outcome, Refusal, Reply, forbidden};
+
+use crate::error::Result;
+use crate::sys::secret::Secret;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Reads the option `auth_params`.
+pub fn params(auth_params: &Value, read: Read<'_>) -> Result<BTreeMap<String, Secret>> {
+    source::params(&member::Member::new("auth_params", auth_params), read)
+}
+
+#[cfg(test)]
+mod tests;

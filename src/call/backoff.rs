@@ -18,6 +18,13 @@ pub const PASSING: Backoff = Backoff { first: Duration::from_secs(1), most: Dura
 /// R5: a login that was refused.
 pub const REFUSED: Backoff = Backoff { first: Duration::from_secs(2), most: Duration::from_secs(300) };
 
+/// R1: a token that is newer than this may not be known everywhere yet, and is sent once more after a moment.
+pub const TOO_NEW: Duration = Duration::from_secs(2);
+pub const REPEAT_AFTER: Duration = Duration::from_millis(200);
+
+/// R5: a login that never reached the server.
+pub const UNREACHED: Backoff = Backoff { first: Duration::from_millis(100), most: Duration::from_secs(5) };
+
 /// How soon a call that waits for another process's claim looks again: most refreshes are quick; a call that waits for a slow
 /// one, with a thousand others, looks less often.
 pub const POLL_CLAIM: Poll = Poll { first: Duration::from_millis(20), most: Duration::from_millis(250), factor: 1.5 };
@@ -72,6 +79,28 @@ impl Backoff {
     }
 }
 
+/// R5: recovery by login more often than this in a minute slows down.
+const MOST_IN_A_MINUTE: usize = 3;
+
+/// When something happened the last few times.
+#[derive(Debug, Default)]
+pub struct Rate([AtomicU64; MOST_IN_A_MINUTE]);
+
+impl Rate {
+    /// Notes that it happened again. Says whether that was more than three times in a minute.
+    pub fn is_too_often(&self) -> bool {
+        self.note(Tick::now())
+    }
+
+    fn note(&self, now: Tick) -> bool {
+        let minute_ago = now.before(Duration::from_secs(60)).0;
+        let oldest = self.0.iter().min_by_key(|at| at.load(Ordering::Relaxed)).expect("it has three");
+        // One call of this process at a time logs in, so nobody writes in between.
+        let before = oldest.swap(now.0.max(1), Ordering::Relaxed);
+        before != 0 && before > minute_ago
+    }
+}
+
 /// A pause that grows with every failure in a row.
 #[derive(Debug, Default)]
 pub struct Pause {
@@ -101,6 +130,11 @@ impl Pause {
     /// A short pause after something that was no failure.
     pub fn rest(&self, wait: Duration) {
         self.until.store(Tick::now().after(wait).0, Ordering::Relaxed);
+    }
+
+    /// How long it lasts; `None`: it is over.
+    pub fn left(&self, now: Tick) -> Option<Duration> {
+        Some(now.until(Tick(self.until.load(Ordering::Relaxed)))).filter(|left| !left.is_zero())
     }
 
     pub fn end(&self) {

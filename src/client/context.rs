@@ -1,6 +1,7 @@
 //! One call on one client: what it works with, as it stood when the call began. What is replaced meanwhile does not matter
 //! to it.
 
+use crate::auth::Values;
 use crate::call::Call;
 use crate::call::hooks::Hooks;
 use crate::client::Client;
@@ -46,6 +47,16 @@ impl Context {
             store: settings.store.clone(),
             call,
             client,
+        }
+    }
+
+    /// What the dialect's templates are filled with, but for tokens.
+    pub fn values(&self) -> Values<'_> {
+        let options = &self.client.spec.options;
+        Values {
+            client_id: options.client_id.as_deref(),
+            base: Some(self.client.spec.origins.host()),
+            ..self.credentials.values()
         }
     }
 

@@ -1,6 +1,7 @@
 //! Who we are to the API: from the arguments, or from `TOKENMGR_*` variables, or from files that such
 //! variables name.
 
+use crate::auth::Values;
 use crate::error::{Error, Result};
 use crate::sys::files;
 use crate::sys::secret::{Secret, hex, process_key};
@@ -68,6 +69,15 @@ impl Credentials {
                 pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, client_id.as_bytes(), &text(), &mut hash);
                 hex(&hash)
             }),
+        }
+    }
+
+    /// What a dialect's templates are filled with.
+    pub fn values(&self) -> Values<'_> {
+        Values {
+            username: Some(self.username.as_str()).filter(|name| !name.is_empty()),
+            password: self.password.as_ref(),
+            ..Values::default()
         }
     }
 

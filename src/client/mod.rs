@@ -3,14 +3,17 @@
 
 pub mod context;
 pub mod credentials;
+pub mod dialect;
 pub mod options;
 pub mod persistent;
 
-use crate::call::backoff::{PASSING, Pause};
+use crate::auth::{Dialect, Values};
+use crate::call::backoff::{PASSING, Pause, Rate, UNREACHED};
 use crate::call::single_flight::SingleFlight;
 use crate::client::credentials::Credentials;
+use crate::client::dialect::Speaker;
 use crate::client::options::Options;
-use crate::error::{Result, WaitEnd};
+use crate::error::{Error, Result, WaitEnd};
 use crate::http::message::secret_values;
 use crate::http::origin::Origins;
 use crate::http::transport::Transport;
@@ -21,20 +24,29 @@ use crate::store::memory::MemoryStore;
 use crate::sys::clock;
 use crate::sys::clock::{Tick, millis};
 use crate::sys::fork;
-use crate::sys::secret::{Secret, random_fraction};
+use crate::sys::secret::{Secret, random, random_fraction};
 use crate::token::fingerprint::Fingerprint;
 use crate::token::freshness::{Lifetime, RefreshWindow};
-use crate::token::pair::{Lineage, Pair};
+use crate::token::pair::{CallCredentials, Kept, Lineage, Pair, PairParts, RecoveryStage};
 use crate::token::record::{Claim, Record, Spending, StoredPair, u128hex};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// What a client is made from, and made again from in a forked child.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Spec {
     pub origins: Origins,
     pub options: Options,
+    pub dialect: Arc<Dialect>,
+}
+
+impl PartialEq for Spec {
+    /// A dialect comes from the options.
+    fn eq(&self, other: &Spec) -> bool {
+        self.origins == other.origins && self.options == other.options
+    }
 }
 
 /// One API client in this process.
@@ -55,6 +67,7 @@ pub struct Client {
     /// T5: the pair of a login while the store was away, known to this process only.
     pub local_store: MemoryStore,
     pub transport: Transport,
+    pub speaker: Speaker,
     pub stats: Stats,
     /// How often this client was logged out.
     pub logouts: AtomicU64,
@@ -62,6 +75,13 @@ pub struct Client {
     pub ahead: Pause,
     /// R3: until when a 401 starts no recovery.
     pub recovery: Pause,
+    /// R5: until when this process sends no login, because the last one did not reach the server.
+    pub unreached: Pause,
+    /// Why it did not.
+    unreached_because: ArcSwapOption<Error>,
+    /// R5: how often a 401 led to a login lately, and until when no 401 leads to another because that was too often.
+    pub recovery_logins: Rate,
+    pub contention: Pause,
     /// Where this process stands in every jitter.
     pub jitter: f64,
     /// The claims that this client may have left in its stores, newest last: none is under way outside the gate.
@@ -82,9 +102,11 @@ impl Client {
     }
 
     fn on(lasting: Option<Arc<dyn TokenStore>>, spec: Arc<Spec>, credentials: Arc<Credentials>) -> Result<Client> {
+        let speaker = Speaker::new(Arc::clone(&spec.dialect))?;
         Ok(Client {
             fork_count: fork::count(),
-            client_id: spec.options.client_id.clone().unwrap_or_else(|| credentials.username.clone()),
+            client_id: speaker.identity(spec.options.client_id.as_deref().unwrap_or(&credentials.username)),
+            speaker,
             credentials: ArcSwap::new(credentials),
             current: ArcSwapOption::empty(),
             single_flight: SingleFlight::default(),
@@ -96,6 +118,10 @@ impl Client {
             logouts: AtomicU64::new(0),
             ahead: Pause::default(),
             recovery: Pause::default(),
+            unreached: Pause::default(),
+            unreached_because: ArcSwapOption::empty(),
+            recovery_logins: Rate::default(),
+            contention: Pause::default(),
             jitter: random_fraction(),
             claims: Mutex::default(),
             last_discard: ArcSwapOption::empty(),
@@ -142,6 +168,57 @@ impl Client {
         }
     }
 
+    /// How calls carry an access token. `None`: only each call can tell.
+    pub fn call_credentials(
+        &self,
+        access: &Secret,
+        token_type: Option<&str>,
+        kept: &Kept,
+    ) -> Result<Option<Arc<CallCredentials>>> {
+        self.speaker.call_credentials(self.spec.origins.host(), access, token_type, kept)
+    }
+
+    /// A pair that came from outside: the first of a family of its own.
+    pub fn given_pair(
+        &self,
+        access: Secret,
+        refresh: Option<Secret>,
+        lifetime: Lifetime,
+        refresh_expires_at: Option<i64>,
+    ) -> Result<Pair> {
+        let kept = Kept::new();
+        Ok(Pair::new(PairParts {
+            call: self.call_credentials(&access, None, &kept)?,
+            access,
+            refresh,
+            token_type: None,
+            kept,
+            lifetime,
+            refresh_expires_at,
+            lineage: Lineage { family: u128::from_le_bytes(random()), generation: 0 },
+            local_only: false,
+            recovery_stage: RecoveryStage::None,
+        }))
+    }
+
+    /// Whether these credentials, and the dialect, allow a login at all.
+    pub fn has_login(&self, credentials: &Credentials) -> bool {
+        let values = Values { client_id: self.spec.options.client_id.as_deref(), ..credentials.values() };
+        self.speaker.dialect.can_log_in(&values)
+    }
+
+    /// R5: notes that a login did not reach the server.
+    pub fn note_unreached(&self, error: &Error) {
+        self.unreached_because.store(Some(Arc::new(error.clone())));
+        self.unreached.grow(UNREACHED, None);
+    }
+
+    /// R5: for how long this process sends no login because of that, and what it was.
+    pub fn unreached_for(&self, now: Tick) -> Option<(Duration, Error)> {
+        let left = self.unreached.left(now)?;
+        Some((left, (*self.unreached_because.load_full()?).clone()))
+    }
+
     /// Serves a pair from now on, unless a later rotation of the same login is served already.
     pub fn install(&self, pair: Arc<Pair>) -> Arc<Pair> {
         self.current.rcu(|current| match current {
@@ -163,6 +240,8 @@ impl Client {
             lifetime_ms: left.map(millis),
             family: Some(u128hex::Hex(pair.lineage.family)),
             generation: pair.lineage.generation,
+            token_type: pair.token_type.clone(),
+            kept: pair.kept.clone(),
         }
     }
 
@@ -201,7 +280,9 @@ impl Client {
         if let Some(pair) = self.current.load_full() {
             secrets.push(pair.access.clone());
             secrets.extend(pair.refresh.clone());
+            secrets.extend(pair.kept.values().cloned());
         }
+        secrets.extend(self.speaker.dialect.secrets().iter().cloned());
         secrets
     }
 

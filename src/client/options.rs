@@ -7,7 +7,7 @@
 use crate::error::Result;
 use crate::http::settings::{HttpSettings, USER_AGENT};
 use crate::http::tls::settings::{OptionScope, TlsSettings};
-use crate::options::{Bytes, Count, DAY_MS, Millis, MinTls, OneOrMany, ProxyUrl, Seconds, WEEK, reader};
+use crate::options::{Bytes, Count, DAY_MS, Json, Millis, MinTls, OneOrMany, ProxyUrl, Seconds, WEEK, reader};
 use crate::store::options::StoreOptions;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -33,8 +33,12 @@ pub struct Options {
     pub client_id: Option<String>,
     /// Where the token pair is kept.
     pub store: StoreOptions,
-    /// The dialect that login, refresh and logout are spoken in.
-    pub auth: Dialect,
+    /// What login, refresh, logout and calls look like on the wire: a preset's name (`popup`, `oauth2`, `simplejwt`,
+    /// `dj-rest-auth`, `directus`, `vault`), `{"file": PATH}`, or a dialect as an object; see
+    /// [DIALECTS.md](DIALECTS.md).
+    pub auth: Json,
+    /// Values for the dialect's templates, by name: each a string, `{"env": NAME}` or `{"file": PATH}`.
+    pub auth_params: Json,
     /// Managers with equal host, username, password and options share one client that outlives
     /// `tm_free`, so that a worker's next request neither logs in nor connects again.
     pub persistent: bool,
@@ -80,7 +84,8 @@ impl Default for Options {
             refresh_jitter_seconds: Seconds(60),
             client_id: None,
             store: StoreOptions::Memory {},
-            auth: Dialect::Popup,
+            auth: Json("popup".into()),
+            auth_params: Json(serde_json::Map::new().into()),
             persistent: false,
             max_persistent: Count(64),
             allowed_origins: Vec::new(),
@@ -97,15 +102,6 @@ impl Default for Options {
             max_idle_connections: Count(16),
         }
     }
-}
-
-/// What login, refresh and logout look like on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "lowercase")]
-pub enum Dialect {
-    /// `POST /auth/login`, `/auth/refresh` and `/auth/logout` with JSON.
-    Popup,
 }
 
 impl Options {

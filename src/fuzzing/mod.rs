@@ -122,7 +122,7 @@ fn change(record: &mut Record) {
     record.is_spent("client", None);
     record.suspend("mark", now);
     record.suspended_for("mark", now);
-    record.rate_limit(Duration::from_secs(1), now);
+    record.rate_limit(Some(Duration::from_secs(1)), 0.5, now);
     record.rate_limited_for(now);
     record.release(&claim, Spending::Nothing);
     let pair = record.pair.clone();

@@ -178,8 +178,10 @@ impl Connection {
         let mut request = Request::new(body);
         let headers = request.headers_mut();
         headers.clone_from(&outgoing.headers);
-        if let Some(authorization) = &outgoing.authorization {
-            headers.insert(header::AUTHORIZATION, authorization.clone());
+        if let Some(credentials) = &outgoing.credentials {
+            for (name, value) in &credentials.headers {
+                headers.insert(name.clone(), value.clone());
+            }
         }
         if !is_http2 {
             headers.insert(header::HOST, self.origin.authority.clone());

@@ -4,8 +4,9 @@ use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::sys::clock::Tick;
 use crate::sys::secret::Secret;
+use crate::token::pair::CallCredentials;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, Method, header};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,7 +19,8 @@ pub struct Outgoing {
     pub url: Url,
     /// But for those that the connection adds. Most calls share their manager's; a change makes a copy.
     pub headers: Arc<HeaderMap>,
-    pub authorization: Option<HeaderValue>,
+    /// What the API knows the token by. `None`: none is sent, or it is among the headers.
+    pub credentials: Option<Arc<CallCredentials>>,
     pub body: Bytes,
 }
 

@@ -6,7 +6,6 @@
 mod body;
 mod collect;
 mod connection;
-pub mod date;
 mod decode;
 mod dial;
 pub mod fault;

@@ -156,6 +156,13 @@ fn parse(options: url::ParseOptions<'_>, url: &str) -> Result<Url> {
     })
 }
 
+/// An absolute URL of a dialect, which has checked where it leads.
+pub fn parse_absolute(text: &str) -> Result<Url> {
+    parse_url(Url::options(), text).ok().filter(|url| url.has_host() && has_no_user_info(url)).ok_or_else(|| {
+        Error::new(Status::TM_URL_NOT_ALLOWED, "a URL of the option auth is not valid; nothing was sent to it")
+    })
+}
+
 /// Parses what may name a host of its own. Hosts outside ASCII are refused here: `url` would refuse them too, but the
 /// tables that it asks about them are not in this library, and what stands in for them asserts that it is never asked.
 pub fn parse_url(options: url::ParseOptions<'_>, text: &str) -> std::result::Result<Url, url::ParseError> {

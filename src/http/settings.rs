@@ -59,6 +59,17 @@ fn user_agent(settings: &HttpSettings) -> Result<HeaderValue> {
     })
 }
 
+impl Transport {
+    /// The headers that go to a server which the options' own are not meant for.
+    pub fn own_headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        headers.insert(header::USER_AGENT, self.dialer.user_agent.clone());
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        headers
+    }
+}
+
 fn default_headers(settings: &HttpSettings) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));

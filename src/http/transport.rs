@@ -88,6 +88,10 @@ enum Event<T> {
     PieceWanted,
 }
 
+fn no_origin() -> Fault {
+    Fault::Unsendable("it has no origin".to_owned())
+}
+
 impl Transport {
     /// Sends a request and reads its answer. A connection that a fault or the caller ended is closed.
     pub fn send(
@@ -99,8 +103,16 @@ impl Transport {
         streams: &mut Streams<'_>,
         exchange: &mut Exchange<'_>,
     ) -> Result<Answer> {
-        let origin =
-            self.origins.find(&outgoing.url).ok_or_else(|| Fault::Unsendable("it has no origin".to_owned()))?;
+        let elsewhere;
+        let origin = match (self.origins.find(&outgoing.url), reuse) {
+            (Some(origin), _) => origin,
+            // A token service elsewhere: the dialect has said so.
+            (None, Reuse::Never) => {
+                elsewhere = Origin::of(&outgoing.url).map(Arc::new).ok_or_else(no_origin)?;
+                &elsewhere
+            }
+            (None, Reuse::Kept { .. }) => return Err(no_origin()),
+        };
         let mut sink = streams.sink.as_mut().map(|sink| CallersSink { call, sink: &mut **sink });
         let mut collector = Collector::new(exchange.limit, sink.as_mut().map(|sink| sink as _));
         let mut sending = Sending {
@@ -140,7 +152,7 @@ impl Transport {
         // What was made for a new connection's sake serves the next call, too, unless others idle already: else every
         // refresh would leave one more open.
         if let Some(connection) = kept
-            && (reuse != Reuse::Never || self.pool.idle() == 0)
+            && (reuse != Reuse::Never || (self.pool.idle() == 0 && self.origins.find(&origin.url).is_some()))
         {
             call.gives_back(connection.socket());
             self.pool.put(connection);

@@ -26,6 +26,32 @@ pub enum MinTls {
     V1_3,
 }
 
+/// Any JSON, which another module reads.
+#[derive(Clone, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(serde::Serialize))]
+#[serde(transparent)]
+pub struct Json(pub serde_json::Value);
+
+impl fmt::Debug for Json {
+    /// Secrets may be written into it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[json]")
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Json {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Json".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "object"] })
+    }
+}
+
 /// A string, or an array of them.
 #[derive(Clone, PartialEq)]
 #[cfg_attr(feature = "schema", derive(serde::Serialize))]

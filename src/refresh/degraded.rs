@@ -29,7 +29,7 @@ impl RefreshTransaction<'_> {
         if matches!(self.need, TokenNeed::Ahead) && !current.as_ref().is_some_and(late) {
             return Err(fault.into());
         }
-        if self.credentials.password.is_none() && self.client.local_store.read() == Record::default() {
+        if !self.has_login() && self.client.local_store.read() == Record::default() {
             return Err(fault.into());
         }
         self.through(&self.client.local_store, true)

@@ -1,21 +1,14 @@
 //! Logging out: the tokens are revoked at the server, and forgotten here and in the store whatever it answers.
 
-use crate::auth::answer::explain;
-use crate::auth::popup::Endpoint;
-use crate::call::Call;
+use crate::auth::{Stage, Values};
 use crate::call::log::Level;
-use crate::client::Client;
 use crate::client::context::Context;
 use crate::error::{Error, Result, Status};
-use crate::http::message::{Exchange, Reuse, Streams};
-use crate::refresh::ask::{LARGEST, auth_request};
-use crate::sys::secret::Secret;
+use crate::refresh::ask::asking_logout;
+use crate::refresh::outcome::AuthOutcome;
 use crate::sys::zeroing::SecretWork;
-use crate::token::freshness::Lifetime;
-use crate::token::pair::Pair;
-use std::sync::Arc;
+use crate::token::record::StoredPair;
 use std::sync::atomic::Ordering;
-use zeroize::Zeroizing;
 
 /// Revokes the tokens at the server. The local and the stored ones go whatever it answers.
 pub fn logout(context: &Context) -> Result<()> {
@@ -26,9 +19,10 @@ pub fn logout(context: &Context) -> Result<()> {
     let held = client.current.swap(None);
     client.forget_degraded();
     let mut stored = None;
+    let held = held.map(|pair| (client.stored(&pair, 0), pair.local_only));
     let forgotten = context.store()?.change(call, &client.client_id, &mut |record, now| {
-        let tokens = record.pair.access_token.clone().map(|access| (access, record.pair.refresh_token.clone()));
-        stored = tokens.filter(|_| client.is_owner_of(record));
+        let pair = Some(record.pair.clone()).filter(|pair| pair.access_token.is_some());
+        stored = pair.filter(|_| client.is_owner_of(record));
         let is_empty = stored.is_none() && (record.claim.is_none() || !client.is_owner_of(record));
         if !is_empty {
             record.mark_logged_out(now);
@@ -36,43 +30,39 @@ pub fn logout(context: &Context) -> Result<()> {
         !is_empty
     });
     // What is held may be older than what another process has put into the store since.
-    let pair = match stored.filter(|_| !held.as_ref().is_some_and(|held| held.local_only)) {
-        Some((access, refresh)) => Some(Arc::new(Pair::given(access, refresh, Lifetime::UNKNOWN, None)?)),
-        None => held,
+    let pair = match held {
+        Some((held, true)) => Some(held),
+        held => stored.or(held.map(|(held, _)| held)),
     };
-    let revoked = match &pair {
-        Some(pair) => revoke(client, call, pair),
-        None => Ok(()),
-    };
+    let revoked = pair.map_or(Ok(()), |pair| revoke(context, &pair));
     drop(flight);
     client.transport.pool.clear();
     call.log(Level::Info, || "logged out".to_owned());
     revoked.and(forgotten.map_err(|fault| fault.error))
 }
 
-/// Tells the server to revoke every token of the client.
-fn revoke(client: &Client, call: &Call, pair: &Pair) -> Result<()> {
-    let mut outgoing = auth_request(client, Endpoint::Logout, Zeroizing::new(Vec::new()))?;
-    outgoing.authorization = Some(pair.bearer.clone());
-    let redacted = outgoing.redacted();
-    call.log(Level::Debug, || format!("sending {redacted}"));
-    let mut exchange = Exchange { deadline: call.deadline(), limit: LARGEST, on_tick: None };
-    let answer = client
-        .transport
-        .send(call, &client.stats, &outgoing, Reuse::Never, &mut Streams::default(), &mut exchange)
-        .map_err(|fault| fault.hung(call, &format!("the logout at {}", outgoing.url)).into_error(&redacted))?;
-    client.stats.logouts.add_one();
-    let others = client.secrets();
-    let secrets: Vec<&Secret> = std::iter::once(&pair.access).chain(&pair.refresh).chain(&others).collect();
-    match answer.status {
-        200..300 => Ok(()),
-        401 => Err(Error::new(
-            Status::TM_UNAUTHORIZED,
-            format!(
-                "{redacted} was answered 401: the token was no longer valid there; the local and the stored ones are gone"
-            ),
-        )
-        .with_http_status(401)),
-        _ => Err(explain(&redacted, &answer, &secrets)),
+/// Tells the server to revoke the pair. A dialect without a logout has nothing to tell.
+fn revoke(context: &Context, pair: &StoredPair) -> Result<()> {
+    let values = Values {
+        access_token: pair.access_token.as_ref(),
+        refresh_token: pair.refresh_token.as_ref(),
+        token_type: pair.token_type.as_deref(),
+        kept: Some(&pair.kept),
+        ..context.values()
+    };
+    if !context.client.speaker.dialect.has_logout() {
+        return Ok(());
     }
+    let outcome = asking_logout(context).ask(Stage::Logout, &values);
+    if !matches!(outcome, Err(AuthOutcome::Unsent(_) | AuthOutcome::NoAnswer(_))) {
+        context.client.stats.logouts.add_one();
+    }
+    match outcome {
+        Ok(_) => Ok(()),
+        Err(outcome) => Err(outcome.into_error().unwrap_or_else(unexplained)),
+    }
+}
+
+fn unexplained() -> Error {
+    Error::new(Status::TM_BAD_RESPONSE, "the logout was not answered as the option auth expects; check that")
 }

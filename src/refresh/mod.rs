@@ -5,6 +5,7 @@ mod decide;
 mod degraded;
 pub mod logout;
 pub mod need;
+mod outcome;
 mod publish;
 pub mod replace;
 pub mod transaction;

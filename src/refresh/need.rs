@@ -43,10 +43,12 @@ impl TokenNeed {
 pub struct Budget {
     pub refresh: Cell<bool>,
     pub login: Cell<bool>,
+    /// The one repetition with a token that is new.
+    pub repeat: Cell<bool>,
 }
 
 impl Budget {
     pub fn new() -> Budget {
-        Budget { refresh: Cell::new(true), login: Cell::new(true) }
+        Budget { refresh: Cell::new(true), login: Cell::new(true), repeat: Cell::new(true) }
     }
 }

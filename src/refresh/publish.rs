@@ -1,18 +1,18 @@
 //! What is written when the server has answered: a new pair, a refusal, a pause, or that nothing came of it.
 
-use crate::auth::outcome::Grant;
-use crate::call::backoff::PASSING;
+use crate::auth::Grant;
 use crate::call::log::Level;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::refresh::decide::RefreshToken;
 use crate::refresh::need::TokenNeed;
 use crate::refresh::transaction::{Failure, RefreshTransaction, Stepped, Target};
 use crate::store::contract::{Change, Loaded, TokenStore};
 use crate::sys::clock::{Tick, unix_seconds};
 use crate::sys::failpoint::failpoint;
+use crate::sys::secret::random_fraction;
 use crate::token::freshness::Freshness;
 use crate::token::pair::{Lineage, Pair, PairParts, RecoveryStage};
-use crate::token::record::{Claim, Holding, Record, Spending};
+use crate::token::record::{Claim, Holding, PauseCause, Record, Spending};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ impl RefreshTransaction<'_> {
         &self,
         target: Target<'_>,
         holding: &Holding,
-        grant: Grant,
+        (grant, arrived): (Grant, Tick),
         lineage: Lineage,
         spent: Option<&RefreshToken>,
     ) -> Stepped {
@@ -31,10 +31,13 @@ impl RefreshTransaction<'_> {
         let refresh_expires_at =
             grant.refresh_lifetime.map(|left| unix_seconds().saturating_add_unsigned(left.as_secs()));
         let parts = PairParts {
+            call: self.client.call_credentials(&grant.access, grant.token_type.as_deref(), &grant.kept)?,
             access: grant.access,
-            refresh: kept.map(|spend| spend.token.clone()).or(grant.refresh),
-            lifetime: self.client.lifetime(grant.arrived, grant.lifetime),
-            refresh_expires_at: refresh_expires_at.or(kept.and_then(|spend| spend.expires_at)),
+            refresh: kept.and_then(|spent| spent.token.clone()).or(grant.refresh),
+            token_type: grant.token_type,
+            kept: grant.kept,
+            lifetime: self.client.lifetime(arrived, grant.lifetime),
+            refresh_expires_at: refresh_expires_at.or(kept.and_then(|spent| spent.expires_at)),
             lineage,
             local_only: is_local,
             recovery_stage: match (self.need, lineage.generation) {
@@ -43,7 +46,7 @@ impl RefreshTransaction<'_> {
                 _ => RecoveryStage::None,
             },
         };
-        let pair = Pair::new(PairParts { access: parts.access.clone(), refresh: parts.refresh.clone(), ..parts })?;
+        let pair = Pair::new(parts.clone());
         let last_seen = self.last_seen();
         let (mut published, mut theirs_serves) = (false, true);
         // T1: whoever wants to end the call just now would lose a pair that nobody else has.
@@ -74,7 +77,7 @@ impl RefreshTransaction<'_> {
                     "the token that another process stored has run out by this machine's clock; set the clocks right"
                         .to_owned()
                 });
-                self.keep_private(parts)?
+                self.keep_local(parts)
             }
             // Written or not: it counts as written, and is no longer ours alone.
             Err(Failure::Store(fault)) if fault.maybe_written => {
@@ -84,7 +87,7 @@ impl RefreshTransaction<'_> {
             }
             Err(Failure::Store(fault)) => {
                 self.call.log(Level::Warning, || format!("the new token is kept in memory only: {}", fault.error));
-                self.keep_private(parts)?
+                self.keep_local(parts)
             }
             Err(setback) => return Err(setback),
         };
@@ -99,13 +102,13 @@ impl RefreshTransaction<'_> {
     }
 
     /// T5: a pair that only this process knows.
-    fn keep_private(&self, parts: PairParts) -> Result<Pair> {
-        let pair = Pair::new(PairParts { local_only: true, ..parts })?;
+    fn keep_local(&self, parts: PairParts) -> Pair {
+        let pair = Pair::new(PairParts { local_only: true, ..parts });
         self.client.local_store.update(|record, now| {
             let stored = self.client.stored(&pair, now);
             record.put(&self.client.client_id, &stored);
         });
-        Ok(pair)
+        pair
     }
 
     /// R5: notes that the credentials were refused, for everyone who shares the store.
@@ -122,15 +125,39 @@ impl RefreshTransaction<'_> {
         error.with_retry_after(Some(wait))
     }
 
-    /// 429: holds for everyone; what was sent was not taken (T3).
-    pub(super) fn note_rate_limit(&self, store: &dyn TokenStore, claim: &Claim, unseen: Spending<'_>, error: &Error) {
-        let wait = error.retry_after().unwrap_or(PASSING.first);
+    /// R5: pauses logins for everyone who shares the store: the last one was answered without a token.
+    pub(super) fn pause_logins(&self, store: &dyn TokenStore, claim: &Claim, error: Error) -> Error {
+        self.credentials.end_lift();
+        let fingerprint = self.credentials.fingerprint(&self.client.client_id, store.fingerprint_key());
+        let cause = PauseCause { status: error.status() as i32, message: error.message().to_owned() };
+        let fraction = random_fraction();
+        let mut wait = Duration::ZERO;
         self.best_effort(store, &mut |record, now| {
-            record.rate_limit(wait, now);
+            wait = record.pause_logins(fingerprint, cause.clone(), error.retry_after(), fraction, now);
+            record.release(claim, Spending::Nothing);
+            true
+        });
+        failpoint("released");
+        error.with_retry_after(Some(wait))
+    }
+
+    /// 429: holds for everyone; what was sent was not taken (T3).
+    pub(super) fn note_rate_limit(
+        &self,
+        store: &dyn TokenStore,
+        claim: &Claim,
+        unseen: Spending<'_>,
+        error: Error,
+    ) -> Error {
+        let fraction = random_fraction();
+        let mut wait = Duration::ZERO;
+        self.best_effort(store, &mut |record, now| {
+            wait = record.rate_limit(error.retry_after(), fraction, now);
             record.release(claim, unseen);
             true
         });
         failpoint("released");
+        error.with_retry_after(Some(wait))
     }
 
     pub(super) fn release(&self, store: &dyn TokenStore, claim: &Claim, unseen: Spending<'_>) {

@@ -3,9 +3,8 @@
 //! It is a single flight: one caller of this process at a time is in it; against other processes the claims in the store's
 //! record hold.
 
-use crate::auth::outcome::AuthOutcome;
 use crate::call::Call;
-use crate::call::backoff;
+use crate::call::backoff::{self, PASSING};
 use crate::call::log::Level;
 use crate::client::Client;
 use crate::client::context::Context;
@@ -13,6 +12,7 @@ use crate::client::credentials::Credentials;
 use crate::error::{Error, Result, WaitEnd};
 use crate::refresh::decide::{RefreshToken, Refusal, Step, decide, may_login};
 use crate::refresh::need::{Budget, TokenNeed};
+use crate::refresh::outcome::AuthOutcome;
 use crate::store::contract::{Change, Loaded, StoreFault, TokenStore};
 use crate::sys::clock::millis;
 use crate::sys::failpoint::failpoint;
@@ -117,7 +117,7 @@ impl RefreshTransaction<'_> {
         loop {
             self.call.checkpoint()?;
             let loaded = self.load(store)?;
-            if !is_local && self.reconcile(store, &loaded)? {
+            if (!is_local && self.reconcile(store, &loaded)?) || self.begin_from_given_token(store, &loaded)? {
                 continue;
             }
             let stored = self.pair_in(&loaded);
@@ -126,7 +126,7 @@ impl RefreshTransaction<'_> {
                 (Step::Adopt, Some(pair)) => Some(self.adopt(pair, is_local)),
                 (Step::Adopt, None) => None,
                 (Step::Wait(left), _) => self.wait(left)?,
-                (Step::Refresh(token), _) => self.refresh(target, &token, &loaded)?,
+                (Step::Refresh(token), stored) => self.refresh(target, &token, stored.as_ref(), &loaded)?,
                 (Step::Login, _) => self.login(target, &loaded)?,
                 (Step::Refuse(refusal), _) => return Err(self.refused(refusal)),
             };
@@ -195,30 +195,31 @@ impl RefreshTransaction<'_> {
     }
 
     /// T2, T3, T4: sends the refresh token, under a claim on exactly that token.
-    fn refresh(&self, target: Target<'_>, token: &RefreshToken, read: &Loaded) -> Stepped {
+    fn refresh(&self, target: Target<'_>, token: &RefreshToken, pair: Option<&Pair>, read: &Loaded) -> Stepped {
         let Target { store, .. } = target;
         let claim = Claim::new();
         let holding = read.record.holding(&self.client.client_id, read.now);
-        let name = Fingerprint::of(&self.client.client_id, &token.token);
-        let spending = if token.is_replay { Spending::Replay(&name) } else { Spending::First(&name) };
+        let name = token.token.as_ref().map(|token| Fingerprint::of(&self.client.client_id, token));
+        let spending = match &name {
+            None => Spending::Nothing,
+            Some(name) if token.is_replay => Spending::Replay(name),
+            Some(name) => Spending::First(name),
+        };
         if !self.claim(store, read, spending, &claim)? {
             return Ok(None);
         }
         self.budget.refresh.set(false);
-        match self.ask_refresh(store, &claim, &token.token) {
-            AuthOutcome::Granted(grant) => {
+        match self.ask_refresh(store, &claim, pair, token.token.as_ref()) {
+            AuthOutcome::Granted(grant, arrived) => {
                 self.client.stats.refreshes.add_one();
                 let next = Lineage { family: token.lineage.family, generation: token.lineage.generation + 1 };
-                self.publish(target, &holding, grant, next, Some(token))
+                self.publish(target, &holding, (grant, arrived), next, Some(token))
             }
             AuthOutcome::Unsent(error) => {
                 self.release(store, &claim, spending);
                 Err(error.into())
             }
-            AuthOutcome::RateLimited(error) => {
-                self.note_rate_limit(store, &claim, spending, &error);
-                Err(error.into())
-            }
+            AuthOutcome::RateLimited(error) => Err(self.note_rate_limit(store, &claim, spending, error).into()),
             AuthOutcome::Rejected(error) => {
                 self.client.stats.refreshes_refused.add_one();
                 self.call.log(Level::Warning, || format!("{error}"));
@@ -228,11 +229,11 @@ impl RefreshTransaction<'_> {
                 self.release(store, &claim, Spending::Nothing);
                 Err(error.into())
             }
-            AuthOutcome::Unknown(error) if is_callers_end(&error) => {
+            AuthOutcome::NoAnswer(error) if is_callers_end(&error) => {
                 self.release(store, &claim, Spending::Nothing);
                 Err(error.into())
             }
-            AuthOutcome::Unknown(error) => self.after_lost_answer(store, &claim, error),
+            AuthOutcome::NoAnswer(error) | AuthOutcome::NoToken(error) => self.after_lost_answer(store, &claim, error),
         }
     }
 
@@ -241,7 +242,7 @@ impl RefreshTransaction<'_> {
         self.client.stats.renewals_failed.add_one();
         self.call.log(Level::Warning, || format!("the answer to a refresh was lost: {error}"));
         // Without a password the one way on is to send it again, which waits for the claim to run out.
-        if self.credentials.password.is_none() {
+        if !self.has_login() {
             return Err(error.into());
         }
         self.release(store, claim, Spending::Nothing);
@@ -279,26 +280,60 @@ impl RefreshTransaction<'_> {
         let Target { store, .. } = target;
         self.budget.login.set(false);
         let error = match self.ask_login(store, claim) {
-            AuthOutcome::Granted(grant) => {
+            AuthOutcome::Granted(grant, arrived) => {
                 self.client.stats.logins.add_one();
+                self.client.unreached.end();
+                self.note_recovery_login();
                 let lineage = Lineage { family: u128::from_le_bytes(random()), generation: 0 };
-                return self.publish(target, holding, grant, lineage, None);
+                return self.publish(target, holding, (grant, arrived), lineage, None);
             }
             AuthOutcome::Rejected(error) => {
                 self.client.stats.logins_refused.add_one();
                 self.suspend(store, claim, error)
             }
             AuthOutcome::RateLimited(error) => {
-                self.note_rate_limit(store, claim, Spending::Nothing, &error);
-                error
+                self.client.stats.renewals_failed.add_one();
+                self.note_rate_limit(store, claim, Spending::Nothing, error)
             }
-            AuthOutcome::Unsent(error) | AuthOutcome::Forbidden(error) | AuthOutcome::Unknown(error) => {
+            AuthOutcome::Forbidden(error) | AuthOutcome::NoToken(error) => {
+                self.client.stats.renewals_failed.add_one();
+                self.pause_logins(store, claim, error)
+            }
+            AuthOutcome::NoAnswer(error) if !is_callers_end(&error) => {
+                self.client.stats.renewals_failed.add_one();
+                self.pause_logins(store, claim, error)
+            }
+            AuthOutcome::NoAnswer(error) | AuthOutcome::Unsent(error) => {
                 self.client.stats.renewals_failed.add_one();
                 self.release(store, claim, Spending::Nothing);
+                self.client.note_unreached(&error);
                 error
             }
         };
         Err(error.into())
+    }
+
+    /// R5: logins that a 401 led to, one after another, are most likely another client's doing, which logs this one out
+    /// each time.
+    fn note_recovery_login(&self) {
+        if !matches!(self.need, TokenNeed::Other(_)) {
+            return;
+        }
+        if !self.client.recovery_logins.is_too_often() {
+            self.client.contention.end();
+        } else {
+            self.client.contention.grow(PASSING, None);
+            self.call.log(Level::Warning, || {
+                "recovery by login is needed again and again: another client seems to log in with the same account and ends \
+                 this one's session each time; give each client an account of its own, or let them share a store"
+                    .to_owned()
+            });
+        }
+    }
+
+    /// Whether a login could be sent at all.
+    pub(super) fn has_login(&self) -> bool {
+        self.client.has_login(self.credentials)
     }
 
     fn claim(&self, store: &dyn TokenStore, read: &Loaded, spending: Spending<'_>, claim: &Claim) -> Outcome<bool> {
@@ -369,7 +404,7 @@ impl RefreshTransaction<'_> {
     /// Nobody waits for a claim of its own. But without a password what comes next is the one replay of a token that was
     /// sent, and that waits for the lease (T3).
     pub(super) fn set_own_claim_aside(&self, record: &mut Record) {
-        if self.credentials.password.is_some() {
+        if self.has_login() {
             self.client.set_own_claim_aside(record);
         }
     }

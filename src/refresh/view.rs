@@ -26,7 +26,7 @@ impl RefreshTransaction<'_> {
             let fingerprint = self.credentials.fingerprint(&self.client.client_id, store.fingerprint_key());
             match self.credentials.lifts_suspension() {
                 true => None,
-                false => record.suspended_for(fingerprint, *now),
+                false => record.suspended_for(fingerprint, *now).map(|(left, cause)| (left, cause.cloned())),
             }
         };
         look(&View {
@@ -35,9 +35,11 @@ impl RefreshTransaction<'_> {
             client_id: &self.client.client_id,
             pair: pair.map(|pair| (pair, pair.freshness(Tick::now()))),
             last_seen: self.last_seen(),
-            has_password: self.credentials.password.is_some(),
+            has_password: self.has_login(),
             is_logged_out: self.is_logged_out(&record.holding(&self.client.client_id, *now)),
+            renews_by: self.client.speaker.dialect.renews_by(),
             suspended_for: &suspended_for,
+            unreached_for: self.client.unreached_for(Tick::now()).filter(|_| !self.credentials.lifts_suspension()),
         })
     }
 
@@ -68,19 +70,26 @@ impl RefreshTransaction<'_> {
         }
         let client_id = &self.client.client_id;
         let foreign = || Lineage { family: Fingerprint::of(client_id, access).number(), generation: 0 };
-        let pair = Pair::new(PairParts {
+        let StoredPair { token_type, kept, .. } = &record.pair;
+        let call = match self.client.call_credentials(access, token_type.as_deref(), kept) {
+            Ok(call) => call,
+            Err(error) => {
+                self.call.log(Level::Warning, || format!("the store holds a token that cannot be used: {error}"));
+                return None;
+            }
+        };
+        Some(Pair::new(PairParts {
             access: access.clone(),
             refresh: record.pair.refresh_token.clone(),
+            call,
+            token_type: token_type.clone(),
+            kept: kept.clone(),
             lifetime: self.lifetime_in(record, *now),
             refresh_expires_at: record.pair.refresh_expires_at.map(|at| clock::to_ours(at, *now)),
             lineage: record.lineage(client_id).unwrap_or_else(foreign),
             local_only: false,
             recovery_stage: RecoveryStage::None,
-        });
-        if let Err(error) = &pair {
-            self.call.log(Level::Warning, || format!("the store holds a token that cannot be used: {error}"));
-        }
-        pair.ok()
+        }))
     }
 
     /// F1: by the store's clock, which everyone who shares it reads: where this library wrote it to the millisecond, else

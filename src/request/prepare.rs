@@ -38,7 +38,7 @@ pub fn prepare(
         let json = HeaderValue::from_static("application/json");
         Arc::make_mut(&mut headers).insert(header::CONTENT_TYPE, json);
     }
-    Ok(Outgoing { method, url, headers, authorization: None, body })
+    Ok(Outgoing { method, url, headers, credentials: None, body })
 }
 
 fn parse_method(method: &str) -> Result<Method> {

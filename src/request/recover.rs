@@ -1,6 +1,6 @@
 //! What follows from a 401 (R1 to R3).
 
-use crate::call::backoff::PASSING;
+use crate::call::backoff::{PASSING, REPEAT_AFTER, TOO_NEW};
 use crate::call::log::Level;
 use crate::client::Client;
 use crate::client::context::Context;
@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub struct View {
     /// How far recovery had gone to get the refused pair, as long as nobody has seen that work.
     pub stage: RecoveryStage,
+    /// Whether the pair is so new that the server may not know it everywhere yet, and was not yet sent again for that.
+    pub may_be_too_new: bool,
     /// Whether recovery gave up on the pair before the last pause.
     pub was_given_up: bool,
     /// R3: whether recovery is in a pause.
@@ -30,6 +32,8 @@ pub struct View {
 pub enum Step {
     /// Return the 401.
     Return,
+    /// Send the same pair again, after a moment: read replicas lag.
+    Repeat,
     /// Return the 401, and begin a pause.
     GiveUp,
     /// Get another pair; `may_refresh`: by a refresh, if there is a refresh token, else by a login.
@@ -40,6 +44,9 @@ pub enum Step {
 pub fn decide(view: View) -> Step {
     if view.is_logged_out || view.is_paused {
         return Step::Return;
+    }
+    if view.may_be_too_new {
+        return Step::Repeat;
     }
     let may_refresh = view.may_refresh && view.stage != RecoveryStage::Refreshed;
     // After a pause a login is tried once more: the server may have come to its senses.
@@ -64,14 +71,20 @@ pub fn recover(context: &Context, refused: &Arc<Pair>, budget: &Budget) -> Resul
     let was_given_up = refused.is_given_up();
     let step = decide(View {
         stage: refused.unproven_stage(now),
+        may_be_too_new: budget.repeat.get() && refused.age(now) < TOO_NEW && !refused.is_rejected(),
         was_given_up,
-        is_paused: !client.recovery.is_over(now),
+        is_paused: !client.recovery.is_over(now) || !client.contention.is_over(now),
         is_logged_out: context.was_logged_out(),
         may_refresh: budget.refresh.get(),
         may_login: budget.login.get(),
     });
     match step {
         Step::Return => Ok(None),
+        Step::Repeat => {
+            budget.repeat.set(false);
+            call.sleep(REPEAT_AFTER)?;
+            Ok(Some(Arc::clone(refused)))
+        }
         Step::GiveUp => {
             give_up(client, refused);
             Ok(None)
@@ -96,6 +109,7 @@ mod tests {
 
     const VIEW: View = View {
         stage: RecoveryStage::None,
+        may_be_too_new: false,
         was_given_up: false,
         is_paused: false,
         is_logged_out: false,
@@ -130,6 +144,14 @@ mod tests {
         }
         let after = View { stage: RecoveryStage::LoggedIn, was_given_up: true, ..VIEW };
         assert_eq!(decide(after), Step::Renew { may_refresh: true });
+    }
+
+    #[test]
+    fn r1_a_token_that_is_new_is_sent_once_more_before_anything_is_spent() {
+        for stage in [RecoveryStage::None, RecoveryStage::Refreshed, RecoveryStage::LoggedIn] {
+            assert_eq!(decide(View { stage, may_be_too_new: true, ..VIEW }), Step::Repeat);
+        }
+        assert_eq!(decide(View { may_be_too_new: true, is_paused: true, ..VIEW }), Step::Return);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! A token pair as this process holds it: immutable once made, shared by whoever uses it.
 
-use crate::error::{Error, Result};
 use crate::sys::clock::{Tick, unix_seconds};
-use crate::sys::secret::{Secret, random};
+use crate::sys::secret::Secret;
 use crate::token::freshness::{Freshness, Lifetime};
-use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -34,8 +34,12 @@ pub struct Pair {
     pub access: Secret,
     /// `None` also where this process must not use it (P1).
     pub refresh: Option<Secret>,
-    /// The `Authorization` header, made once.
-    pub bearer: HeaderValue,
+    /// How calls carry the access token. `None`: only each call can tell.
+    pub call: Option<Arc<CallCredentials>>,
+    /// What the API calls the access token.
+    pub token_type: Option<String>,
+    /// What the dialect keeps with the pair, for its templates.
+    pub kept: Kept,
     pub lifetime: Lifetime,
     /// Unix seconds on this machine's clock.
     pub expires_at: Option<i64>,
@@ -56,11 +60,30 @@ pub struct Pair {
 /// A pair that lived this long without a 401 was good, whoever used it.
 const PROBATION: Duration = Duration::from_secs(60);
 
+/// What a call is sent with, so that the API knows the token: headers, and what is appended to the query.
+#[derive(Clone, Default)]
+pub struct CallCredentials {
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub query: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for CallCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[credentials]")
+    }
+}
+
+/// Values that a dialect keeps with a pair, by name.
+pub type Kept = BTreeMap<String, Secret>;
+
 /// What a pair is made from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PairParts {
     pub access: Secret,
     pub refresh: Option<Secret>,
+    pub call: Option<Arc<CallCredentials>>,
+    pub token_type: Option<String>,
+    pub kept: Kept,
     pub lifetime: Lifetime,
     pub refresh_expires_at: Option<i64>,
     pub lineage: Lineage,
@@ -69,15 +92,17 @@ pub struct PairParts {
 }
 
 impl Pair {
-    pub fn new(parts: PairParts) -> Result<Pair> {
-        Ok(Pair {
-            bearer: bearer(&parts.access)?,
+    pub fn new(parts: PairParts) -> Pair {
+        Pair {
             expires_at: parts
                 .lifetime
                 .is_known()
                 .then(|| unix_seconds().saturating_add_unsigned(Tick::now().until(parts.lifetime.expires).as_secs())),
             access: parts.access,
             refresh: parts.refresh,
+            call: parts.call,
+            token_type: parts.token_type,
+            kept: parts.kept,
             lifetime: parts.lifetime,
             refresh_expires_at: parts.refresh_expires_at,
             lineage: parts.lineage,
@@ -87,25 +112,7 @@ impl Pair {
             accepted: AtomicBool::new(false),
             rejected: AtomicBool::new(false),
             given_up: AtomicBool::new(false),
-        })
-    }
-
-    /// A pair that came from outside: the first of a family of its own.
-    pub fn given(
-        access: Secret,
-        refresh: Option<Secret>,
-        lifetime: Lifetime,
-        refresh_expires_at: Option<i64>,
-    ) -> Result<Pair> {
-        Pair::new(PairParts {
-            access,
-            refresh,
-            lifetime,
-            refresh_expires_at,
-            lineage: Lineage { family: u128::from_le_bytes(random()), generation: 0 },
-            local_only: false,
-            recovery_stage: RecoveryStage::None,
-        })
+        }
     }
 
     /// P1: the pair as a forked child may have it.
@@ -123,7 +130,9 @@ impl Pair {
         Pair {
             access: self.access.clone(),
             refresh: self.refresh.clone(),
-            bearer: self.bearer.clone(),
+            call: self.call.clone(),
+            token_type: self.token_type.clone(),
+            kept: self.kept.clone(),
             lifetime: self.lifetime,
             expires_at: self.expires_at,
             refresh_expires_at: self.refresh_expires_at,
@@ -147,6 +156,11 @@ impl Pair {
         if !self.accepted.load(Ordering::Relaxed) {
             self.accepted.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// How long this process has had it.
+    pub fn age(&self, now: Tick) -> Duration {
+        self.made.until(now)
     }
 
     /// How far recovery had gone to get it, as long as nobody has seen it work.
@@ -186,22 +200,5 @@ impl Pair {
     pub fn should_refresh(&self, buffer_seconds: i64) -> bool {
         let buffer = Duration::from_secs(u64::try_from(buffer_seconds).unwrap_or(0));
         self.lifetime.is_known() && Tick::now().until(self.lifetime.expires) <= buffer
-    }
-}
-
-/// `Bearer …`, zeroed like the token itself when the last copy goes.
-fn bearer(access: &Secret) -> Result<HeaderValue> {
-    let mut text = Zeroizing::new(Vec::with_capacity(7 + access.as_bytes().len()));
-    text.extend_from_slice(b"Bearer ");
-    text.extend_from_slice(access.as_bytes());
-    let unusable = !access.as_bytes().iter().all(u8::is_ascii_graphic) || access.as_bytes().is_empty();
-    match HeaderValue::from_maybe_shared(Bytes::from_owner(text)) {
-        Ok(mut value) if !unusable => {
-            value.set_sensitive(true);
-            Ok(value)
-        }
-        _ => Err(Error::invalid_argument(
-            "the access token is empty or holds characters that no header can carry; pass it as the API gave it",
-        )),
     }
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::token::freshness::Lifetime;
-use crate::token::pair::{PairParts, RecoveryStage};
-use crate::token::record::{Claim, LEASE, Spending, StoredPair, u128hex};
+use crate::token::pair::{Kept, PairParts, RecoveryStage};
+use crate::token::record::{Claim, LEASE, PauseCause, Spending, StoredPair, u128hex};
 use std::sync::Arc;
 
 const NOW: i64 = 1_800_000_000_000;
@@ -22,13 +22,15 @@ fn pair(access: &str, lineage: Lineage) -> Pair {
     Pair::new(PairParts {
         access: secret(access),
         refresh: Some(secret("r1")),
+        call: None,
+        token_type: None,
+        kept: Kept::new(),
         lifetime: Lifetime::UNKNOWN,
         refresh_expires_at: None,
         lineage,
         local_only: false,
         recovery_stage: RecoveryStage::None,
     })
-    .unwrap()
 }
 
 fn lineage(generation: u64) -> Lineage {
@@ -71,7 +73,9 @@ struct Case {
     has_password: bool,
     last_seen: Option<Lineage>,
     is_logged_out: bool,
-    suspended_for: Option<Duration>,
+    renews_by: Option<RenewsBy>,
+    suspended_for: Option<(Duration, Option<PauseCause>)>,
+    unreached_for: Option<(Duration, Error)>,
 }
 
 impl Case {
@@ -85,7 +89,9 @@ impl Case {
             has_password: true,
             last_seen: None,
             is_logged_out: false,
+            renews_by: Some(RenewsBy::RefreshToken),
             suspended_for: None,
+            unreached_for: None,
         }
     }
 
@@ -102,19 +108,21 @@ impl Case {
             last_seen: self.last_seen,
             has_password: self.has_password,
             is_logged_out: self.is_logged_out,
-            suspended_for: &|| self.suspended_for,
+            renews_by: self.renews_by,
+            suspended_for: &|| self.suspended_for.clone(),
+            unreached_for: self.unreached_for.clone(),
         };
         decide(&view, &self.need, &budget)
     }
 }
 
 fn refresh(is_replay: bool) -> Step {
-    Step::Refresh(RefreshToken { token: secret("r1"), expires_at: None, lineage: lineage(1), is_replay })
+    Step::Refresh(RefreshToken { token: Some(secret("r1")), expires_at: None, lineage: lineage(1), is_replay })
 }
 
 fn check(rows: Vec<(&str, Case, Step)>) {
     for (what, case, step) in rows {
-        assert_eq!(case.step(), step, "{what}");
+        assert_eq!(format!("{:?}", case.step()), format!("{step:?}"), "{what}");
     }
 }
 
@@ -198,7 +206,7 @@ fn a_refresh_token_that_has_run_out_is_not_sent() {
 fn a_429_stops_refreshes_and_logins_but_no_adoption() {
     let limited = || {
         let mut record = record();
-        record.rate_limit(MINUTE, NOW);
+        record.rate_limit(Some(MINUTE), 0.5, NOW);
         record
     };
     check(vec![
@@ -208,17 +216,44 @@ fn a_429_stops_refreshes_and_logins_but_no_adoption() {
 }
 
 #[test]
-fn r5_suspended_credentials_stop_logins_only() {
-    let left = Some(Duration::from_secs(2));
-    let case = |record| Case { suspended_for: left, ..Case::of(suspended(record)) };
-    let login = TokenNeed::Usable;
+fn r5_what_pauses_logins_stops_nothing_else() {
+    let (left, why) = (Duration::from_secs(2), Error::new(Status::TM_NETWORK, "no route"));
+    let cause = PauseCause { status: Status::TM_SERVER_ERROR as i32, message: "answered 503".to_owned() };
+    let login = |record: Record| Case { need: TokenNeed::Usable, ..Case::of(record) };
+    let refused = || Some((left, None));
+    let answered = || Some((left, Some(cause.clone())));
+    let unreached = || Some((left, why.clone()));
     check(vec![
-        ("a refresh is still sent", case(record()), refresh(false)),
+        ("a refresh is still sent", Case { suspended_for: refused(), ..Case::of(suspended(record())) }, refresh(false)),
+        ("also if nothing reached it", Case { unreached_for: unreached(), ..Case::of(record()) }, refresh(false)),
         (
-            "a login is not",
-            Case { need: login.clone(), ..case(Record::default()) },
-            Step::Refuse(Refusal::Suspended(MINUTE / 30)),
+            "refused credentials",
+            Case { suspended_for: refused(), ..login(suspended(Record::default())) },
+            Step::Refuse(Refusal::Suspended(left)),
         ),
-        ("other credentials are", Case { need: login, suspended_for: None, ..case(Record::default()) }, Step::Login),
+        (
+            "another answer",
+            Case { suspended_for: answered(), ..login(suspended(Record::default())) },
+            Step::Refuse(Refusal::LoginsPaused(left, cause.clone())),
+        ),
+        (
+            "no answer at all",
+            Case { unreached_for: unreached(), ..login(Record::default()) },
+            Step::Refuse(Refusal::Unreached(left, why.clone())),
+        ),
+        ("other credentials", login(suspended(Record::default())), Step::Login),
+    ]);
+}
+
+#[test]
+fn a_token_that_renews_itself_is_sent_while_it_is_good_and_was_not_refused() {
+    let itself = || Case { renews_by: Some(RenewsBy::AccessToken), ..Case::of(record()) };
+    let renewal = Step::Refresh(RefreshToken { token: None, expires_at: None, lineage: lineage(1), is_replay: false });
+    let refused = TokenNeed::Other(Arc::new(pair("a1", lineage(1))));
+    check(vec![
+        ("due", itself(), renewal),
+        ("run out", Case { freshness: Freshness::Dead, ..itself() }, Step::Login),
+        ("refused", Case { need: refused, ..itself() }, Step::Login),
+        ("no refresh at all", Case { renews_by: None, ..Case::of(record()) }, Step::Login),
     ]);
 }

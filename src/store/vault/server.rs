@@ -1,9 +1,9 @@
 //! One request to the Vault, over connections of its own: never those that the API's tokens go over.
 
+use crate::auth::http_date;
 use crate::call::Call;
 use crate::call::log::Level;
 use crate::error::{Error, Result, Status, WaitEnd};
-use crate::http::date::http_date;
 use crate::http::fault::Fault;
 use crate::http::message::{Exchange, Outgoing, Reuse, Streams};
 use crate::http::origin::Origins;
@@ -156,7 +156,7 @@ impl Server {
             method: request.method,
             url: self.origins.resolve(&format!("/v1/{}", request.path)).map_err(unsent)?,
             headers: Arc::new(headers),
-            authorization: None,
+            credentials: None,
             body: if request.body.is_empty() { Bytes::new() } else { Bytes::from_owner(request.body) },
         };
         let redacted = outgoing.redacted();

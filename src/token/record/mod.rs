@@ -5,9 +5,10 @@
 //! on exactly that token; whoever is in doubt logs in, which is always safe.
 
 mod optional_secret;
+mod secrets;
 pub mod u128hex;
 
-use crate::call::backoff::{LONGEST_RETRY_AFTER, REFUSED};
+use crate::call::backoff::{Backoff, LONGEST_RETRY_AFTER, PASSING, REFUSED};
 use crate::sys::clock::millis;
 use crate::sys::secret::Secret;
 use crate::token::fingerprint::Fingerprint;
@@ -60,6 +61,12 @@ pub struct StoredPair {
     pub lifetime_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub family: Option<u128hex::Hex>,
+    /// What the API calls the access token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_type: Option<String>,
+    /// What the dialect keeps with the pair, for its templates.
+    #[serde(with = "secrets", skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept: BTreeMap<String, Secret>,
     /// How many rotations of the refresh token lie between the login and this pair.
     #[serde(rename = "seq")]
     pub generation: u64,
@@ -94,11 +101,23 @@ pub struct Written {
     pub pair: Fingerprint,
 }
 
-/// R5: how often in a row credentials were refused, and until when nobody tries them.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// R5: how often in a row a login brought no token, and until when nobody tries these credentials.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Suspension {
     pub fails: u32,
     pub until: i64,
+    /// Why, where it was not the credentials that were refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<PauseCause>,
+}
+
+/// What a login was answered that neither brought a token nor refused the credentials.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PauseCause {
+    /// The number of the [`Status`](crate::error::Status) that the login ended with.
+    pub status: i32,
+    /// Its message, which holds no secret.
+    pub message: String,
 }
 
 /// Everything that is kept of one API client.
@@ -133,6 +152,9 @@ pub struct Record {
     /// 429: until when nobody asks, on the store's clock.
     #[serde(rename = "hold_until", skip_serializing_if = "Option::is_none")]
     pub rate_limited_until: Option<i64>,
+    /// How often in a row that was said without a time.
+    #[serde(rename = "hold_fails", skip_serializing_if = "is_zero")]
+    pub rate_limit_fails: u32,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub suspensions: BTreeMap<String, Suspension>,
     /// What a later version of this library wrote and this one does not know.
@@ -301,6 +323,7 @@ impl Record {
         self.replays = 0;
         self.claim = None;
         self.tombstone = None;
+        self.rate_limit_fails = 0;
     }
 
     /// The same login as `last_seen`, but an earlier rotation of it: an old copy was put back.
@@ -378,26 +401,51 @@ impl Record {
         self.tombstone = Some(tombstone);
     }
 
-    /// R5: notes that these credentials were refused. `mark` names them in this record.
-    pub fn suspend(&mut self, mark: &str, now: i64) -> Duration {
-        let before = self.suspensions.get(mark);
-        // Long after the last refusal, the count begins anew.
-        let most = REFUSED.most.as_millis() as i64;
-        let fails = before.filter(|s| now < s.until.saturating_add(most)).map_or(0, |s| s.fails).saturating_add(1);
+    /// R5: notes that these credentials were refused. `fingerprint` names them in this record.
+    pub fn suspend(&mut self, fingerprint: &str, now: i64) -> Duration {
+        let fails = self.fails_before(fingerprint, true, REFUSED, now).saturating_add(1);
         let wait = REFUSED.wait(fails);
-        let until = now.saturating_add_unsigned(millis(wait));
-        self.suspensions.insert(mark.to_owned(), Suspension { fails, until });
-        while self.suspensions.len() > MOST_SUSPENSIONS {
-            let others = self.suspensions.iter().filter(|(other, _)| *other != mark);
-            let oldest = others.min_by_key(|(_, suspension)| suspension.until).map(|(other, _)| other.clone());
-            oldest.map(|mark| self.suspensions.remove(&mark));
-        }
+        self.note_suspension(fingerprint, Suspension { fails, until: later(now, wait), cause: None });
         wait
     }
 
-    /// R5: how long nobody tries these credentials.
-    pub fn suspended_for(&self, mark: &str, now: i64) -> Option<Duration> {
-        self.suspensions.get(mark).and_then(|s| left(s.until, now, REFUSED.most))
+    /// R5: notes that a login was answered without a token and without a word on the credentials. `retry_after`: the pause
+    /// that the answer asked for; `fraction`, from 0 to 1, spreads the pause of one that asked for none.
+    pub fn pause_logins(
+        &mut self,
+        fingerprint: &str,
+        cause: PauseCause,
+        retry_after: Option<Duration>,
+        fraction: f64,
+        now: i64,
+    ) -> Duration {
+        let fails = self.fails_before(fingerprint, false, PASSING, now).saturating_add(1);
+        let wait = pause(retry_after, fails, fraction);
+        self.note_suspension(fingerprint, Suspension { fails, until: later(now, wait), cause: Some(cause) });
+        wait
+    }
+
+    /// How often in a row that has happened. Long after the last time, the count begins anew.
+    fn fails_before(&self, fingerprint: &str, is_refusal: bool, backoff: Backoff, now: i64) -> u32 {
+        let most = backoff.most.as_millis() as i64;
+        let is_in_row = |s: &&Suspension| s.cause.is_none() == is_refusal && now < s.until.saturating_add(most);
+        self.suspensions.get(fingerprint).filter(is_in_row).map_or(0, |suspension| suspension.fails)
+    }
+
+    fn note_suspension(&mut self, fingerprint: &str, suspension: Suspension) {
+        self.suspensions.insert(fingerprint.to_owned(), suspension);
+        while self.suspensions.len() > MOST_SUSPENSIONS {
+            let others = self.suspensions.iter().filter(|(other, _)| *other != fingerprint);
+            let oldest = others.min_by_key(|(_, suspension)| suspension.until).map(|(other, _)| other.clone());
+            oldest.map(|fingerprint| self.suspensions.remove(&fingerprint));
+        }
+    }
+
+    /// R5: how long nobody tries these credentials, and why, where it was not they that were refused.
+    pub fn suspended_for(&self, fingerprint: &str, now: i64) -> Option<(Duration, Option<&PauseCause>)> {
+        let suspension = self.suspensions.get(fingerprint)?;
+        let most = if suspension.cause.is_some() { LONGEST_RETRY_AFTER } else { REFUSED.most };
+        Some((left(suspension.until, now, most)?, suspension.cause.as_ref()))
     }
 
     /// A login went through: its credentials are good.
@@ -405,14 +453,36 @@ impl Record {
         self.suspensions.remove(mark);
     }
 
-    /// R5: 429 holds for everyone.
-    pub fn rate_limit(&mut self, wait: Duration, now: i64) {
-        self.rate_limited_until = Some(now.saturating_add_unsigned(millis(wait)));
+    /// R5: 429 holds for everyone, whatever becomes of the credentials.
+    pub fn rate_limit(&mut self, retry_after: Option<Duration>, fraction: f64, now: i64) -> Duration {
+        let most = PASSING.most.as_millis() as i64;
+        let is_in_row = self.rate_limited_until.is_some_and(|until| now < until.saturating_add(most));
+        self.rate_limit_fails = if is_in_row { self.rate_limit_fails.saturating_add(1) } else { 1 };
+        let wait = pause(retry_after, self.rate_limit_fails, fraction);
+        self.rate_limited_until = Some(later(now, wait));
+        wait
     }
 
     pub fn rate_limited_for(&self, now: i64) -> Option<Duration> {
         left(self.rate_limited_until?, now, LONGEST_RETRY_AFTER)
     }
+}
+
+/// R5: the pause that a server asked for, else one that doubles.
+fn pause(retry_after: Option<Duration>, fails: u32, fraction: f64) -> Duration {
+    match retry_after.filter(|wait| !wait.is_zero()) {
+        Some(wait) => wait.min(LONGEST_RETRY_AFTER),
+        None => PASSING.jittered(fails, fraction),
+    }
+}
+
+fn later(now: i64, wait: Duration) -> i64 {
+    now.saturating_add_unsigned(millis(wait))
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde passes it so
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The time until `until`, unless it is over, or further away than it can honestly be.

@@ -11,9 +11,10 @@ use serde_json::{Map, Value};
 use zeroize::{Zeroize, Zeroizing};
 
 /// The fields that hold text as it is.
-const TEXTS: [&str; 8] = ["access_token", "refresh_token", "for", "family", "spent", "inc", "host", "user"];
+const TEXTS: [&str; 9] =
+    ["access_token", "refresh_token", "token_type", "for", "family", "spent", "inc", "host", "user"];
 /// The fields that hold JSON.
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 13] = [
     "expires_at",
     "refresh_expires_at",
     "stored_at",
@@ -24,6 +25,8 @@ const OTHERS: [&str; 11] = [
     "claim",
     "tombstone",
     "hold_until",
+    "hold_fails",
+    "kept",
     "suspensions",
 ];
 /// Unix seconds that a foreign writer may have written as he likes.

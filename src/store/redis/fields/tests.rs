@@ -2,7 +2,8 @@ use super::*;
 use crate::options::SecretSource;
 use crate::sys::secret::Secret;
 use crate::token::fingerprint::Fingerprint;
-use crate::token::record::{Claim, StoredPair, u128hex};
+use crate::token::record::{Claim, PauseCause, StoredPair, u128hex};
+use std::collections::BTreeMap;
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -31,11 +32,15 @@ fn full() -> Record {
         lifetime_ms: Some(3_600_000),
         family: Some(u128hex::Hex(7)),
         generation: 3,
+        token_type: Some("DPoP".to_owned()),
+        kept: BTreeMap::from([("api".to_owned(), Secret::new("https://eu.example.org").unwrap())]),
     };
     let mut record = Record { host: Some("example.org".to_owned()), ..Record::default() };
     record.put("shop", &pair);
     record.suspend("mark", NOW);
-    record.rate_limit(std::time::Duration::from_secs(9), NOW);
+    let cause = PauseCause { status: 10, message: "answered 503".to_owned() };
+    record.pause_logins("other", cause, None, 0.5, NOW);
+    record.rate_limit(Some(std::time::Duration::from_secs(9)), 0.5, NOW);
     record.user = Some(Fingerprint::of_user("shop", "us\"er"));
     record.spent = record.described.clone();
     record.incarnation = Some("0123abcd".to_owned());

@@ -1,0 +1,127 @@
+//! A JWT signed anew for each request: who is asking, proven by a key (RFC 7523).
+
+use super::body::Json;
+use super::endpoint::Setting;
+use super::key::{Algorithm, Key};
+use super::member::Member;
+use super::render::{Request, json_string};
+use super::template::{Name, Scope, Template};
+use crate::error::Result;
+use crate::sys::secret::Secret;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+#[derive(Clone, Debug)]
+pub struct Assertion {
+    algorithm: Algorithm,
+    key: Key,
+    header: Json,
+    claims: Json,
+    /// `client.id`, else the username.
+    issuer: Template,
+    lifetime: i64,
+    /// The claims that are filled in: those that the dialect neither gives nor leaves out.
+    filled: Vec<&'static str>,
+}
+
+pub const MEMBERS: [&str; 5] = ["alg", "key", "header", "claims", "lifetime_seconds"];
+
+/// So many seconds an assertion may hold.
+pub const LONGEST: u64 = 86_400;
+
+const FILLED: [&str; 6] = ["iss", "sub", "aud", "iat", "exp", "jti"];
+
+impl Assertion {
+    /// `key` is what the member `key` stands for.
+    pub fn parse(member: &Member<'_>, key: &Secret, setting: &Setting<'_>) -> Result<Assertion> {
+        member.check_names(&MEMBERS)?;
+        let algorithm = match member.get("alg") {
+            Some(name) => name.one_of(&Algorithm::NAMES)?,
+            None => return Err(member.refuse("has no alg; it takes RS256, PS256, ES256, EdDSA or HS256")),
+        };
+        let key = Key::read(algorithm, key).map_err(|why| {
+            let at = member.get("key").unwrap_or_else(|| member.clone());
+            at.refuse(&why)
+        })?;
+        let mut header = json!({"alg": algorithm.name(), "typ": "JWT"});
+        if let Some(id) = key.id() {
+            header["kid"] = id.into();
+        }
+        let claims = Value::Object(serde_json::Map::new());
+        let given = |name| member.value.get(name).filter(|value| !value.is_null());
+        for name in ["header", "claims"] {
+            if given(name).is_some_and(|value| !value.is_object()) {
+                return Err(member.get(name).unwrap_or_else(|| member.clone()).takes("an object"));
+            }
+        }
+        let lifetime = match member.get("lifetime_seconds") {
+            None => 300,
+            Some(seconds) => seconds.seconds(LONGEST)?.cast_signed(),
+        };
+        let scope: &Scope<'_> = setting.scope;
+        Ok(Assertion {
+            algorithm,
+            header: part(member, "header", header, setting)?,
+            claims: part(member, "claims", claims, setting)?,
+            issuer: match scope.client_id {
+                Some(client) => client.clone(),
+                None => Template::parse_text("{username}", member, scope)?,
+            },
+            lifetime,
+            filled: FILLED
+                .into_iter()
+                .filter(|name| member.value.pointer(&format!("/claims/{name}")).is_none())
+                .collect(),
+            key,
+        })
+    }
+
+    pub fn each_name(&self, visit: &mut dyn FnMut(&Name)) {
+        let mut through = |template: &Template| template.each_name(visit);
+        if self.filled.contains(&"iss") || self.filled.contains(&"sub") {
+            through(&self.issuer);
+        }
+        self.header.each_template(&mut through);
+        self.claims.each_template(&mut through);
+    }
+
+    pub fn secret(&self) -> Option<&Secret> {
+        self.key.secret()
+    }
+
+    /// The signed JWT for a request to `audience`.
+    pub fn sign(&self, audience: &str, request: &Request<'_>) -> Result<Secret> {
+        let mut header = Zeroizing::new(String::new());
+        self.header.render(request, &mut header)?;
+        let mut claims = Zeroizing::new(String::new());
+        self.claims.render(request, &mut claims)?;
+        for name in &self.filled {
+            let now = request.moment.now;
+            let value = match *name {
+                "iss" | "sub" => json_string(&request.render(&self.issuer)?).to_string(),
+                "aud" => json_string(audience).to_string(),
+                "iat" => now.to_string(),
+                "exp" => now.saturating_add(self.lifetime).to_string(),
+                _ => json_string(&request.moment.jti()).to_string(),
+            };
+            let separator = if claims.len() > 2 { "," } else { "" };
+            claims.pop();
+            claims.push_str(&format!("{separator}\"{name}\":{value}}}"));
+        }
+        let signed =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header.as_bytes()), URL_SAFE_NO_PAD.encode(claims.as_bytes()));
+        let signature = self.key.sign(self.algorithm, signed.as_bytes())?;
+        let token = Zeroizing::new(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)));
+        Secret::new(&token).ok_or_else(|| super::render::missing(&Name::Assertion))
+    }
+}
+
+/// What is given of the header or the claims, over what they begin from; null leaves one out.
+fn part(member: &Member<'_>, name: &str, mut begin: Value, setting: &Setting<'_>) -> Result<Json> {
+    if let Some(given) = member.value.get(name).filter(|value| value.is_object()) {
+        super::member::merge(&mut begin, given);
+    }
+    Json::parse(&Member::new(format!("{}.{name}", member.path), &begin), false, setting)
+}

@@ -1,0 +1,97 @@
+//! How an API call carries the token.
+
+use super::assertion::Assertion;
+use super::body::fields;
+use super::endpoint::{Setting, header_value, headers};
+use super::member::Member;
+use super::render::{Moment, Request, Values, missing, url_value};
+use super::template::{Name, Template};
+use crate::error::Result;
+use crate::sys::secret::Secret;
+use http::{HeaderName, HeaderValue};
+use zeroize::Zeroizing;
+
+#[derive(Clone, Debug)]
+pub struct Call {
+    headers: Vec<(HeaderName, Template)>,
+    query: Vec<(String, Template)>,
+}
+
+/// What a call gets.
+pub struct Filled {
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Pairs to append to the URL's query, without a `?`; perhaps empty.
+    pub query: Zeroizing<String>,
+    pub secrets: Vec<Secret>,
+}
+
+impl std::fmt::Debug for Filled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Filled").finish_non_exhaustive()
+    }
+}
+
+impl Call {
+    pub fn parse(member: Option<Member<'_>>, setting: &Setting<'_>) -> Result<Call> {
+        let Some(member) = member else {
+            return Ok(Call { headers: Vec::new(), query: Vec::new() });
+        };
+        member.check_names(&["headers", "query"])?;
+        Ok(Call { headers: headers(member.get("headers"), setting)?, query: fields(member.get("query"), setting)? })
+    }
+
+    fn each_template(&self) -> impl Iterator<Item = &Template> {
+        let headers = self.headers.iter().map(|(_, template)| template);
+        headers.chain(self.query.iter().map(|(_, template)| template))
+    }
+
+    /// Whether it is the same for every call with one token, so that it can be made once.
+    pub fn is_fixed(&self) -> bool {
+        !self.each_template().any(Template::varies)
+    }
+
+    pub fn uses_assertion(&self) -> bool {
+        self.each_template().any(|template| template.uses(&Name::Assertion))
+    }
+
+    /// The first value that it needs and there is not.
+    pub fn missing(&self, values: &Values<'_>) -> Option<Name> {
+        let mut found = None;
+        for template in self.each_template() {
+            template.each_name(&mut |name| {
+                if found.is_none() && !Request::has(values, name) {
+                    found = Some(name.clone());
+                }
+            });
+        }
+        found
+    }
+
+    /// `dpop`: the token may be one that is shown with a proof (RFC 9449).
+    pub fn fill(&self, values: &Values<'_>, moment: &Moment, signer: Option<&Assertion>, dpop: bool) -> Result<Filled> {
+        if let Some(name) = self.missing(values) {
+            return Err(missing(&name));
+        }
+        let request = Request::new(values, moment, signer);
+        let is_bearer = values.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("dpop"));
+        let mut headers = Vec::with_capacity(self.headers.len());
+        for (name, template) in &self.headers {
+            let mut value = request.render(template)?;
+            let scheme = value.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("bearer ")).map(str::len);
+            if let (true, false, Some(length)) = (dpop, is_bearer, scheme) {
+                value = Zeroizing::new(format!("DPoP {}", &value[length..]));
+            }
+            headers.push((name.clone(), header_value(name, &value)?));
+        }
+        let mut query = Zeroizing::new(String::new());
+        for (name, template) in &self.query {
+            if !query.is_empty() {
+                query.push('&');
+            }
+            query.push_str(&url_value(name));
+            query.push('=');
+            query.push_str(&url_value(&request.render(template)?));
+        }
+        Ok(Filled { headers, query, secrets: request.secrets.take() })
+    }
+}

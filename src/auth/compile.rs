@@ -1,0 +1,256 @@
+//! From the option `auth` to a dialect: the preset that it begins from, and every member checked.
+
+use super::answer::Shape;
+use super::assertion::{self, Assertion};
+use super::call::Call;
+use super::dialect::{Dialect, Environment};
+use super::endpoint::{Endpoint, Setting};
+use super::identity;
+use super::meaning::Meaning;
+use super::member::{Member, merge};
+use super::oauth2::{self, Made};
+use super::source::{self, Read};
+use super::template::{Name, Scope, Template, Where};
+use crate::error::{Error, Result, Status};
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+/// The members that every dialect may have.
+pub const MEMBERS: [&str; 8] = ["preset", "login", "refresh", "logout", "answer", "call", "meanings", "assertion"];
+
+pub const PRESETS: [(&str, &str); 6] = [
+    ("popup", include_str!("presets/popup.json")),
+    ("oauth2", include_str!("presets/oauth2.json")),
+    ("simplejwt", include_str!("presets/simplejwt.json")),
+    ("dj-rest-auth", include_str!("presets/dj-rest-auth.json")),
+    ("directus", include_str!("presets/directus.json")),
+    ("vault", include_str!("presets/vault.json")),
+];
+
+pub fn compile(auth: &Value, environment: &Environment<'_>) -> Result<Dialect> {
+    let given = given(auth, environment.read)?;
+    let root = Member::new("auth", &given);
+    let preset = match root.get("preset") {
+        None => None,
+        Some(name) => Some(name.one_of(&PRESETS.map(|preset| (preset.0, preset)))?),
+    };
+    let is_oauth2 = preset.is_some_and(|(name, _)| name == "oauth2");
+    let oauth2s = oauth2::MEMBERS.iter().filter(|_| is_oauth2);
+    root.check_names(&MEMBERS.iter().chain(oauth2s).copied().collect::<Vec<_>>())?;
+    let merged = match preset {
+        None => with_default_call(&given),
+        Some((name, text)) => merged(name, text, &given)?,
+    };
+    let option = Member::new("auth", &merged);
+    let identity = identity::of(preset.map(|(name, _)| name), &given, environment.params);
+    Compiler { option, given: &given, is_oauth2, environment }.dialect(identity)
+}
+
+/// The object that the option stands for.
+fn given(auth: &Value, read: Read<'_>) -> Result<Value> {
+    let option = Member::new("auth", auth);
+    match auth {
+        Value::Null => Ok(json!({"preset": "popup"})),
+        // PHP's json_encode([]).
+        Value::Array(items) if items.is_empty() => Ok(json!({"preset": "popup"})),
+        Value::String(name) => Ok(json!({"preset": name})),
+        Value::Object(map) if map.contains_key("file") => {
+            option.check_names(&["file"])?;
+            of_file(&option, read)
+        }
+        Value::Object(_) => Ok(auth.clone()),
+        _ => Err(option.takes("a preset's name, {\"file\": PATH} or an object")),
+    }
+}
+
+fn of_file(option: &Member<'_>, read: Read<'_>) -> Result<Value> {
+    let text = source::from_source(option, read)?;
+    let text = text.as_str();
+    let json = text.strip_prefix('\u{feff}').unwrap_or(text).as_bytes();
+    let value: Value = serde_json::from_slice(json).map_err(|cause| {
+        let place = format!("line {}, column {}", cause.line(), cause.column());
+        option.refuse(&format!("names a file that is not JSON ({place}); it takes one that holds an object"))
+    })?;
+    match value.is_object() {
+        true => Ok(value),
+        false => Err(option.refuse("names a file that does not hold an object; it takes one that does")),
+    }
+}
+
+/// A dialect that begins from nothing carries the token as a bearer's, unless it says otherwise.
+fn with_default_call(given: &Value) -> Value {
+    let mut own = given.clone();
+    let call = given.get("call").unwrap_or(&Value::Null);
+    let says_nothing = call.get("headers").is_none_or(Value::is_null);
+    if says_nothing && (call.is_null() || call.is_object()) {
+        merge(&mut own, &json!({"call": {"headers": {"Authorization": "Bearer {access_token}"}}}));
+    }
+    own
+}
+
+/// What is given, merged into a preset.
+fn merged(name: &str, text: &str, given: &Value) -> Result<Value> {
+    let mut merged: Value = serde_json::from_slice(text.as_bytes())
+        .map_err(|cause| Error::new(Status::TM_PANIC, format!("the preset {name} is not JSON: {cause}")))?;
+    let mut patch = given.clone();
+    // No preset has one to merge with, and null means something there.
+    let assertion = patch.as_object_mut().and_then(|patch| patch.remove("assertion"));
+    if let ("oauth2", Some(Value::Array(own)), Some(Value::Array(codes))) =
+        (name, patch.get_mut("meanings"), merged.get("meanings"))
+    {
+        // OAuth's codes hold behind whatever else is given.
+        own.extend(codes.iter().cloned());
+    }
+    merge(&mut merged, &patch);
+    if let Some(assertion) = assertion {
+        merged["assertion"] = assertion;
+    }
+    Ok(merged)
+}
+
+struct Compiler<'a> {
+    option: Member<'a>,
+    given: &'a Value,
+    is_oauth2: bool,
+    environment: &'a Environment<'a>,
+}
+
+impl Compiler<'_> {
+    fn dialect(&self, identity: String) -> Result<Dialect> {
+        let Compiler { option, environment, is_oauth2, .. } = self;
+        let mut scope = Scope {
+            place: Where::Login,
+            params: environment.params,
+            kept: BTreeSet::new(),
+            client_id: None,
+            has_assertion: option.get("assertion").is_some(),
+            has_issuer: *is_oauth2 && option.get("issuer").is_some(),
+        };
+        let client = option.get("client").and_then(|client| client.get("id"));
+        let client = client.map(|id| Template::parse(&id, &scope)).transpose()?;
+        scope.client_id = client.as_ref();
+        let made = match is_oauth2 {
+            true => Some(oauth2::expand(option, &scope, environment.read, environment.allow_insecure)?),
+            false => None,
+        };
+        let answer = option.get("answer").map_or_else(|| json!({}), |answer| answer.value.clone());
+        Shape::parse(&Member::new("auth.answer", &answer))?;
+        let literals = RefCell::new(Vec::new());
+        let setting = Setting {
+            scope: &scope,
+            answer: &answer,
+            basic_as_form: made.as_ref().is_some_and(|made| made.basic_as_form),
+            allow_insecure: environment.allow_insecure,
+            literals: &literals,
+        };
+        let assertion = self.assertion(&setting)?;
+
+        let value = self.value("login", made.as_ref().map(|made| &made.login));
+        let mut scope = scope.clone();
+        let mut login = Vec::new();
+        for step in endpoints("auth.login", &value) {
+            login.push(Endpoint::parse(&step, &Setting { scope: &scope, ..setting })?);
+            scope.kept.extend(kept_by(step.value));
+        }
+        scope.place = Where::Token;
+        let value = self.value("refresh", made.as_ref().map(|made| &made.refresh));
+        scope.kept.extend(kept_by(&value));
+        let setting = Setting { scope: &scope, ..setting };
+        let refresh = match value.is_null() {
+            true => None,
+            false => Some(Endpoint::parse(&Member::new("auth.refresh", &value), &setting)?),
+        };
+        for endpoint in login.last().into_iter().chain(&refresh) {
+            if !endpoint.shape.has_access_token() {
+                return Err(Member::new("auth.answer", &answer).refuse(&format!(
+                    "has no access_token for {}; it takes a JSON pointer like \"/access_token\", a header or a cookie",
+                    endpoint.shown()
+                )));
+            }
+        }
+        let logout = self.logout(made.as_ref(), &setting)?;
+        let scope = Scope { place: Where::Call, ..scope.clone() };
+        let call = Call::parse(option.get("call"), &Setting { scope: &scope, ..setting })?;
+
+        let uses_password = login.iter().any(|endpoint| {
+            let mut is_used = false;
+            endpoint.each_name(assertion.as_ref(), &mut |name| is_used |= matches!(name, Name::Password | Name::Basic));
+            is_used
+        });
+        let (issuer, initial_refresh_token, dpop) =
+            made.map_or((None, None, false), |made| (made.issuer, made.initial_refresh_token, made.dpop));
+        let mut secrets = literals.take();
+        secrets.extend(environment.params.values().cloned());
+        secrets.extend(initial_refresh_token.clone());
+        secrets.extend(assertion.as_ref().and_then(Assertion::secret).cloned());
+        Ok(Dialect {
+            login,
+            refresh,
+            logout,
+            call,
+            meanings: Meaning::parse_all(option.get("meanings"))?,
+            assertion,
+            issuer,
+            initial_refresh_token,
+            dpop,
+            identity,
+            secrets,
+            credentials: match (uses_password, is_oauth2) {
+                (true, _) => "the username and the password",
+                (false, true) => "the client and its secret or key in the option auth",
+                (false, false) => "the credentials in the options auth and auth_params",
+            },
+        })
+    }
+
+    /// An endpoint, or steps, as given; with `oauth2`, over what was made.
+    fn value(&self, name: &str, made: Option<&Value>) -> Value {
+        match made {
+            None => self.option.value.get(name).cloned().unwrap_or(Value::Null),
+            Some(made) => {
+                let mut value = made.clone();
+                oauth2::overlay(&mut value, self.given.get(name));
+                value
+            }
+        }
+    }
+
+    fn logout(&self, made: Option<&Made>, setting: &Setting<'_>) -> Result<Vec<Endpoint>> {
+        let values: Vec<Value> = match made {
+            Some(made) if !made.logout.is_empty() => {
+                made.logout.iter().map(|made| self.value("logout", Some(made))).collect()
+            }
+            _ => vec![self.value("logout", None)],
+        };
+        let given = values.iter().filter(|value| !value.is_null());
+        given.map(|value| Endpoint::parse(&Member::new("auth.logout", value), setting)).collect()
+    }
+
+    fn assertion(&self, setting: &Setting<'_>) -> Result<Option<Assertion>> {
+        let Some(member) = self.option.get("assertion") else {
+            return Ok(None);
+        };
+        member.check_names(&assertion::MEMBERS)?;
+        let Some(key) = member.get("key") else {
+            return Err(member.refuse("has no key; it takes {\"env\": NAME} or {\"file\": PATH} of a PEM or a JWK"));
+        };
+        let key = source::secret(&key, setting.scope, self.environment.read)?;
+        let scope = Scope { place: Where::Assertion, ..setting.scope.clone() };
+        Assertion::parse(&member, &key, &Setting { scope: &scope, ..*setting }).map(Some)
+    }
+}
+
+/// One endpoint, or an array of them; null is none.
+fn endpoints<'a>(path: &str, value: &'a Value) -> Vec<Member<'a>> {
+    match value {
+        Value::Null => Vec::new(),
+        value => Member::new(path, value).one_or_many(),
+    }
+}
+
+/// The names that an endpoint keeps.
+fn kept_by(endpoint: &Value) -> impl Iterator<Item = &str> {
+    let keep = endpoint.get("keep").and_then(Value::as_object);
+    keep.into_iter().flat_map(|keep| keep.keys().map(String::as_str))
+}

@@ -1,0 +1,207 @@
+//! A dialect: the option `auth`, checked and compiled once per manager.
+
+use super::assertion::Assertion;
+use super::call::Call;
+use super::compile::compile;
+use super::endpoint::{Endpoint, Prepared};
+use super::meaning::{self, Meaning, Means, Of};
+use super::render::{Kept, Moment, Values, missing};
+use super::source::Read;
+use super::template::Name;
+use super::verdict::{Asked, Brought, Refusal, Reply};
+use crate::error::{Result, Status};
+use crate::sys::secret::Secret;
+use http::HeaderMap;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Which of an API's endpoints for tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// A login may have several steps; the last one's answer holds the pair.
+    Login(usize),
+    Refresh,
+    Logout,
+}
+
+/// What a refresh renews the access token with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenewsBy {
+    /// The usual: spent by its use.
+    RefreshToken,
+    /// With itself: spent by nobody. Not once it has expired or was refused.
+    AccessToken,
+    /// With what endpoints kept, or with credentials.
+    Neither,
+}
+
+/// What a dialect is compiled with.
+pub struct Environment<'a> {
+    pub params: &'a BTreeMap<String, Secret>,
+    pub read: Read<'a>,
+    pub allow_insecure: bool,
+}
+
+/// What login, refresh, logout and calls look like on the wire.
+#[derive(Debug)]
+pub struct Dialect {
+    pub(super) login: Vec<Endpoint>,
+    pub(super) refresh: Option<Endpoint>,
+    /// The first of which all values are there is asked.
+    pub(super) logout: Vec<Endpoint>,
+    pub call: Call,
+    pub(super) meanings: Vec<Meaning>,
+    pub(super) assertion: Option<Assertion>,
+    /// Discovery: where its endpoints are is asked from there.
+    pub issuer: Option<String>,
+    /// The refresh token to begin from, where there is no login.
+    pub initial_refresh_token: Option<Secret>,
+    /// RFC 9449: proofs go with token requests and calls.
+    pub dpop: bool,
+    pub(super) identity: String,
+    pub(super) secrets: Vec<Secret>,
+    pub(super) credentials: &'static str,
+}
+
+impl Dialect {
+    /// Compiles the option `auth`.
+    pub fn compile(auth: &Value, environment: &Environment<'_>) -> Result<Dialect> {
+        compile(auth, environment)
+    }
+
+    pub fn login_steps(&self) -> usize {
+        self.login.len()
+    }
+
+    /// Whether a login can be sent with these values.
+    pub fn can_log_in(&self, values: &Values<'_>) -> bool {
+        // What a step keeps for the next ones is not there yet.
+        !self.login.is_empty()
+            && self.missing(Stage::Login(0), values).is_none()
+            && (values.password.is_some() || !self.needs_password())
+    }
+
+    /// Whether any step of a login needs the password.
+    fn needs_password(&self) -> bool {
+        let mut is_needed = false;
+        for step in &self.login {
+            step.each_name(self.assertion.as_ref(), &mut |name| {
+                is_needed |= matches!(name, Name::Password | Name::Basic);
+            });
+        }
+        is_needed
+    }
+
+    pub fn has_logout(&self) -> bool {
+        !self.logout.is_empty()
+    }
+
+    pub fn renews_by(&self) -> Option<RenewsBy> {
+        let refresh = self.refresh.as_ref()?;
+        let uses = |wanted: Name| {
+            let mut is_used = false;
+            refresh.each_name(self.assertion.as_ref(), &mut |name| is_used |= *name == wanted);
+            is_used
+        };
+        Some(match (uses(Name::RefreshToken), uses(Name::AccessToken)) {
+            (true, _) => RenewsBy::RefreshToken,
+            (false, true) => RenewsBy::AccessToken,
+            (false, false) => RenewsBy::Neither,
+        })
+    }
+
+    fn endpoint(&self, stage: Stage, values: &Values<'_>) -> Option<&Endpoint> {
+        match stage {
+            Stage::Login(step) => self.login.get(step),
+            Stage::Refresh => self.refresh.as_ref(),
+            Stage::Logout => {
+                let is_ready = |endpoint: &&Endpoint| endpoint.missing(values, self.assertion.as_ref()).is_none();
+                self.logout.iter().find(is_ready).or(self.logout.last())
+            }
+        }
+    }
+
+    /// The first value that an endpoint needs and there is not. `None` also where there is no such endpoint.
+    pub fn missing(&self, stage: Stage, values: &Values<'_>) -> Option<Name> {
+        self.endpoint(stage, values)?.missing(values, self.assertion.as_ref())
+    }
+
+    /// A request, ready to be sent; `None`: the dialect has no such endpoint.
+    pub fn prepare(&self, stage: Stage, values: &Values<'_>, moment: &Moment) -> Option<Result<Prepared>> {
+        Some(self.endpoint(stage, values)?.prepare(values, moment, self.assertion.as_ref()))
+    }
+
+    /// Reads the answer to one. `values` are those that it was prepared with, `known` what must not be shown of it.
+    pub fn read(
+        &self,
+        stage: Stage,
+        values: &Values<'_>,
+        reply: &Reply<'_>,
+        known: &[&Secret],
+    ) -> std::result::Result<Brought, Refusal> {
+        let (of, wants_grant) = match stage {
+            Stage::Login(step) => (Of::Login, step + 1 == self.login.len()),
+            Stage::Refresh => (Of::Refresh, true),
+            Stage::Logout => (Of::Logout, false),
+        };
+        let Some(endpoint) = self.endpoint(stage, values) else {
+            return Ok(Brought::Kept(Kept::new()));
+        };
+        let known: Vec<&Secret> = known.iter().copied().chain(&self.secrets).collect();
+        let asked = Asked { of, endpoint, meanings: &self.meanings, credentials: self.credentials, known: &known };
+        asked.read(reply, wants_grant)
+    }
+
+    /// What the answer to a call means; `None`: nothing beside its status.
+    pub fn call_means(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Option<Means> {
+        // Most dialects say nothing of calls, and most calls go well.
+        if status < 400 && !self.meanings.iter().any(Meaning::is_of_calls) {
+            return None;
+        }
+        let document = super::json::Document::new(body);
+        meaning::find(&self.meanings, Of::Call, status, headers, &document)
+            .or_else(|| meaning::default(Of::Call, status))
+    }
+
+    /// Checks what can be known before the first request: `values` are the credentials.
+    pub fn check(&self, values: &Values<'_>) -> Result<()> {
+        let token = Secret::new("token");
+        let values = Values { access_token: token.as_ref(), refresh_token: token.as_ref(), path: Some("/"), ..*values };
+        let moment = Moment { now: 0, random: [0; 32] };
+        for endpoint in self.login.iter().chain(&self.refresh).chain(&self.logout) {
+            // Signing takes its time, and is checked when it is done.
+            let mut is_signed = false;
+            endpoint.each_name(None, &mut |name| is_signed |= *name == Name::Assertion);
+            match endpoint.missing(&values, self.assertion.as_ref()) {
+                None if !is_signed => of_options(endpoint.prepare(&values, &moment, None).map(drop))?,
+                Some(name) => of_options(Err(missing(&name)))?,
+                None => {}
+            }
+        }
+        if self.call.missing(&values).is_none() && !self.call.uses_assertion() {
+            of_options(self.call.fill(&values, &moment, None, false).map(drop))?;
+        }
+        Ok(())
+    }
+
+    /// A call's headers and query with a token.
+    pub fn fill_call(&self, values: &Values<'_>, moment: &Moment) -> Result<super::call::Filled> {
+        self.call.fill(values, moment, self.assertion.as_ref(), self.dpop)
+    }
+
+    /// What distinguishes pairs beside host and client in every store: scope, audience, resource and the dialect. Empty for
+    /// `popup` as it is.
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    /// What the dialect itself carries and must not be shown.
+    pub fn secrets(&self) -> &[Secret] {
+        &self.secrets
+    }
+}
+
+/// Only what the options are to blame for.
+fn of_options(outcome: Result<()>) -> Result<()> {
+    outcome.or_else(|error| if error.status() == Status::TM_INVALID_OPTIONS { Err(error) } else { Ok(()) })
+}

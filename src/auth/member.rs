@@ -1,0 +1,198 @@
+//! Reading the option: a JSON value together with where it stands, so that a mistake is answered with the member, the
+//! *kind* of what it got (never the value: it may be a secret) and what it takes.
+
+use crate::error::{Error, Result, Status};
+use crate::redact::scrub;
+use serde_json::Value;
+
+/// A member of the option, and where it stands.
+#[derive(Clone)]
+pub struct Member<'a> {
+    pub path: String,
+    pub value: &'a Value,
+}
+
+impl<'a> Member<'a> {
+    pub fn new(path: impl Into<String>, value: &'a Value) -> Member<'a> {
+        Member { path: path.into(), value }
+    }
+
+    /// "the option auth.login got a number; it takes …"
+    pub fn takes(&self, takes: &str) -> Error {
+        invalid(&self.path, &format!("got {}; it takes {takes}", kind(self.value)))
+    }
+
+    /// "the option auth.login …"
+    pub fn refuse(&self, why: &str) -> Error {
+        invalid(&self.path, why)
+    }
+
+    /// One of an object's members; null is none.
+    pub fn get(&self, name: &str) -> Option<Member<'a>> {
+        self.value.get(name).filter(|value| !value.is_null()).map(|value| self.below(name, value))
+    }
+
+    fn below(&self, name: &str, value: &'a Value) -> Member<'a> {
+        Member { path: format!("{}.{}", self.path, scrub(name, &[])), value }
+    }
+
+    /// The members of an object, or of the empty array that PHP's `json_encode([])` makes of an empty map. Null is none.
+    pub fn entries(&self, takes: &str) -> Result<Vec<(&'a str, Member<'a>)>> {
+        match self.value {
+            Value::Object(map) => Ok(map
+                .iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(name, value)| (name.as_str(), self.below(name, value)))
+                .collect()),
+            Value::Array(items) if items.is_empty() => Ok(Vec::new()),
+            _ => Err(self.takes(takes)),
+        }
+    }
+
+    /// Refuses what is no object, and members that there are not.
+    pub fn check_names(&self, known: &[&str]) -> Result<()> {
+        self.entries("an object")?;
+        let names = self.value.as_object().into_iter().flat_map(|map| map.keys());
+        match names.map(String::as_str).find(|name| !known.contains(name)) {
+            None => Ok(()),
+            Some(name) => Err(self.below(name, self.value).refuse(&match nearest(name, known) {
+                Some(near) => format!("is unknown; did you mean {near}?"),
+                None => format!("is unknown; there are {}", known.join(", ")),
+            })),
+        }
+    }
+
+    /// The items of an array, or the one value that stands for an array of one.
+    pub fn one_or_many(&self) -> Vec<Member<'a>> {
+        match self.value {
+            Value::Array(items) => items
+                .iter()
+                .enumerate()
+                .map(|(at, value)| Member { path: format!("{}.{at}", self.path), value })
+                .collect(),
+            _ => vec![self.clone()],
+        }
+    }
+
+    pub fn text(&self) -> Result<&'a str> {
+        self.value.as_str().ok_or_else(|| self.takes("a string"))
+    }
+
+    pub fn flag(&self) -> Result<bool> {
+        self.value.as_bool().ok_or_else(|| self.takes("true or false"))
+    }
+
+    /// A whole number of seconds, from 1 on. A float that is one counts.
+    pub fn seconds(&self, most: u64) -> Result<u64> {
+        let float = self.value.as_f64().filter(|float| float.fract() == 0.0 && (1.0..=most as f64).contains(float));
+        float
+            .map(|float| float as u64)
+            .ok_or_else(|| self.takes(&format!("a whole number of seconds, from 1 to {most}")))
+    }
+
+    /// A string, or what is written as one: a number, true or false.
+    pub fn scalar(&self) -> Result<String> {
+        scalar(self.value).ok_or_else(|| self.takes("a string, a number, true or false"))
+    }
+
+    /// One of some names.
+    pub fn one_of<T: Copy>(&self, names: &[(&str, T)]) -> Result<T> {
+        let known: Vec<String> = names.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        let takes = known.join(" or ");
+        let given = self.value.as_str().ok_or_else(|| self.takes(&takes))?;
+        let found = names.iter().find(|(name, _)| *name == given).map(|(_, one)| *one);
+        found.ok_or_else(|| self.refuse(&format!("got a name that it does not know; it takes {takes}")))
+    }
+}
+
+/// "the option auth.x …"
+pub fn invalid(path: &str, why: &str) -> Error {
+    Error::new(Status::TM_INVALID_OPTIONS, format!("the option {path} {why}"))
+}
+
+/// A string, a number, true or false as text.
+pub fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+/// The name that a misspelt one was meant to be.
+pub fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
+    known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(known, name), *known))
+        .min()
+        .filter(|(distance, known)| *distance <= 1 + known.len() / 4)
+        .map(|(_, known)| known)
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// RFC 7396: objects merge, everything else replaces, null removes.
+pub fn merge(into: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *into = patch.clone();
+        return;
+    };
+    if !into.is_object() {
+        *into = Value::Object(serde_json::Map::new());
+    }
+    let Value::Object(into) = into else { return };
+    for (name, value) in patch {
+        match value {
+            Value::Null => {
+                into.remove(name);
+            }
+            value => merge(into.entry(name.clone()).or_insert(Value::Null), value),
+        }
+    }
+}
+
+/// Whether a member of this name holds what nobody else should see.
+pub fn is_sensitive(name: &str) -> bool {
+    const MARKS: [&str; 10] =
+        ["pass", "pwd", "secret", "key", "token", "credential", "auth", "cookie", "otp", "signature"];
+    let name = name.to_ascii_lowercase();
+    // What OAuth calls so and is public.
+    const PUBLIC: [&str; 6] = ["type", "hint", "method", "alg", "url", "endpoint"];
+    MARKS.iter().any(|mark| name.contains(mark)) && !PUBLIC.iter().any(|end| name.ends_with(end))
+        || matches!(name.as_str(), "pin" | "assertion" | "client_assertion")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn merging_is_that_of_rfc_7396() {
+        for (target, patch, merged) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (json!({"a": "b"}), json!({"a": null}), json!({})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
+            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
+            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+        ] {
+            let mut got = target.clone();
+            merge(&mut got, &patch);
+            assert_eq!(got, merged, "{target} {patch}");
+        }
+    }
+}

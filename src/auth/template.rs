@@ -1,0 +1,214 @@
+//! Templates: texts with names in braces, parsed once. What a template needs is known without filling it in.
+
+use super::member::Member;
+use super::parse::parse;
+use crate::error::Result;
+use crate::sys::secret::Secret;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A value that is there only when a request is made.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    Username,
+    Password,
+    ClientId,
+    AccessToken,
+    RefreshToken,
+    Kept(String),
+    Basic,
+    Uuid,
+    Now,
+    NowUnix,
+    Assertion,
+    Path,
+    TokenEndpoint,
+    RevocationEndpoint,
+}
+
+/// Those without a prefix.
+pub const NAMES: [(&str, Name); 13] = [
+    ("username", Name::Username),
+    ("password", Name::Password),
+    ("client_id", Name::ClientId),
+    ("access_token", Name::AccessToken),
+    ("refresh_token", Name::RefreshToken),
+    ("basic", Name::Basic),
+    ("uuid", Name::Uuid),
+    ("now", Name::Now),
+    ("now_unix", Name::NowUnix),
+    ("assertion", Name::Assertion),
+    ("path", Name::Path),
+    // Found by discovery.
+    ("issuer.token_endpoint", Name::TokenEndpoint),
+    ("issuer.revocation_endpoint", Name::RevocationEndpoint),
+];
+
+impl Name {
+    /// As it is written.
+    pub fn shown(&self) -> String {
+        match self {
+            Name::Kept(name) => format!("kept.{name}"),
+            other => NAMES.iter().find(|(_, name)| name == other).map_or("", |(text, _)| text).to_owned(),
+        }
+    }
+
+    /// Whether its value must not be seen.
+    pub fn is_secret(&self) -> bool {
+        matches!(
+            self,
+            Name::Password | Name::AccessToken | Name::RefreshToken | Name::Kept(_) | Name::Basic | Name::Assertion
+        )
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// As it is: what `{client_id}` stands for.
+    Plain,
+    Base64,
+    Base64Url,
+    Sha256,
+    Json,
+}
+
+pub const FUNCTIONS: [(&str, Function); 4] = [
+    ("base64", Function::Base64),
+    ("base64url", Function::Base64Url),
+    ("sha256", Function::Sha256),
+    ("json", Function::Json),
+];
+
+/// A piece of a template. What is written into a dialect may be a secret, like all else.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
+    Text(Secret),
+    /// A value of `auth_params`.
+    Given {
+        name: String,
+        value: Secret,
+    },
+    Value(Name),
+    Function(Function, Vec<Part>),
+    Time {
+        format: String,
+        offset: i64,
+    },
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Template {
+    pub parts: Vec<Part>,
+}
+
+/// What is filled in where a template stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    Login,
+    /// A refresh, a logout.
+    Token,
+    Call,
+    /// The assertion's own claims.
+    Assertion,
+    /// What is known before any request: an issuer.
+    Fixed,
+}
+
+/// Which names a template may use.
+#[derive(Clone)]
+pub struct Scope<'a> {
+    pub place: Where,
+    pub params: &'a BTreeMap<String, Secret>,
+    pub kept: BTreeSet<&'a str>,
+    /// `client.id`, where there is one.
+    pub client_id: Option<&'a Template>,
+    pub has_assertion: bool,
+    pub has_issuer: bool,
+}
+
+impl Scope<'_> {
+    /// Why a value can never be there; `None`: it may.
+    pub fn denies(&self, name: &Name) -> Option<&'static str> {
+        match name {
+            Name::AccessToken | Name::RefreshToken if self.place == Where::Login => {
+                Some("uses a token, of which a login has none yet; keep what an earlier step answers with \"keep\"")
+            }
+            Name::Path if self.place != Where::Call => Some("uses {path}, which there is in auth.call only"),
+            Name::Assertion if self.place == Where::Assertion => Some("uses {assertion} within the assertion itself"),
+            Name::Assertion if !self.has_assertion => {
+                Some("uses {assertion}, for which there is no key; add the member assertion")
+            }
+            Name::TokenEndpoint | Name::RevocationEndpoint if !self.has_issuer => {
+                Some("uses what an issuer says of itself, but there is no issuer; add the member issuer")
+            }
+            Name::Kept(kept) if !self.kept.contains(kept.as_str()) => {
+                Some("uses a {kept.…} that no earlier endpoint keeps; add it to an earlier endpoint's \"keep\"")
+            }
+            _ if self.place == Where::Fixed => Some("uses a value that there is in requests only; it takes {params.…}"),
+            _ => None,
+        }
+    }
+}
+
+impl Template {
+    /// Parses a member's text.
+    pub fn parse(member: &Member<'_>, scope: &Scope<'_>) -> Result<Template> {
+        let text = member.scalar()?;
+        Template::parse_text(&text, member, scope)
+    }
+
+    pub fn parse_text(text: &str, member: &Member<'_>, scope: &Scope<'_>) -> Result<Template> {
+        parse(text, member, scope).map(|parts| Template { parts })
+    }
+
+    /// Visits every name in it, also within functions.
+    pub fn each_name(&self, visit: &mut dyn FnMut(&Name)) {
+        each(&self.parts, visit);
+    }
+
+    pub fn uses(&self, wanted: &Name) -> bool {
+        let mut is_used = false;
+        self.each_name(&mut |name| is_used |= name == wanted || (name == &Name::Basic && wanted == &Name::Password));
+        is_used
+    }
+
+    /// Whether it comes out differently from one request to the next.
+    pub fn varies(&self) -> bool {
+        varies(&self.parts)
+    }
+
+    /// The text, if it is one and nothing else.
+    pub fn fixed(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [] => Some(""),
+            [Part::Text(text)] => Some(text.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The texts in it.
+    pub fn literals(&self) -> impl Iterator<Item = &Secret> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(text),
+            _ => None,
+        })
+    }
+}
+
+fn each(parts: &[Part], visit: &mut dyn FnMut(&Name)) {
+    for part in parts {
+        match part {
+            Part::Value(name) => visit(name),
+            Part::Function(_, inner) => each(inner, visit),
+            _ => {}
+        }
+    }
+}
+
+fn varies(parts: &[Part]) -> bool {
+    parts.iter().any(|part| match part {
+        Part::Time { .. } => true,
+        Part::Value(name) => matches!(name, Name::Uuid | Name::Now | Name::NowUnix | Name::Path | Name::Assertion),
+        Part::Function(_, inner) => varies(inner),
+        Part::Text(_) | Part::Given { .. } => false,
+    })
+}

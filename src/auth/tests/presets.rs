@@ -1,0 +1,142 @@
+//! Each preset by name: what it asks, and how it reads what its API answers.
+
+use super::*;
+
+const LOGIN: Stage = Stage::Login(0);
+const JSON: &str = "content-type: application/json";
+
+/// What `shop` logs in with nearly everywhere.
+const CREDENTIALS: &str = r#"{"password":"p\"w:ö d","username":"shop"}"#;
+
+#[test]
+fn popup_asks() {
+    for auth in [json!("popup"), json!(null), json!({"preset": "popup"}), json!([])] {
+        let popup = compile(auth);
+        assert_eq!(shown(&popup, LOGIN), format!("POST /auth/login\n{JSON}\n\n{CREDENTIALS}"));
+        let refresh = format!("POST /auth/refresh\n{JSON}\n\n{{\"refresh_token\":\"the-refresh-token\"}}");
+        assert_eq!(shown(&popup, Stage::Refresh), refresh);
+        let logout = "POST /auth/logout\nauthorization: Bearer the-access-token";
+        assert_eq!(shown(&popup, Stage::Logout), logout);
+        assert_eq!(call_headers(&popup), ["authorization: Bearer the-access-token"]);
+        assert_eq!(popup.renews_by(), Some(RenewsBy::RefreshToken));
+        assert_eq!(popup.identity(), "");
+        assert!(popup.call.is_fixed() && popup.secrets().len() == 9);
+    }
+}
+
+#[test]
+fn popup_reads_both_envelopes() {
+    let popup = compile(json!("popup"));
+    let inner = r#"{"access_token":"a","refresh_token":"r","access_expires_at":"2026-01-01T01:00:00Z","refresh_expires_at":"2026-01-08T00:00:00Z","client_id":7}"#;
+    for body in [inner.to_owned(), format!(r#"{{"success":true,"data":{inner}}}"#)] {
+        let grant = grant(&popup, &[], &body);
+        assert_eq!(grant.access.as_str(), "a");
+        assert_eq!(grant.refresh.unwrap().as_str(), "r");
+        assert_eq!(grant.lifetime, seconds(3600));
+        assert_eq!(grant.refresh_lifetime, seconds(7 * 86400));
+    }
+}
+
+#[test]
+fn popup_takes_a_200_without_success_for_the_refusal_that_its_code_names() {
+    let popup = compile(json!("popup"));
+    let body = |error: &str| format!(r#"{{"success":false,"error":{error}}}"#);
+    for (error, outcome) in [
+        (r#"{"code":"invalid_credentials","message":"wrong password"}"#, Outcome::Rejected),
+        (r#""invalid_credentials","message":"wrong password""#, Outcome::Rejected),
+        (r#"{"code":"ip_not_whitelisted","message":"wrong password"}"#, Outcome::Forbidden),
+        (r#"{"code":"too_many_attempts","message":"wrong password"}"#, Outcome::RateLimited),
+        (r#"{"code":"maintenance","message":"wrong password"}"#, Outcome::Unusable),
+    ] {
+        let (got, error) = refused(&popup, LOGIN, 200, &[], &body(error));
+        assert_eq!(got, outcome, "{error}");
+        assert!(error.message().contains("wrong password") && error.server_code().is_some(), "{error}");
+    }
+    let (outcome, error) = refused(&popup, LOGIN, 200, &[], r#"{"success":false,"data":{"access_token":"a"}}"#);
+    assert_eq!(outcome, Outcome::Unusable);
+    assert!(error.message().contains("did not succeed"), "{error}");
+}
+
+#[test]
+fn simplejwt() {
+    let dialect = compile(json!("simplejwt"));
+    assert_eq!(shown(&dialect, LOGIN), format!("POST /api/token/\n{JSON}\n\n{CREDENTIALS}"));
+    let refresh = "{\"refresh\":\"the-refresh-token\"}";
+    assert_eq!(shown(&dialect, Stage::Refresh), format!("POST /api/token/refresh/\n{JSON}\n\n{refresh}"));
+    assert_eq!(shown(&dialect, Stage::Logout), format!("POST /api/token/blacklist/\n{JSON}\n\n{refresh}"));
+    let body = format!(r#"{{"access":"{}","refresh":"{}"}}"#, jwt(300), jwt(86_400));
+    let granted = grant(&dialect, &[], &body);
+    assert_eq!((granted.lifetime, granted.refresh_lifetime), (seconds(300), seconds(86_400)));
+    assert_eq!(dialect.identity(), "simplejwt");
+}
+
+#[test]
+fn dj_rest_auth() {
+    let dialect = compile(json!("dj-rest-auth"));
+    assert_eq!(shown(&dialect, LOGIN), format!("POST /auth/login/\n{JSON}\n\n{CREDENTIALS}"));
+    let refresh = "{\"refresh\":\"the-refresh-token\"}";
+    assert_eq!(shown(&dialect, Stage::Refresh), format!("POST /auth/token/refresh/\n{JSON}\n\n{refresh}"));
+    let logout = format!("POST /auth/logout/\nauthorization: Bearer the-access-token\n{JSON}\n\n{refresh}");
+    assert_eq!(shown(&dialect, Stage::Logout), logout);
+    let body = r#"{"access":"a","refresh":"r","access_expiration":"2026-01-01T00:05:00.123456Z","refresh_expiration":"2026-01-02T00:00:00+00:00","user":{"pk":1}}"#;
+    let granted = grant(&dialect, &[], body);
+    assert_eq!(granted.lifetime, Some(Duration::from_millis(300_123)));
+    assert_eq!(granted.refresh_lifetime, seconds(86_400));
+}
+
+#[test]
+fn directus() {
+    let dialect = compile(json!("directus"));
+    let login = format!("POST /auth/login\n{JSON}\n\n{{\"email\":\"shop\",\"password\":\"p\\\"w:ö d\"}}");
+    assert_eq!(shown(&dialect, LOGIN), login);
+    let refresh =
+        format!("POST /auth/refresh\n{JSON}\n\n{{\"mode\":\"json\",\"refresh_token\":\"the-refresh-token\"}}");
+    assert_eq!(shown(&dialect, Stage::Refresh), refresh);
+    let logout = format!("POST /auth/logout\n{JSON}\n\n{{\"refresh_token\":\"the-refresh-token\"}}");
+    assert_eq!(shown(&dialect, Stage::Logout), logout);
+    let granted = grant(&dialect, &[], r#"{"data":{"access_token":"a","refresh_token":"r","expires":900000}}"#);
+    assert_eq!((granted.refresh.unwrap().as_str(), granted.lifetime), ("r", seconds(900)));
+}
+
+#[test]
+fn vault() {
+    let dialect = compile(json!("vault"));
+    let login = format!("POST /v1/auth/userpass/login/shop\n{JSON}\n\n{{\"password\":\"p\\\"w:ö d\"}}");
+    assert_eq!(shown(&dialect, LOGIN), login);
+    let renew = format!("POST /v1/auth/token/renew-self\n{JSON}\nx-vault-token: the-access-token\n\n{{}}");
+    assert_eq!(shown(&dialect, Stage::Refresh), renew);
+    let revoke = "POST /v1/auth/token/revoke-self\nx-vault-token: the-access-token";
+    assert_eq!(shown(&dialect, Stage::Logout), revoke);
+    assert_eq!(call_headers(&dialect), ["x-vault-token: the-access-token"]);
+    assert_eq!(dialect.renews_by(), Some(RenewsBy::AccessToken));
+    let granted =
+        grant(&dialect, &[], r#"{"auth":{"client_token":"hvs.a","lease_duration":2764800},"lease_duration":0}"#);
+    assert_eq!((granted.access.as_str(), granted.lifetime), ("hvs.a", seconds(2_764_800)));
+    // One that never ends.
+    assert_eq!(grant(&dialect, &[], r#"{"auth":{"client_token":"hvs.a","lease_duration":0}}"#).lifetime, None);
+    let denied = r#"{"errors":["permission denied"]}"#;
+    assert_eq!(dialect.call_means(403, &HeaderMap::new(), denied.as_bytes()), Some(Means::Expired));
+    assert_eq!(refused(&dialect, Stage::Refresh, 403, &[], denied).0, Outcome::Rejected);
+    assert_eq!(refused(&dialect, LOGIN, 403, &[], denied).0, Outcome::Forbidden);
+    let (outcome, error) = refused(&dialect, LOGIN, 400, &[], r#"{"errors":["invalid username or password"]}"#);
+    assert_eq!(outcome, Outcome::Rejected);
+    assert!(error.message().contains("(invalid username or password); check the username and the password"), "{error}");
+}
+
+#[test]
+fn a_preset_is_what_is_merged_into() {
+    let dialect =
+        compile(json!({"preset": "vault", "login": {"url": "/v1/auth/ldap/login/{username}"}, "meanings": []}));
+    assert!(shown(&dialect, LOGIN).starts_with("POST /v1/auth/ldap/login/shop\n"));
+    assert!(shown(&dialect, LOGIN).ends_with("{\"password\":\"p\\\"w:ö d\"}"));
+    // Arrays replace.
+    assert_eq!(dialect.call_means(403, &HeaderMap::new(), b""), Some(Means::Forbidden));
+    let dialect = compile(json!({"preset": "popup", "refresh": null, "logout": null,
+        "call": {"headers": {"Authorization": null, "X-Token": "{access_token}"}}}));
+    assert_eq!(dialect.renews_by(), None);
+    assert!(dialect.prepare(Stage::Logout, &Values::default(), &MOMENT).is_none());
+    assert_eq!(call_headers(&dialect), ["x-token: the-access-token"]);
+    let dialect = compile(json!({"file": "dialect.json"}));
+    assert!(shown(&dialect, LOGIN).starts_with("POST /api/token/\n"));
+    assert!(dialect.prepare(Stage::Logout, &Values::default(), &MOMENT).is_none());
+}

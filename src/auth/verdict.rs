@@ -1,0 +1,252 @@
+//! What the answer of an auth endpoint comes to: a pair, or who refused what and why.
+
+use super::answer::{Answer, Grant, date};
+use super::endpoint::Endpoint;
+use super::instants;
+use super::json::Document;
+use super::meaning::{self, Meaning, Means, Of};
+use super::message::ServerMessage;
+use super::render::Kept;
+use crate::error::{Error, Status};
+use crate::redact::scrub;
+use crate::sys::secret::Secret;
+use http::{HeaderMap, header};
+use std::time::Duration;
+
+/// An answer as it came.
+pub struct Reply<'a> {
+    pub status: u16,
+    pub headers: &'a HeaderMap,
+    pub body: &'a [u8],
+    /// Where an intermediary refused: who, and what to do.
+    pub intermediary: Option<&'a str>,
+    /// This machine's wall clock, in Unix milliseconds.
+    pub now: i64,
+}
+
+impl Reply<'_> {
+    pub fn retry_after(&self) -> Option<Duration> {
+        let text = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+        instants::retry_after(text, date(self.headers), self.now.div_euclid(1000))
+    }
+}
+
+/// How an auth endpoint said no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The credentials, or the refresh token: asking again with the same ones is no use.
+    Rejected,
+    /// R4: nothing that other tokens or credentials could mend.
+    Forbidden,
+    RateLimited,
+    /// What became of the request is unknown.
+    Unavailable,
+    /// An answer that holds no usable token.
+    Unusable,
+    /// Something in front of the API answered in its place: the API has most likely not seen the request.
+    Intercepted,
+}
+
+/// A no, and what to say about it.
+#[derive(Debug)]
+pub struct Refusal {
+    pub outcome: Outcome,
+    pub error: Error,
+}
+
+/// Who is asked what, and how it is told.
+pub struct Asked<'a> {
+    pub of: Of,
+    pub endpoint: &'a Endpoint,
+    pub meanings: &'a [Meaning],
+    /// What to check when it refuses the credentials.
+    pub credentials: &'a str,
+    /// What was sent and must not be shown.
+    pub known: &'a [&'a Secret],
+}
+
+/// What an endpoint's answer brought: values to keep, and a pair where one was looked for.
+pub enum Brought {
+    Kept(Kept),
+    Grant(Grant),
+}
+
+impl Asked<'_> {
+    /// Reads an answer. `wants_grant`: it has to hold a pair.
+    pub fn read(&self, reply: &Reply<'_>, wants_grant: bool) -> Result<Brought, Refusal> {
+        self.judge(reply, wants_grant).map_err(|Refusal { outcome, error }| Refusal {
+            outcome,
+            error: error.with_http_status(reply.status).with_retry_after(reply.retry_after()),
+        })
+    }
+
+    fn judge(&self, reply: &Reply<'_>, wants_grant: bool) -> Result<Brought, Refusal> {
+        let document = Document::new(reply.body);
+        let find = |meanings: &[Meaning]| meaning::find(meanings, self.of, reply.status, reply.headers, &document);
+        let stated = find(&self.endpoint.meanings).or_else(|| find(self.meanings));
+        let refuse = |means, is_stated| Err(self.refuse(reply, &document, means, is_stated));
+        match stated {
+            Some(Means::Accepted) => {}
+            Some(means) => return refuse(means, true),
+            None if self.endpoint.success.contains(reply.status) => {}
+            None => return refuse(meaning::default(self.of, reply.status).unwrap_or(Means::Unusable), false),
+        }
+        let answer = Answer { headers: reply.headers, document: &document, now: reply.now };
+        let kept = self.endpoint.keep.iter();
+        let kept: Kept = kept.filter_map(|(name, places)| Some((name.clone(), places.text(&answer)?))).collect();
+        if !wants_grant {
+            return Ok(Brought::Kept(kept));
+        }
+        self.endpoint.shape.grant(&answer, kept).map(Brought::Grant).map_err(|why| {
+            let words = ServerMessage::of(&document, self.known);
+            let Refusal { outcome, error } = self.unusable(reply, &words, why);
+            Refusal { outcome, error: error.with_server_code(words.code) }
+        })
+    }
+
+    fn refuse(&self, reply: &Reply<'_>, document: &Document<'_>, means: Means, is_stated: bool) -> Refusal {
+        if let (Some(why), false) = (reply.intermediary, is_stated) {
+            // R4: a 403 spends nothing, an intermediary's neither.
+            let outcome = if reply.status == 403 { Outcome::Forbidden } else { Outcome::Intercepted };
+            return self.refusal(reply, outcome, Status::TM_BAD_RESPONSE, &format!(": {why}"));
+        }
+        let words = ServerMessage::of(document, self.known);
+        let is_own = is_stated || self.is_own(reply, document);
+        let Refusal { outcome, error } = match means {
+            Means::Rejected | Means::Expired if !is_own => self.intercepted(reply),
+            Means::Rejected | Means::Expired => self.rejected(&words),
+            Means::Forbidden => Refusal {
+                outcome: Outcome::Forbidden,
+                error: forbidden(&self.endpoint.shown(), reply.status, &words, is_own),
+            },
+            Means::RateLimited => {
+                let rest = format!("{words}; wait before the next try");
+                self.refusal(reply, Outcome::RateLimited, Status::TM_RATE_LIMITED, &rest)
+            }
+            Means::Unavailable => {
+                let rest = format!("{words}; try again later");
+                self.refusal(reply, Outcome::Unavailable, Status::TM_SERVER_ERROR, &rest)
+            }
+            Means::Unusable | Means::Accepted => self.unusable(reply, &words, &self.reason(reply, is_stated)),
+        };
+        Refusal { outcome, error: error.with_server_code(words.code) }
+    }
+
+    /// Whether a refusal is the API's own. A gateway in front of it sends pages, or nothing at all, or asks for a login of its
+    /// own; it knows nothing of the credentials in the body.
+    fn is_own(&self, reply: &Reply<'_>, document: &Document<'_>) -> bool {
+        const PROXYS: [&str; 2] = ["proxy-authenticate", "x-squid-error"];
+        let schemes: Vec<String> = reply
+            .headers
+            .get_all(header::WWW_AUTHENTICATE)
+            .iter()
+            .filter_map(|value| Some(value.to_str().ok()?.split_whitespace().next()?.to_ascii_lowercase()))
+            .collect();
+        let is_tokens = schemes.iter().any(|scheme| matches!(scheme.as_str(), "bearer" | "dpop"));
+        if document.json().is_some() || is_tokens {
+            return true;
+        }
+        // What was asked with Authorization is answered by whoever read that.
+        if reply.status == 401 && self.endpoint.is_authorized() {
+            return true;
+        }
+        let is_proxys = PROXYS.iter().any(|name| reply.headers.contains_key(*name));
+        let text = document.text();
+        !text.is_empty() && !is_page(&text) && schemes.is_empty() && !is_proxys
+    }
+
+    fn rejected(&self, words: &ServerMessage) -> Refusal {
+        let message = match self.of {
+            Of::Login => format!("the login was refused{words}; check {}", self.credentials),
+            Of::Refresh => format!("the refresh token was refused{words}; log in again"),
+            Of::Logout | Of::Call => {
+                let shown = self.endpoint.shown();
+                let error = format!(
+                    "{shown} was refused{words}: the token was no longer valid there; the local and the stored ones are gone"
+                );
+                return Refusal { outcome: Outcome::Rejected, error: Error::new(Status::TM_UNAUTHORIZED, error) };
+            }
+        };
+        Refusal { outcome: Outcome::Rejected, error: Error::new(Status::TM_LOGIN_REJECTED, message) }
+    }
+
+    fn intercepted(&self, reply: &Reply<'_>) -> Refusal {
+        self.refusal(
+            reply,
+            Outcome::Intercepted,
+            Status::TM_BAD_RESPONSE,
+            " not in the API's own words: a gateway or a proxy in front of it wants a login of its own; the credentials were not judged. Ask whoever runs it to let this machine through, and check that the host is the API's address",
+        )
+    }
+
+    /// "POST /auth/login was answered 429…"
+    fn refusal(&self, reply: &Reply<'_>, outcome: Outcome, status: Status, rest: &str) -> Refusal {
+        let message = format!("{} was answered {}{rest}", self.endpoint.shown(), reply.status);
+        Refusal { outcome, error: Error::new(status, message) }
+    }
+
+    fn unusable(&self, reply: &Reply<'_>, words: &ServerMessage, why: &str) -> Refusal {
+        let what = if self.of == Of::Logout { "" } else { " without a usable token" };
+        let (outcome, next) = match reply.status {
+            407 => (Outcome::Intercepted, ""),
+            300..400 => (Outcome::Unusable, ""),
+            _ => (Outcome::Unusable, "; check that the host is the API's address"),
+        };
+        self.refusal(reply, outcome, Status::TM_BAD_RESPONSE, &format!("{words}{what}: {why}{next}"))
+    }
+
+    fn reason(&self, reply: &Reply<'_>, is_stated: bool) -> String {
+        match reply.status {
+            300..400 => {
+                let to = location(reply.headers, self.known).unwrap_or_else(|| "another address".to_owned());
+                format!(
+                    "it is a redirect to {to}, and {} follows none, so that credentials go nowhere else; if that is the API's address, set the host or the option auth to it",
+                    self.of.name()
+                )
+            }
+            407 => "a proxy wants a username and a password; check the option proxy".to_owned(),
+            200..300 if is_stated => "it says that it did not succeed".to_owned(),
+            _ => "it is no answer that this endpoint gives".to_owned(),
+        }
+    }
+}
+
+/// Whether a text is HTML.
+fn is_page(text: &str) -> bool {
+    const LOOKED_AT: usize = 2048;
+    let head = text[..text.floor_char_boundary(LOOKED_AT)].to_ascii_lowercase();
+    ["<!doctype html", "<html", "<head", "<body", "<title", "<h1", "<center"].iter().any(|tag| head.contains(tag))
+}
+
+/// Where a redirect leads, without what its query may hold.
+fn location(headers: &HeaderMap, known: &[&Secret]) -> Option<String> {
+    let text = headers.get(header::LOCATION)?.to_str().ok()?;
+    let text = text.split(['?', '#']).next()?;
+    let shown = match text.split_once("//") {
+        None => text.to_owned(),
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            // Without user-info.
+            format!("{scheme}//{}{path}", authority.rsplit('@').next().unwrap_or_default())
+        }
+    };
+    // Segment by segment: a whole path looks like a token.
+    let shown = shown.split('/').map(|segment| scrub(segment, known)).collect::<Vec<_>>().join("/");
+    Some(shown).filter(|shown| !shown.is_empty())
+}
+
+/// R4's message, for auth endpoints and API calls alike: what a 403 is, where its code says so, else what it may be.
+pub fn forbidden(what: &str, status: u16, words: &ServerMessage, is_own: bool) -> Error {
+    let code = words.code.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let parts: Vec<&str> = code.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    let names_address = parts.contains(&"ip")
+        || ["whitelist", "allowlist", "ipnot", "ipaddress"].iter().any(|mark| code.contains(mark));
+    let why = if names_address {
+        "this machine's IP address is not on the account's IP whitelist, and only the account's administrator can add it"
+    } else if !is_own {
+        "it is not in the API's own words: a firewall, a gateway or a proxy in front of it may have refused, or the account's IP whitelist, which only its administrator can change"
+    } else {
+        "the account may lack the permission, or this machine's IP address may not be on the account's IP whitelist; only the account's administrator can change either"
+    };
+    Error::new(Status::TM_FORBIDDEN, format!("{what} was answered {status}{words}; {why}"))
+}
