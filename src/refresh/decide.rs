@@ -174,7 +174,7 @@ impl From<Refusal> for Error {
             .with_retry_after(Some(left)),
             Refusal::LoginsPaused(left, cause) => {
                 let status = Status::from_number(cause.status).unwrap_or(Status::TM_BAD_RESPONSE);
-                paused(Error::new(status, cause.message), left)
+                paused(Error::new(status, cause.message).with_http_status(cause.http_status), left)
             }
             Refusal::Unreached(left, cause) => paused(cause, left),
         }

@@ -129,7 +129,11 @@ impl RefreshTransaction<'_> {
     pub(super) fn pause_logins(&self, store: &dyn TokenStore, claim: &Claim, error: Error) -> Error {
         self.credentials.end_lift();
         let fingerprint = self.credentials.fingerprint(&self.client.client_id, store.fingerprint_key());
-        let cause = PauseCause { status: error.status() as i32, message: error.message().to_owned() };
+        let cause = PauseCause {
+            status: error.status() as i32,
+            http_status: error.http_status(),
+            message: error.message().to_owned(),
+        };
         let fraction = random_fraction();
         let mut wait = Duration::ZERO;
         self.best_effort(store, &mut |record, now| {

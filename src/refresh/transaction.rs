@@ -299,11 +299,17 @@ impl RefreshTransaction<'_> {
                 self.client.stats.renewals_failed.add_one();
                 self.pause_logins(store, claim, error)
             }
-            AuthOutcome::NoAnswer(error) if !is_callers_end(&error) => {
+            // A caller that has no time left says nothing of the server: the next one tries.
+            AuthOutcome::NoAnswer(error) | AuthOutcome::Unsent(error) if is_callers_end(&error) => {
+                self.client.stats.renewals_failed.add_one();
+                self.release(store, claim, Spending::Nothing);
+                error
+            }
+            AuthOutcome::NoAnswer(error) => {
                 self.client.stats.renewals_failed.add_one();
                 self.pause_logins(store, claim, error)
             }
-            AuthOutcome::NoAnswer(error) | AuthOutcome::Unsent(error) => {
+            AuthOutcome::Unsent(error) => {
                 self.client.stats.renewals_failed.add_one();
                 self.release(store, claim, Spending::Nothing);
                 self.client.note_unreached(&error);

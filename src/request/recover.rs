@@ -78,10 +78,11 @@ pub fn recover(context: &Context, refused: &Arc<Pair>, budget: &Budget) -> Resul
         may_refresh: budget.refresh.get(),
         may_login: budget.login.get(),
     });
+    // Only the first 401 of a call: afterwards something has been spent.
+    budget.repeat.set(false);
     match step {
         Step::Return => Ok(None),
         Step::Repeat => {
-            budget.repeat.set(false);
             call.sleep(REPEAT_AFTER)?;
             Ok(Some(Arc::clone(refused)))
         }

@@ -60,6 +60,7 @@ fn f1_where_nobody_says_only_a_401_tells() {
         assert_eq!(status(&manager), 200);
     }
     assert_counters(&api, [("logins", 1), ("refresh_arrivals", 0)]);
+    age(&manager);
     api.control(json!({"revoke": {"what": "access"}}));
     assert_eq!(status(&manager), 200);
     assert_counters(&api, [("logins", 1), ("refreshes", 1), ("api_401", 1)]);

@@ -197,6 +197,7 @@ fn t5_a_new_pair_that_could_not_be_stored_is_private() {
         call(&manager).expect("a pair");
         assert!(is_private(&manager));
         assert_eq!(status(&manager), 200);
+        age(&manager);
         // Whoever else shares the store finds a spent token and a claim, waits for its lease, and logs in.
         api.control(json!({"revoke": {"what": "access"}}));
         let other = manager_on(&api, &shelf, json!({}));

@@ -330,6 +330,7 @@ fn p_without_credentials_a_stored_pair_serves_whoever_stored_it() {
     assert_eq!(status(&nameless), 200);
     // And the other way round: what it is given there serves the named one.
     nameless.refresh().expect("a refresh");
+    age(&named);
     api.control(json!({"revoke": {"what": "access"}}));
     assert_eq!(status(&named), 200);
     assert_counters(&api, [("logins", 1)]);

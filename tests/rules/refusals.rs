@@ -24,9 +24,12 @@ fn r4_a_403_from_the_login_names_the_whitelist() {
     let manager = manager(&api, json!({}));
     assert_names_the_whitelist(&get(&manager, PRODUCTS).expect_err("a refusal"));
     assert_counters(&api, [("login_arrivals", 1), ("api_arrivals", 0)]);
-    // It is no refusal of the credentials: once the administrator has acted, it works.
+    // It is no refusal of the credentials, but the login is not sent again at once: once the administrator has acted, it
+    // works after the pause.
+    assert_names_the_whitelist(&get(&manager, PRODUCTS).expect_err("a pause"));
+    assert_counters(&api, [("login_arrivals", 1), ("api_arrivals", 0)]);
     api.control(json!({"whitelist": null}));
-    assert_eq!(status(&manager), 200);
+    until("the pause is over", || get(&manager, PRODUCTS).is_ok_and(|answer| answer.status == 200));
 }
 
 #[test]
@@ -157,6 +160,7 @@ fn r5_a_call_logs_in_with_the_credentials_that_it_began_with() {
     let api = start(json!({}));
     let manager = manager(&api, json!({}));
     manager.token().expect("a login");
+    age(&manager);
     api.control(json!({"faults": [
         {"route": "GET /api/v1/products", "status": 401, "delay_after_ms": 600},
         {"route": "POST /auth/refresh", "status": 401}

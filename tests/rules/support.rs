@@ -105,6 +105,14 @@ pub fn listen(manager: &Manager) -> Arc<Mutex<Vec<(Level, String)>>> {
     lines
 }
 
+/// Waits until the token that is held is so old that a 401 says something of it: a new one is sent twice (R1).
+pub fn age(manager: &Manager) {
+    const NEW: Duration = Duration::from_secs(2);
+    let (held, since) = (held(manager), Instant::now());
+    until("the token is 2 s old", || since.elapsed() >= NEW);
+    assert_eq!(self::held(manager).access, held.access, "it is another by now");
+}
+
 #[track_caller]
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;

@@ -218,7 +218,8 @@ fn a_429_stops_refreshes_and_logins_but_no_adoption() {
 #[test]
 fn r5_what_pauses_logins_stops_nothing_else() {
     let (left, why) = (Duration::from_secs(2), Error::new(Status::TM_NETWORK, "no route"));
-    let cause = PauseCause { status: Status::TM_SERVER_ERROR as i32, message: "answered 503".to_owned() };
+    let cause =
+        PauseCause { status: Status::TM_SERVER_ERROR as i32, http_status: 503, message: "answered 503".to_owned() };
     let login = |record: Record| Case { need: TokenNeed::Usable, ..Case::of(record) };
     let refused = || Some((left, None));
     let answered = || Some((left, Some(cause.clone())));

@@ -116,6 +116,9 @@ pub struct Suspension {
 pub struct PauseCause {
     /// The number of the [`Status`](crate::error::Status) that the login ended with.
     pub status: i32,
+    /// The HTTP status of the answer; 0: there was none.
+    #[serde(default)]
+    pub http_status: u16,
     /// Its message, which holds no secret.
     pub message: String,
 }

@@ -38,7 +38,7 @@ fn full() -> Record {
     let mut record = Record { host: Some("example.org".to_owned()), ..Record::default() };
     record.put("shop", &pair);
     record.suspend("mark", NOW);
-    let cause = PauseCause { status: 10, message: "answered 503".to_owned() };
+    let cause = PauseCause { status: 10, http_status: 503, message: "answered 503".to_owned() };
     record.pause_logins("other", cause, None, 0.5, NOW);
     record.rate_limit(Some(std::time::Duration::from_secs(9)), 0.5, NOW);
     record.user = Some(Fingerprint::of_user("shop", "us\"er"));

@@ -505,7 +505,11 @@ fn r5_a_429_without_a_time_doubles_until_a_pair_comes() {
         now += wait as i64 * 1000;
         assert_eq!(record.rate_limited_for(now), None);
     }
-    assert_eq!(record.rate_limit(Some(Duration::from_secs(7)), 0.5, now), Duration::from_secs(7), "its own time counts");
+    assert_eq!(
+        record.rate_limit(Some(Duration::from_secs(7)), 0.5, now),
+        Duration::from_secs(7),
+        "its own time counts"
+    );
     record.put(CLIENT, &pair("b", 1, 1));
     assert_eq!(record.rate_limit_fails, 0);
 }
@@ -513,7 +517,7 @@ fn r5_a_429_without_a_time_doubles_until_a_pair_comes() {
 #[test]
 fn r5_an_answer_without_a_token_pauses_logins_with_these_credentials() {
     let mut record = record_with("a");
-    let cause = |status| PauseCause { status, message: format!("it was {status}") };
+    let cause = |status| PauseCause { status, http_status: 503, message: format!("it was {status}") };
     let mut now = NOW;
     for wait in [1, 2, 4, 8, 16, 32, 60, 60] {
         assert_eq!(record.pause_logins("these", cause(10), None, 0.5, now), Duration::from_secs(wait));
