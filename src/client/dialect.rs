@@ -13,7 +13,6 @@ use crate::sys::secret::{Secret, random};
 use crate::token::pair::{CallCredentials, Pair};
 use arc_swap::ArcSwapOption;
 use http::{HeaderMap, HeaderValue};
-use serde_json::Value;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use url::Url;
@@ -23,7 +22,7 @@ use zeroize::Zeroizing;
 pub fn compile(options: &Options) -> Result<Arc<Dialect>> {
     static USUAL: OnceLock<Arc<Dialect>> = OnceLock::new();
     let has_params = options.auth_params.0.as_object().is_some_and(|map| !map.is_empty());
-    let is_usual = options.auth.0 == Value::from("popup") && !has_params;
+    let is_usual = options.auth.0 == "popup" && !has_params;
     if let (true, Some(usual)) = (is_usual, USUAL.get()) {
         return Ok(Arc::clone(usual));
     }

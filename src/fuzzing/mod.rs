@@ -2,19 +2,20 @@
 
 mod histories;
 
-use crate::auth::outcome::AuthOutcome;
-use crate::auth::popup;
-use crate::auth::popup::{AuthAnswer, Endpoint, ServerMessage};
+use crate::auth::{
+    Brought, Dialect, Environment, Moment, Reply, ServerMessage, Source, Stage, Values, http_date, retry_after,
+};
 use crate::client::options::Options;
-use crate::http::date;
 use crate::http::origin::Origins;
 use crate::redact::scrub;
 use crate::request::options::RequestOptions;
-use crate::sys::clock::Tick;
 use crate::sys::secret::Secret;
 use crate::token::jwt;
 use crate::token::record::{Claim, Holding, Record, Spending};
 use crate::{http, store};
+use ::http::{HeaderMap, HeaderValue, header};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Takes bytes, whatever they are, and does not panic.
@@ -24,6 +25,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("answers", answers),
     ("dates", dates),
+    ("dialects", dialects),
     ("encodings", http::fuzzing::decode),
     ("histories", histories::play),
     ("jwts", jwts),
@@ -64,34 +66,61 @@ fn urls(data: &[u8]) {
     }
 }
 
-/// The first byte picks the call and its status, the second what the headers say.
+/// The first byte picks the preset and the endpoint, the second the status. What an answer comes to holds no secret.
 fn answers(data: &[u8]) {
+    const PRESETS: [&str; 5] = ["popup", "simplejwt", "dj-rest-auth", "directus", "vault"];
     let [first, second, body @ ..] = data else { return };
     let status = match first % 4 {
         0 | 1 => 200,
-        _ => 100 + u16::from(*first) * 2,
+        _ => 100 + u16::from(*second) * 2,
     };
-    let date = (second % 3 > 0).then_some(1_700_000_000);
-    let retry_after = (second % 5 == 0).then(|| Duration::from_secs(u64::from(*second)));
-    let answer = AuthAnswer { status, body, date, retry_after, intermediary: None, arrived: Tick(0) };
+    let Some(dialect) = compiled(&PRESETS[usize::from(*first) % PRESETS.len()].into()) else { return };
     let secret = Secret::new("hunter2hunter2");
-    for endpoint in [Endpoint::Login, Endpoint::Refresh, Endpoint::Logout] {
-        match popup::read(endpoint, &answer, &secret.iter().collect::<Vec<_>>(), 1_700_000_000_000) {
-            AuthOutcome::Granted(grant) => {
-                assert!((200..300).contains(&status) && !grant.access.as_str().is_empty());
-            }
-            other => {
-                let error = other.into_error().expect("nothing was granted");
-                assert!(!error.message().contains("hunter2hunter2"), "{error}");
-            }
+    let headers = HeaderMap::from_iter([(header::DATE, HeaderValue::from_static("Tue, 14 Nov 2023 22:13:20 GMT"))]);
+    let reply = Reply { status, headers: &headers, body, intermediary: None, now: 1_700_000_000_000 };
+    for stage in [Stage::Login(0), Stage::Refresh, Stage::Logout] {
+        match dialect.read(stage, &Values::default(), &reply, &secret.iter().collect::<Vec<_>>()) {
+            Ok(Brought::Grant(grant)) => assert!(!grant.access.as_str().is_empty()),
+            Ok(Brought::Kept(_)) => {}
+            Err(refusal) => assert!(!refusal.error.message().contains("hunter2hunter2"), "{}", refusal.error),
         }
     }
 }
 
+/// Any JSON as a dialect: what is taken makes requests that go where the dialect says, what is not tells no value.
+fn dialects(data: &[u8]) {
+    let Ok(option) = serde_json::from_slice::<Value>(data) else { return };
+    let Some(dialect) = compiled(&option) else { return };
+    let secret = Secret::new("hunter2hunter2");
+    let values = Values {
+        username: Some("demo"),
+        password: secret.as_ref(),
+        access_token: secret.as_ref(),
+        refresh_token: secret.as_ref(),
+        base: Some("https://api.example.com"),
+        ..Values::default()
+    };
+    let moment = Moment { now: 1_700_000_000, random: [7; 32] };
+    for stage in [Stage::Login(0), Stage::Refresh, Stage::Logout] {
+        match dialect.prepare(stage, &values, &moment) {
+            None => {}
+            Some(Ok(prepared)) => assert!(!prepared.shown.contains("hunter2hunter2"), "{}", prepared.shown),
+            Some(Err(error)) => assert!(!error.message().contains("hunter2hunter2"), "{error}"),
+        }
+    }
+    drop(dialect.fill_call(&values, &moment));
+}
+
+fn compiled(option: &Value) -> Option<Dialect> {
+    let params = BTreeMap::new();
+    let read = |_: Source<'_>| Err("is not there".to_owned());
+    Dialect::compile(option, &Environment { params: &params, read: &read, allow_insecure: false }).ok()
+}
+
 fn dates(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let _ = date::http_date(&text);
-    let _ = date::retry_after(&text, None, 1_700_000_000);
+    let _ = http_date(&text);
+    let _ = retry_after(&text, None, 1_700_000_000);
 }
 
 fn records(data: &[u8]) {

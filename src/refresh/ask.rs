@@ -53,7 +53,7 @@ impl RefreshTransaction<'_> {
                 for (name, value) in pair.iter().flat_map(|pair| &pair.kept) {
                     grant.kept.entry(name.clone()).or_insert_with(|| value.clone());
                 }
-                AuthOutcome::Granted(grant, arrived)
+                AuthOutcome::Granted(Box::new(grant), arrived)
             }
             Ok((Brought::Kept(_), _)) => AuthOutcome::NoToken(no_token()),
             Err(outcome) => outcome,
@@ -72,7 +72,7 @@ impl RefreshTransaction<'_> {
                 Ok((Brought::Grant(mut grant), arrived)) => {
                     kept.append(&mut grant.kept);
                     grant.kept = kept;
-                    return AuthOutcome::Granted(grant, arrived);
+                    return AuthOutcome::Granted(Box::new(grant), arrived);
                 }
                 Err(outcome) => return outcome,
             }

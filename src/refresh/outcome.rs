@@ -8,7 +8,7 @@ use crate::sys::clock::Tick;
 #[derive(Debug)]
 pub enum AuthOutcome {
     /// A pair, and when the answer came.
-    Granted(Grant, Tick),
+    Granted(Box<Grant>, Tick),
     /// The credentials, or the refresh token: asking again with the same ones is no use.
     Rejected(Error),
     /// R4: nothing that a token could mend.

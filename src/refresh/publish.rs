@@ -22,11 +22,12 @@ impl RefreshTransaction<'_> {
         &self,
         target: Target<'_>,
         holding: &Holding,
-        (grant, arrived): (Grant, Tick),
+        (grant, arrived): (Box<Grant>, Tick),
         lineage: Lineage,
         spent: Option<&RefreshToken>,
     ) -> Stepped {
         let Target { store, is_local } = target;
+        let grant = *grant;
         let kept = spent.filter(|_| grant.refresh.is_none());
         let refresh_expires_at =
             grant.refresh_lifetime.map(|left| unix_seconds().saturating_add_unsigned(left.as_secs()));

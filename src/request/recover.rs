@@ -61,6 +61,8 @@ pub fn decide(view: View) -> Step {
 pub fn recover(context: &Context, refused: &Arc<Pair>, budget: &Budget) -> Result<Option<Arc<Pair>>> {
     let Context { client, call, .. } = context;
     let need = TokenNeed::Other(Arc::clone(refused));
+    // Only after the first 401 of a call.
+    let may_repeat = budget.repeat.replace(false);
     if !context.was_logged_out()
         && let Some(current) = current_if(client, &need)
     {
@@ -71,15 +73,13 @@ pub fn recover(context: &Context, refused: &Arc<Pair>, budget: &Budget) -> Resul
     let was_given_up = refused.is_given_up();
     let step = decide(View {
         stage: refused.unproven_stage(now),
-        may_be_too_new: budget.repeat.get() && refused.age(now) < TOO_NEW && !refused.is_rejected(),
+        may_be_too_new: may_repeat && refused.age(now) < TOO_NEW && !refused.is_rejected(),
         was_given_up,
         is_paused: !client.recovery.is_over(now) || !client.contention.is_over(now),
         is_logged_out: context.was_logged_out(),
         may_refresh: budget.refresh.get(),
         may_login: budget.login.get(),
     });
-    // Only the first 401 of a call: afterwards something has been spent.
-    budget.repeat.set(false);
     match step {
         Step::Return => Ok(None),
         Step::Repeat => {
