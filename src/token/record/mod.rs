@@ -475,7 +475,8 @@ impl Record {
 fn pause(retry_after: Option<Duration>, fails: u32, fraction: f64) -> Duration {
     match retry_after.filter(|wait| !wait.is_zero()) {
         Some(wait) => wait.min(LONGEST_RETRY_AFTER),
-        None => PASSING.jittered(fails, fraction),
+        // Never shorter: what is told as the time left is the time that is waited.
+        None => PASSING.wait(fails).mul_f64(1.0 + 0.25 * fraction),
     }
 }
 

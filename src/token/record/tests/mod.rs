@@ -501,7 +501,7 @@ fn r5_a_429_without_a_time_doubles_until_a_pair_comes() {
     let mut record = record_with("a");
     let mut now = NOW;
     for wait in [1, 2, 4, 8, 16, 32, 60, 60] {
-        assert_eq!(record.rate_limit(None, 0.5, now), Duration::from_secs(wait));
+        assert_eq!(record.rate_limit(None, 0.0, now), Duration::from_secs(wait));
         now += wait as i64 * 1000;
         assert_eq!(record.rate_limited_for(now), None);
     }
@@ -520,7 +520,7 @@ fn r5_an_answer_without_a_token_pauses_logins_with_these_credentials() {
     let cause = |status| PauseCause { status, http_status: 503, message: format!("it was {status}") };
     let mut now = NOW;
     for wait in [1, 2, 4, 8, 16, 32, 60, 60] {
-        assert_eq!(record.pause_logins("these", cause(10), None, 0.5, now), Duration::from_secs(wait));
+        assert_eq!(record.pause_logins("these", cause(10), None, 0.0, now), Duration::from_secs(wait));
         assert_eq!(record.suspended_for("these", now), Some((Duration::from_secs(wait), Some(&cause(10)))));
         assert_eq!(record.suspended_for("others", now), None);
         now += wait as i64 * 1000;
@@ -530,7 +530,7 @@ fn r5_an_answer_without_a_token_pauses_logins_with_these_credentials() {
     // Refused credentials are another row of failures.
     assert_eq!(record.suspend("these", now), Duration::from_secs(2));
     assert_eq!(record.suspended_for("these", now), Some((Duration::from_secs(2), None)));
-    assert_eq!(record.pause_logins("these", cause(10), None, 0.0, now), Duration::from_millis(750));
+    assert_eq!(record.pause_logins("these", cause(10), None, 1.0, now), Duration::from_millis(1250));
     record.lift("these");
     assert_eq!(record.suspended_for("these", now), None);
 }
