@@ -3,14 +3,14 @@
 use super::body::Json;
 use super::endpoint::Setting;
 use super::key::{Algorithm, Key};
-use super::member::Member;
+use super::member::{Member, merge};
 use super::render::{Request, json_string};
 use super::template::{Name, Scope, Template};
 use crate::error::Result;
 use crate::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 #[derive(Clone, Debug)]
@@ -41,21 +41,17 @@ impl Assertion {
             Some(name) => name.one_of(&Algorithm::NAMES)?,
             None => return Err(member.refuse("has no alg; it takes RS256, PS256, ES256, EdDSA or HS256")),
         };
-        let key = Key::read(algorithm, key).map_err(|why| {
-            let at = member.get("key").unwrap_or_else(|| member.clone());
-            at.refuse(&why)
-        })?;
-        let mut header = json!({"alg": algorithm.name(), "typ": "JWT"});
+        let key = match Key::read(algorithm, key) {
+            Ok(key) => key,
+            Err(why) => return Err(member.get("key").as_ref().unwrap_or(member).refuse(&why)),
+        };
+        let mut header = Value::Null;
+        header["alg"] = algorithm.name().into();
+        header["typ"] = "JWT".into();
         if let Some(id) = key.id() {
             header["kid"] = id.into();
         }
         let claims = Value::Object(serde_json::Map::new());
-        let given = |name| member.value.get(name).filter(|value| !value.is_null());
-        for name in ["header", "claims"] {
-            if given(name).is_some_and(|value| !value.is_object()) {
-                return Err(member.get(name).unwrap_or_else(|| member.clone()).takes("an object"));
-            }
-        }
         let lifetime = match member.get("lifetime_seconds") {
             None => 300,
             Some(seconds) => seconds.seconds(LONGEST)?.cast_signed(),
@@ -120,8 +116,11 @@ impl Assertion {
 
 /// What is given of the header or the claims, over what they begin from; null leaves one out.
 fn part(member: &Member<'_>, name: &str, mut begin: Value, setting: &Setting<'_>) -> Result<Json> {
-    if let Some(given) = member.value.get(name).filter(|value| value.is_object()) {
-        super::member::merge(&mut begin, given);
+    if let Some(given) = member.get(name) {
+        if !given.value.is_object() {
+            return Err(given.takes("an object"));
+        }
+        merge(&mut begin, given.value);
     }
-    Json::parse(&Member::new(format!("{}.{name}", member.path), &begin), false, setting)
+    Json::parse(&member.at(name, &begin), false, setting)
 }

@@ -107,8 +107,7 @@ impl Json {
             Value::Object(map) => Json::Object(
                 map.iter()
                     .map(|(name, value)| {
-                        let below = Member::new(format!("{}.{}", member.path, crate::scrub::scrub(name, &[])), value);
-                        Ok((name.clone(), Json::parse(&below, is_sensitive(name), setting)?))
+                        Ok((name.clone(), Json::parse(&member.at(name, value), is_sensitive(name), setting)?))
                     })
                     .collect::<Result<_>>()?,
             ),

@@ -96,7 +96,7 @@ impl Endpoint {
             basic: basic(member.get("basic"), setting)?.map(Box::new),
             basic_as_form: setting.basic_as_form,
             body: Body::parse(member, setting)?,
-            shape: Shape::parse(&Member::new(format!("{}.answer", member.path), &merged))?,
+            shape: Shape::parse(&member.at("answer", &merged))?,
             success: match member.get("success") {
                 Some(success) => Statuses::parse(&success)?,
                 None => Statuses::success(),
