@@ -45,10 +45,14 @@ pub fn fields(member: Option<Member<'_>>, setting: &Setting<'_>) -> Result<Vec<(
 
 /// What is written into a dialect where secrets stand is one.
 pub fn note_literals(is_secret: bool, template: &Template, literals: &RefCell<Vec<Secret>>) {
-    if is_secret {
-        for text in template.literals() {
-            literals.borrow_mut().extend(text.as_str().split_whitespace().filter_map(Secret::new));
-        }
+    if !is_secret {
+        return;
+    }
+    let mut literals = literals.borrow_mut();
+    for text in template.literals() {
+        literals.push(text.clone());
+        // `Bearer …`: the word before it is none.
+        literals.extend(text.as_str().split_whitespace().skip(1).filter_map(Secret::new));
     }
 }
 
