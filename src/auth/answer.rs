@@ -4,14 +4,13 @@ use super::instants;
 use super::json::Document;
 use super::meaning::is_pointer;
 use super::member::{Member, scalar};
-use super::render::Kept;
+use super::named::Named;
 use crate::error::Result;
 use crate::jwt;
 use crate::secret::Secret;
 use http::{HeaderMap, HeaderName, header};
 use serde_json::Value;
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 pub const MEMBERS: [&str; 12] = [
     "access_token",
@@ -87,7 +86,7 @@ pub struct Grant {
     pub lifetime: Option<Duration>,
     pub refresh_lifetime: Option<Duration>,
     /// Values for templates; those that were kept before and are not among them stay.
-    pub kept: Kept,
+    pub kept: Named,
 }
 
 impl Places {
@@ -106,7 +105,7 @@ impl Places {
     /// What is there, as text; a number, true or false too.
     pub fn text(&self, answer: &Answer<'_>) -> Option<Secret> {
         self.find(answer, |value| {
-            let text = Zeroizing::new(scalar(value)?);
+            let text = scalar(value)?;
             Secret::new(text.trim()).filter(|secret| !secret.as_bytes().is_empty())
         })
     }
@@ -144,7 +143,7 @@ impl Place {
                 let pairs = cookies(answer.headers).into_iter().map(|(name, value)| format!("{name}={value}"));
                 pairs.collect::<Vec<_>>().join("; ")
             }
-            Place::Text => answer.document.text().to_string(),
+            Place::Text => answer.document.text(),
         };
         Some(Value::String(text))
     }
@@ -210,7 +209,7 @@ impl Shape {
     }
 
     /// The pair in an answer; else why there is none that could be used.
-    pub fn grant(&self, answer: &Answer<'_>, kept: Kept) -> std::result::Result<Grant, &'static str> {
+    pub fn grant(&self, answer: &Answer<'_>, kept: Named) -> std::result::Result<Grant, &'static str> {
         let token = |places: &Places| match places.find(answer, token) {
             Some(token) => token.map(Some),
             None if places.find(answer, |value| (!value.is_null() && !value.is_string()).then_some(())).is_some() => {

@@ -11,7 +11,6 @@ use crate::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 #[derive(Clone, Debug)]
 pub struct Assertion {
@@ -89,18 +88,18 @@ impl Assertion {
 
     /// The signed JWT for a request to `audience`.
     pub fn sign(&self, audience: &str, request: &Request<'_>) -> Result<Secret> {
-        let mut header = Zeroizing::new(String::new());
+        let mut header = String::new();
         self.header.render(request, &mut header)?;
-        let mut claims = Zeroizing::new(String::new());
+        let mut claims = String::new();
         self.claims.render(request, &mut claims)?;
         for name in &self.filled {
             let now = request.moment.now;
             let value = match *name {
-                "iss" | "sub" => json_string(&request.render(&self.issuer)?).to_string(),
-                "aud" => json_string(audience).to_string(),
+                "iss" | "sub" => json_string(&request.render(&self.issuer)?),
+                "aud" => json_string(audience),
                 "iat" => now.to_string(),
                 "exp" => now.saturating_add(self.lifetime).to_string(),
-                _ => json_string(&request.moment.jti()).to_string(),
+                _ => json_string(&request.moment.jti()),
             };
             let separator = if claims.len() > 2 { "," } else { "" };
             claims.pop();
@@ -109,7 +108,7 @@ impl Assertion {
         let signed =
             format!("{}.{}", URL_SAFE_NO_PAD.encode(header.as_bytes()), URL_SAFE_NO_PAD.encode(claims.as_bytes()));
         let signature = self.key.sign(self.algorithm, signed.as_bytes())?;
-        let token = Zeroizing::new(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)));
+        let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
         Secret::new(&token).ok_or_else(|| super::render::missing(&Name::Assertion))
     }
 }

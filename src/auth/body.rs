@@ -77,7 +77,7 @@ impl Body {
     }
 
     pub fn render(&self, request: &Request<'_>) -> Result<Zeroizing<Vec<u8>>> {
-        let mut out = Zeroizing::new(String::new());
+        let mut out = String::new();
         match self {
             Body::None => {}
             Body::Json(json) => json.render(request, &mut out)?,
@@ -93,7 +93,7 @@ impl Body {
                 }
             }
         }
-        Ok(Zeroizing::new(std::mem::take(&mut *out).into_bytes()))
+        Ok(Zeroizing::new(out.into_bytes()))
     }
 }
 

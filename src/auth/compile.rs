@@ -14,7 +14,6 @@ use super::template::{Name, Scope, Template, Where};
 use crate::error::{Error, Result, Status};
 use serde_json::Value;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 
 /// The members that every dialect may have.
 pub const MEMBERS: [&str; 8] = ["preset", "login", "refresh", "logout", "answer", "call", "meanings", "assertion"];
@@ -129,7 +128,7 @@ impl Compiler<'_> {
         let mut scope = Scope {
             place: Where::Login,
             params: environment.params,
-            kept: BTreeSet::new(),
+            kept: Vec::new(),
             client_id: None,
             has_assertion: option.get("assertion").is_some(),
             has_issuer: *is_oauth2 && option.get("issuer").is_some(),
@@ -197,7 +196,7 @@ impl Compiler<'_> {
         let (issuer, initial_refresh_token, dpop) =
             made.map_or((None, None, false), |made| (made.issuer, made.initial_refresh_token, made.dpop));
         let mut secrets = literals.take();
-        secrets.extend(environment.params.values().cloned());
+        secrets.extend(environment.params.iter().map(|(_, value)| value.clone()));
         secrets.extend(initial_refresh_token.clone());
         secrets.extend(assertion.as_ref().and_then(Assertion::secret).cloned());
         Ok(Dialect {

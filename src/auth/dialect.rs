@@ -5,15 +5,16 @@ use super::call::Call;
 use super::compile::compile;
 use super::endpoint::{Endpoint, Prepared};
 use super::meaning::{self, Meaning, Means, Of};
-use super::render::{Kept, Moment, Values, missing};
+use super::named::Named;
+use super::render::{Moment, Values, missing};
 use super::source::Read;
 use super::template::Name;
 use super::verdict::{Asked, Brought, Refusal, Reply};
 use crate::error::{Result, Status};
 use crate::secret::Secret;
+use crate::sys::wiping::SecretWork;
 use http::HeaderMap;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// Which of an API's endpoints for tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub enum RenewsBy {
 
 /// What a dialect is compiled with.
 pub struct Environment<'a> {
-    pub params: &'a BTreeMap<String, Secret>,
+    pub params: &'a Named,
     pub read: Read<'a>,
     pub allow_insecure: bool,
 }
@@ -66,6 +67,7 @@ pub struct Dialect {
 impl Dialect {
     /// Compiles the option `auth`.
     pub fn compile(auth: &Value, environment: &Environment<'_>) -> Result<Dialect> {
+        let _work = SecretWork::begin();
         compile(auth, environment)
     }
 
@@ -105,6 +107,7 @@ impl Dialect {
 
     /// A request, ready to be sent; `None`: the dialect has no such endpoint.
     pub fn prepare(&self, stage: Stage, values: &Values<'_>, moment: &Moment) -> Option<Result<Prepared>> {
+        let _work = SecretWork::begin();
         Some(self.endpoint(stage, values)?.prepare(values, moment, self.assertion.as_ref()))
     }
 
@@ -116,13 +119,14 @@ impl Dialect {
         reply: &Reply<'_>,
         known: &[&Secret],
     ) -> std::result::Result<Brought, Refusal> {
+        let _work = SecretWork::begin();
         let (of, wants_grant) = match stage {
             Stage::Login(step) => (Of::Login, step + 1 == self.login.len()),
             Stage::Refresh => (Of::Refresh, true),
             Stage::Logout => (Of::Logout, false),
         };
         let Some(endpoint) = self.endpoint(stage, values) else {
-            return Ok(Brought::Kept(Kept::new()));
+            return Ok(Brought::Kept(Named::default()));
         };
         let known: Vec<&Secret> = known.iter().copied().chain(&self.secrets).collect();
         let asked = Asked { of, endpoint, meanings: &self.meanings, credentials: self.credentials, known: &known };
@@ -144,6 +148,7 @@ impl Dialect {
 
     /// Checks what can be known before the first request: `values` are the credentials.
     pub fn check(&self, values: &Values<'_>) -> Result<()> {
+        let _work = SecretWork::begin();
         let token = Secret::new("token");
         let values = Values { access_token: token.as_ref(), refresh_token: token.as_ref(), path: Some("/"), ..*values };
         let moment = Moment { now: 0, random: [0; 32] };
@@ -165,6 +170,7 @@ impl Dialect {
 
     /// A call's headers and query with a token.
     pub fn fill_call(&self, values: &Values<'_>, moment: &Moment) -> Result<super::call::Filled> {
+        let _work = SecretWork::begin();
         self.call.fill(values, moment, self.assertion.as_ref(), self.dpop)
     }
 

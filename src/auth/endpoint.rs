@@ -180,7 +180,7 @@ impl Endpoint {
         let body = self.body.render(&request)?;
         Ok(Prepared {
             method: self.method.clone(),
-            url,
+            url: Zeroizing::new(url),
             headers,
             body,
             shown: self.shown(),
@@ -201,8 +201,7 @@ impl Endpoint {
                 "the first part of basic in the option auth holds a \":\", which would end the username early; nothing was sent",
             ));
         }
-        let pair = Zeroizing::new(format!("{}:{}", *name, *password));
-        let value = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
+        let value = format!("Basic {}", STANDARD.encode(format!("{name}:{password}")));
         request.secrets.borrow_mut().extend(Secret::new(&value[6..]));
         header_value(&header::AUTHORIZATION, &value)
     }

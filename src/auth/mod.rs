@@ -1,6 +1,6 @@
 //! Dialects: what an API's login, refresh, logout and calls look like on the wire. Pure: options, bytes and times in,
 //! requests and verdicts out. The language is described in docs/DIALECTS.md.
-//! Secrets pass through all of it: whoever calls it sees to it that memory is zeroed meanwhile (S2).
+//! Secrets pass through all of it: what its entry points leave behind in memory is zeroed (S2).
 //!
 //! In reading order: `dialect` (what it can be asked), `compile` (the option, checked), `endpoint` (a request, from `template`s
 //! that `render` fills in), `verdict` (what an answer comes to: `meaning`, then `answer`), `call` (how API calls carry the
@@ -23,6 +23,7 @@ mod json;
 mod key;
 mod meaning;
 mod member;
+mod named;
 mod oauth2;
 mod parse;
 mod render;
@@ -39,19 +40,20 @@ pub use dialect::{Dialect, Environment, RenewsBy, Stage};
 pub use endpoint::Prepared;
 pub use instants::{http_date, retry_after};
 pub use meaning::Means;
-pub use render::{Kept, Moment, Values};
+pub use named::Named;
+pub use render::{Moment, Values};
 pub use source::{Read, Source};
 pub use template::Name;
 pub use verdict::{Brought, Outcome, Refusal, Reply, forbidden};
 pub use words::ServerWords;
 
 use crate::error::Result;
-use crate::secret::Secret;
+use crate::sys::wiping::SecretWork;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// Reads the option `auth_params`.
-pub fn params(auth_params: &Value, read: Read<'_>) -> Result<BTreeMap<String, Secret>> {
+pub fn params(auth_params: &Value, read: Read<'_>) -> Result<Named> {
+    let _work = SecretWork::begin();
     source::params(&member::Member::new("auth_params", auth_params), read)
 }
 

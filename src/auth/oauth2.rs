@@ -8,7 +8,6 @@ use super::template::{Scope, Template, Where};
 use crate::error::Result;
 use crate::secret::Secret;
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
 
 /// The members that it takes beside those of every dialect.
 pub const MEMBERS: [&str; 18] = [
@@ -172,7 +171,7 @@ fn issuer(option: &Member<'_>, scope: &Scope<'_>, allow_insecure: bool) -> Resul
     let Some(member) = option.get("issuer") else {
         return Ok(None);
     };
-    let scope = Scope { place: Where::Fixed, kept: BTreeSet::new(), client_id: None, ..scope.clone() };
+    let scope = Scope { place: Where::Fixed, kept: Vec::new(), client_id: None, ..scope.clone() };
     let template = Template::parse(&member, &scope)?;
     let (values, moment) = (Values::default(), Moment { now: 0, random: [0; 32] });
     let url = Request::new(&values, &moment, None).render(&template)?.to_string();

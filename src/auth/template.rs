@@ -1,10 +1,10 @@
 //! Templates: texts with names in braces, parsed once. What a template needs is known without filling it in.
 
 use super::member::Member;
+use super::named::Named;
 use super::parse::parse;
 use crate::error::Result;
 use crate::secret::Secret;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// A value that is there only when a request is made.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,8 +117,8 @@ pub enum Where {
 #[derive(Clone)]
 pub struct Scope<'a> {
     pub place: Where,
-    pub params: &'a BTreeMap<String, Secret>,
-    pub kept: BTreeSet<&'a str>,
+    pub params: &'a Named,
+    pub kept: Vec<&'a str>,
     /// `client.id`, where there is one.
     pub client_id: Option<&'a Template>,
     pub has_assertion: bool,
@@ -140,7 +140,7 @@ impl Scope<'_> {
             Name::TokenEndpoint | Name::RevocationEndpoint if !self.has_issuer => {
                 Some("uses what an issuer says of itself, but there is no issuer; add the member issuer")
             }
-            Name::Kept(kept) if !self.kept.contains(kept.as_str()) => {
+            Name::Kept(kept) if !self.kept.contains(&kept.as_str()) => {
                 Some("uses a {kept.…} that no earlier endpoint keeps; add it to an earlier endpoint's \"keep\"")
             }
             _ if self.place == Where::Fixed => Some("uses a value that there is in requests only; it takes {params.…}"),

@@ -5,7 +5,7 @@ use super::endpoint::Endpoint;
 use super::instants;
 use super::json::Document;
 use super::meaning::{self, Meaning, Means, Of};
-use super::render::Kept;
+use super::named::Named;
 use super::words::ServerWords;
 use crate::error::{Error, Status};
 use crate::scrub::scrub;
@@ -67,7 +67,7 @@ pub struct Asked<'a> {
 
 /// What an endpoint's answer brought: values to keep, and a pair where one was looked for.
 pub enum Brought {
-    Kept(Kept),
+    Kept(Named),
     Grant(Grant),
 }
 
@@ -92,8 +92,12 @@ impl Asked<'_> {
             None => return refuse(meaning::default(self.of, reply.status).unwrap_or(Means::Unusable), false),
         }
         let answer = Answer { headers: reply.headers, document: &document, now: reply.now };
-        let kept = self.endpoint.keep.iter();
-        let kept: Kept = kept.filter_map(|(name, places)| Some((name.clone(), places.text(&answer)?))).collect();
+        let mut kept = Named::default();
+        for (name, places) in &self.endpoint.keep {
+            if let Some(value) = places.text(&answer) {
+                kept.set(name, value);
+            }
+        }
         if !wants_grant {
             return Ok(Brought::Kept(kept));
         }

@@ -98,7 +98,7 @@ fn two_steps_and_a_cookie() {
     assert_eq!(shown(&dialect, Stage::Login(0)), "GET https://id.example.com/tenants/a%2Fb%20c\n");
     let body = r#"{"endpoints":[{"url":"https://api7.example.com/v1"}]}"#;
     let Ok(Brought::Kept(kept)) = answered(&dialect, Stage::Login(0), 200, &[], body) else { panic!() };
-    assert_eq!(kept["api"].as_str(), "https://api7.example.com/v1");
+    assert_eq!(kept.get("api").unwrap().as_str(), "https://api7.example.com/v1");
     let second = prepare(&dialect, Stage::Login(1)).unwrap();
     assert_eq!(
         show(&second),
@@ -111,7 +111,7 @@ fn two_steps_and_a_cookie() {
     assert_eq!(call_headers(&dialect), ["cookie: SID=the-access-token"]);
     // What the first step did not bring the second is not sent without.
     let mut filling = Filling::new();
-    filling.kept.clear();
+    filling.kept = Named::default();
     let error = dialect.prepare(Stage::Login(1), &filling.values(), &MOMENT).unwrap().unwrap_err();
     assert!(error.message().contains("no api") && error.message().contains("auth.login.keep"), "{error}");
 }

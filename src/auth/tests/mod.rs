@@ -11,6 +11,7 @@ mod verdicts;
 
 use super::*;
 use crate::error::Error;
+use crate::secret::Secret;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 use std::time::Duration;
@@ -74,18 +75,20 @@ pub struct Filling {
     pub password: Secret,
     pub access: Secret,
     pub refresh: Secret,
-    pub kept: Kept,
+    pub kept: Named,
     pub discovered: discovery::Discovered,
 }
 
 impl Filling {
     pub fn new() -> Filling {
-        let kept = [("api", "https://api7.example.com/v1"), ("session", "s-1")];
+        let mut kept = Named::default();
+        kept.set("session", secret("s-1"));
+        kept.set("api", secret("https://api7.example.com/v1"));
         Filling {
             password: secret("p\"w:ö d"),
             access: secret("the-access-token"),
             refresh: secret("the-refresh-token"),
-            kept: kept.iter().map(|(name, value)| ((*name).to_owned(), secret(value))).collect(),
+            kept,
             discovered: discovery::Discovered {
                 token_endpoint: "https://id.example.com/token".to_owned(),
                 revocation_endpoint: Some("https://id.example.com/revoke".to_owned()),
