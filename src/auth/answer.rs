@@ -4,7 +4,7 @@ use super::instants;
 use super::json::Document;
 use super::meaning::is_pointer;
 use super::member::{Member, scalar};
-use super::named::Named;
+use super::render::Kept;
 use crate::error::Result;
 use crate::jwt;
 use crate::secret::Secret;
@@ -86,7 +86,7 @@ pub struct Grant {
     pub lifetime: Option<Duration>,
     pub refresh_lifetime: Option<Duration>,
     /// Values for templates; those that were kept before and are not among them stay.
-    pub kept: Named,
+    pub kept: Kept,
 }
 
 impl Places {
@@ -209,7 +209,7 @@ impl Shape {
     }
 
     /// The pair in an answer; else why there is none that could be used.
-    pub fn grant(&self, answer: &Answer<'_>, kept: Named) -> std::result::Result<Grant, &'static str> {
+    pub fn grant(&self, answer: &Answer<'_>, kept: Kept) -> std::result::Result<Grant, &'static str> {
         let token = |places: &Places| match places.find(answer, token) {
             Some(token) => token.map(Some),
             None if places.find(answer, |value| (!value.is_null() && !value.is_string()).then_some(())).is_some() => {

@@ -196,7 +196,7 @@ impl Compiler<'_> {
         let (issuer, initial_refresh_token, dpop) =
             made.map_or((None, None, false), |made| (made.issuer, made.initial_refresh_token, made.dpop));
         let mut secrets = literals.take();
-        secrets.extend(environment.params.iter().map(|(_, value)| value.clone()));
+        secrets.extend(environment.params.values().cloned());
         secrets.extend(initial_refresh_token.clone());
         secrets.extend(assertion.as_ref().and_then(Assertion::secret).cloned());
         Ok(Dialect {

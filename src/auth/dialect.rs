@@ -5,8 +5,7 @@ use super::call::Call;
 use super::compile::compile;
 use super::endpoint::{Endpoint, Prepared};
 use super::meaning::{self, Meaning, Means, Of};
-use super::named::Named;
-use super::render::{Moment, Values, missing};
+use super::render::{Kept, Moment, Values, missing};
 use super::source::Read;
 use super::template::Name;
 use super::verdict::{Asked, Brought, Refusal, Reply};
@@ -15,6 +14,7 @@ use crate::secret::Secret;
 use crate::sys::wiping::SecretWork;
 use http::HeaderMap;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Which of an API's endpoints for tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub enum RenewsBy {
 
 /// What a dialect is compiled with.
 pub struct Environment<'a> {
-    pub params: &'a Named,
+    pub params: &'a BTreeMap<String, Secret>,
     pub read: Read<'a>,
     pub allow_insecure: bool,
 }
@@ -126,7 +126,7 @@ impl Dialect {
             Stage::Logout => (Of::Logout, false),
         };
         let Some(endpoint) = self.endpoint(stage, values) else {
-            return Ok(Brought::Kept(Named::default()));
+            return Ok(Brought::Kept(Kept::new()));
         };
         let known: Vec<&Secret> = known.iter().copied().chain(&self.secrets).collect();
         let asked = Asked { of, endpoint, meanings: &self.meanings, credentials: self.credentials, known: &known };

@@ -1,14 +1,14 @@
 //! What a dialect adds to a pair's identity in every store.
 
 use super::member::is_sensitive;
-use super::named::Named;
-use crate::secret::hex;
+use crate::secret::{Secret, hex};
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A stable text for what was given, without what is secret in it: whoever reads a store must not be able to guess that.
 /// Presets are known by their names, so that a new version of the library finds the pairs of the old one.
-pub fn of(preset: Option<&str>, given: &Value, params: &Named) -> String {
+pub fn of(preset: Option<&str>, given: &Value, params: &BTreeMap<String, Secret>) -> String {
     let members = given.as_object().map_or(0, |map| map.keys().filter(|name| *name != "preset").count());
     match preset {
         Some("popup") if members == 0 => return String::new(),

@@ -23,7 +23,6 @@ mod json;
 mod key;
 mod meaning;
 mod member;
-mod named;
 mod oauth2;
 mod parse;
 mod render;
@@ -40,19 +39,20 @@ pub use dialect::{Dialect, Environment, RenewsBy, Stage};
 pub use endpoint::Prepared;
 pub use instants::{http_date, retry_after};
 pub use meaning::Means;
-pub use named::Named;
-pub use render::{Moment, Values};
+pub use render::{Kept, Moment, Values};
 pub use source::{Read, Source};
 pub use template::Name;
 pub use verdict::{Brought, Outcome, Refusal, Reply, forbidden};
 pub use words::ServerWords;
 
 use crate::error::Result;
+use crate::secret::Secret;
 use crate::sys::wiping::SecretWork;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Reads the option `auth_params`.
-pub fn params(auth_params: &Value, read: Read<'_>) -> Result<Named> {
+pub fn params(auth_params: &Value, read: Read<'_>) -> Result<BTreeMap<String, Secret>> {
     let _work = SecretWork::begin();
     source::params(&member::Member::new("auth_params", auth_params), read)
 }

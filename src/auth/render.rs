@@ -2,7 +2,6 @@
 
 use super::assertion::Assertion;
 use super::instants;
-use super::named::Named;
 use super::template::{Function, Name, Part, Template};
 use crate::error::{Error, Result, Status};
 use crate::secret::{Secret, hex};
@@ -11,6 +10,10 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::digest::{SHA256, digest};
 use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+
+/// What endpoints keep for templates, by name.
+pub type Kept = BTreeMap<String, Secret>;
 
 /// What a request is filled with. What is not there is `None`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,7 +26,7 @@ pub struct Values<'a> {
     pub refresh_token: Option<&'a Secret>,
     /// What the API called the access token: `Bearer`, `DPoP`.
     pub token_type: Option<&'a str>,
-    pub kept: Option<&'a Named>,
+    pub kept: Option<&'a Kept>,
     /// Of an API call: its path as given, without the query.
     pub path: Option<&'a str>,
     /// The host as it was given, to which paths are joined; of an API call, its whole URL.
@@ -162,7 +165,7 @@ impl<'a> Request<'a> {
             Name::ClientId => values.client_id.is_some(),
             Name::AccessToken => values.access_token.is_some(),
             Name::RefreshToken => values.refresh_token.is_some(),
-            Name::Kept(name) => values.kept.is_some_and(|kept| kept.get(name).is_some()),
+            Name::Kept(name) => values.kept.is_some_and(|kept| kept.contains_key(name)),
             Name::Basic => values.username.is_some() && values.password.is_some(),
             Name::Path => values.path.is_some(),
             Name::TokenEndpoint => values.discovered.is_some(),

@@ -1,11 +1,11 @@
 //! Values that are kept elsewhere. Who reads them is passed in, so that all else stays pure.
 
 use super::member::Member;
-use super::named::Named;
 use super::render::{Moment, Request, Values};
 use super::template::{Scope, Template, Where};
 use crate::error::Result;
 use crate::secret::Secret;
+use std::collections::BTreeMap;
 
 /// Where a value is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub enum Source<'a> {
 pub type Read<'a> = &'a dyn Fn(Source<'_>) -> std::result::Result<Secret, String>;
 
 /// The option `auth_params`: names, each with a string, `{"env": NAME}` or `{"file": PATH}`.
-pub fn params(option: &Member<'_>, read: Read<'_>) -> Result<Named> {
-    let mut params = Named::default();
+pub fn params(option: &Member<'_>, read: Read<'_>) -> Result<BTreeMap<String, Secret>> {
+    let mut params = BTreeMap::new();
     for (name, member) in option.entries("an object of strings")? {
         let value = match member.value.is_object() {
             true => from_source(&member, read)?,
@@ -28,7 +28,7 @@ pub fn params(option: &Member<'_>, read: Read<'_>) -> Result<Named> {
                 Secret::new(text).ok_or_else(|| member.refuse("holds a NUL character; it takes text without one"))?
             }
         };
-        params.set(name, value);
+        params.insert(name.to_owned(), value);
     }
     Ok(params)
 }

@@ -1,10 +1,10 @@
 //! Templates: texts with names in braces, parsed once. What a template needs is known without filling it in.
 
 use super::member::Member;
-use super::named::Named;
 use super::parse::parse;
 use crate::error::Result;
 use crate::secret::Secret;
+use std::collections::BTreeMap;
 
 /// A value that is there only when a request is made.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,7 +117,7 @@ pub enum Where {
 #[derive(Clone)]
 pub struct Scope<'a> {
     pub place: Where,
-    pub params: &'a Named,
+    pub params: &'a BTreeMap<String, Secret>,
     pub kept: Vec<&'a str>,
     /// `client.id`, where there is one.
     pub client_id: Option<&'a Template>,

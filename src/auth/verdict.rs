@@ -5,7 +5,7 @@ use super::endpoint::Endpoint;
 use super::instants;
 use super::json::Document;
 use super::meaning::{self, Meaning, Means, Of};
-use super::named::Named;
+use super::render::Kept;
 use super::words::ServerWords;
 use crate::error::{Error, Status};
 use crate::scrub::scrub;
@@ -67,7 +67,7 @@ pub struct Asked<'a> {
 
 /// What an endpoint's answer brought: values to keep, and a pair where one was looked for.
 pub enum Brought {
-    Kept(Named),
+    Kept(Kept),
     Grant(Grant),
 }
 
@@ -92,10 +92,10 @@ impl Asked<'_> {
             None => return refuse(meaning::default(self.of, reply.status).unwrap_or(Means::Unusable), false),
         }
         let answer = Answer { headers: reply.headers, document: &document, now: reply.now };
-        let mut kept = Named::default();
+        let mut kept = Kept::new();
         for (name, places) in &self.endpoint.keep {
             if let Some(value) = places.text(&answer) {
-                kept.set(name, value);
+                kept.insert(name.clone(), value);
             }
         }
         if !wants_grant {

@@ -111,7 +111,7 @@ fn two_steps_and_a_cookie() {
     assert_eq!(call_headers(&dialect), ["cookie: SID=the-access-token"]);
     // What the first step did not bring the second is not sent without.
     let mut filling = Filling::new();
-    filling.kept = Named::default();
+    filling.kept.clear();
     let error = dialect.prepare(Stage::Login(1), &filling.values(), &MOMENT).unwrap().unwrap_err();
     assert!(error.message().contains("no api") && error.message().contains("auth.login.keep"), "{error}");
 }

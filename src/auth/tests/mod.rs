@@ -11,7 +11,6 @@ mod verdicts;
 
 use super::*;
 use crate::error::Error;
-use crate::secret::Secret;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 use std::time::Duration;
@@ -75,15 +74,15 @@ pub struct Filling {
     pub password: Secret,
     pub access: Secret,
     pub refresh: Secret,
-    pub kept: Named,
+    pub kept: Kept,
     pub discovered: discovery::Discovered,
 }
 
 impl Filling {
     pub fn new() -> Filling {
-        let mut kept = Named::default();
-        kept.set("session", secret("s-1"));
-        kept.set("api", secret("https://api7.example.com/v1"));
+        let mut kept = Kept::new();
+        kept.insert("session".to_owned(), secret("s-1"));
+        kept.insert("api".to_owned(), secret("https://api7.example.com/v1"));
         Filling {
             password: secret("p\"w:ö d"),
             access: secret("the-access-token"),

@@ -151,7 +151,7 @@ fn exercise(auth: &Value, status: u16, body: &[u8]) -> std::result::Result<(), T
     };
     let mut filling = Filling::new();
     filling.password = secret(MARK);
-    filling.kept.set("x", secret("https://x.example.com/hunter2hunter2"));
+    filling.kept.insert("x".to_owned(), secret("https://x.example.com/hunter2hunter2"));
     let values = filling.values();
     let mut known: Vec<&Secret> = vec![&filling.password];
     known.extend(dialect.secrets());
@@ -204,7 +204,7 @@ proptest! {
     fn any_value_stays_in_its_place_in_a_url(value in "\\PC{1,12}") {
         let dialect = compile(json!({"login": [{"url": "/l", "keep": {"x": "/x"}}, {"url": "/a/{kept.x}/b?c={kept.x}"}], "answer": {"access_token": "/t"}}));
         let mut filling = Filling::new();
-        filling.kept.set("x", secret(&value));
+        filling.kept.insert("x".to_owned(), secret(&value));
         match dialect.prepare(Stage::Login(1), &filling.values(), &MOMENT).unwrap() {
             Err(_) => prop_assert!(value == "." || value == ".."),
             Ok(prepared) => {

@@ -80,7 +80,7 @@ fn values_in_urls_lead_nowhere_else() {
             "login": [{"url": "/a", "keep": {"x": "/x"}}, {"url": url}], "answer": {"access_token": "/t"}
         }));
         let mut filling = Filling::new();
-        filling.kept.set("x", secret(kept));
+        filling.kept.insert("x".to_owned(), secret(kept));
         let prepared = dialect.prepare(Stage::Login(1), &filling.values(), &MOMENT).unwrap();
         prepared.map(|prepared| prepared.url.to_string()).map_err(|error| error.status())
     };
