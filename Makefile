@@ -28,8 +28,8 @@ C_WARNINGS = -Wall -Wextra -Wpedantic
 C_COMPILE  = $(CC) -std=c11 $(C_WARNINGS) $(CPPFLAGS) $(CFLAGS) -Iinclude
 RUNPATH    = -Wl,-rpath,'$(RPATH)'
 C_LINK     = $(LDFLAGS) -Lbuild/lib -ltokenmgr $(if $(RPATH),$(RUNPATH))
-COMMAND    = examples/c/tokenmgr.c $(wildcard examples/c/tokenmgr/*.c)
-C_FILES    = $(wildcard examples/c/*.c examples/c/*/*.c tests/c/*.c tests/storm/*.c)
+COMMAND    = $(wildcard cli/*.c)
+C_FILES    = $(wildcard cli/*.c examples/c/*.c tests/c/*.c tests/storm/*.c)
 SHELL_FILES = $(shell grep -rlE '^\#!.*sh$$' scripts tests benches bindings .ci 2>/dev/null)
 
 # LLVM's linker, which Rust brings along on most machines, folds functions that came out alike into one.
@@ -65,7 +65,7 @@ build/lib/libtokenmgr.a: $(TARGET)/release/libtokenmgr.a include/symbols.txt
 	rm -f build/lib/tokenmgr.o
 	chmod 644 $@
 
-build/bin/tokenmgr: $(COMMAND) examples/c/tokenmgr/command.h include/tokenmgr.h $(LIBRARY)
+build/bin/tokenmgr: $(COMMAND) cli/command.h include/tokenmgr.h $(LIBRARY)
 	$(INSTALL) -d build/bin
 	$(C_COMPILE) $(COMMAND) $(C_LINK) -o $@
 
@@ -126,6 +126,8 @@ lint: ## formatting and warnings, in every language
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(CARGOFLAGS) --all-targets -- -D warnings
 	$(CARGO) clippy $(CARGOFLAGS) --lib --no-default-features -- -D warnings
+	$(CARGO) clippy $(CARGOFLAGS) --lib --features fuzzing,failpoints,shuttle -- -D warnings
+	scripts/check-layers
 	@for file in $(C_FILES); do \
 	  $(CC) -std=c11 $(C_WARNINGS) -Werror -Iinclude -fsyntax-only "$$file" && \
 	  $(CXX) -x c++ -Wall -Wextra -Werror -Iinclude -fsyntax-only "$$file" || exit 1; \

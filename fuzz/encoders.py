@@ -18,7 +18,7 @@ os.environ["TOKENMGR_LIBRARY"] = str(ROOT / "build/lib")
 
 import tokenmgr  # noqa: E402 (found by what stands above)
 
-CHARACTERS = "aZ09 -_.~!*'()&=+%#?/\\\"<>{}[]|^`,;:@$\t\n\r\0\x7f\x80éß€中\u2028\ufeff\U0001f600"
+CHARACTERS = "aZ09 -_.~!*'()&=+%#?/\\\"<>{}[]|^`,;:@$\t\n\r\x7f\x80éß€中\u2028\ufeff\U0001f600"
 
 
 def text(dice: random.Random) -> str:

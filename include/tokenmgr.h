@@ -37,6 +37,9 @@
  *   on that handle, with no lock held. They may call other managers, and this one where that need not wait
  *   for themselves (#TM_REENTRANT). They must not throw. One that never returns (longjmp, a fatal error of a
  *   scripting language) loses its own call only. No fork() inside a callback.
+ * - **Memory.** Without memory for an answer's body, however long a server makes it, a call ends in #TM_NETWORK.
+ *   What else a server sizes has a bound: an answer's head and a connection's read buffer (0.5 MB), a record in
+ *   Redis (1 MiB). A malloc that fails for these, or for the library's own small needs, ends the process.
  * - **Time.** Every call blocks its caller, for its timeout at the most. A time of 0 means unknown.
  * - **Secrets.** No token, password, key or body ever appears in an error, a log line or the statistics.
  */
@@ -282,7 +285,7 @@ extern "C" {
  *        fails with #TM_LOGIN_REJECTED
  * @param options_json NULL for the defaults, or one JSON object (docs/OPTIONS.md); an unknown key is an
  *        error, `[]` is taken as `{}`, whole floats as integers. With `"persistent": true` handles with equal
- *        host, username, password and options share one instance; callbacks stay with the handle
+ *        host, username, password and options share one client; callbacks stay with the handle
  * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT, #TM_INVALID_OPTIONS, #TM_URL_NOT_ALLOWED
  * @return an owned manager for tm_free(), or NULL
  * @par Threads and forks any thread; the manager may be used by any number of threads at once, and by
@@ -447,7 +450,7 @@ enum tm_status tm_set_tokens(struct tm_manager *tm,
 
 /**
  * Replaces the credentials. Calls that are running end with the credentials that they began with. Another
- * username drops the tokens. A suspended login is lifted. A persistent handle moves to the instance of the
+ * username drops the tokens. A suspended login is lifted. A persistent handle moves to the client of the
  * new credentials.
  *
  * @param tm the manager

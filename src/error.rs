@@ -97,6 +97,22 @@ pub struct Error {
     http_status: u16,
     server_code: Option<String>,
     retry_after: Option<Duration>,
+    wait_end: Option<WaitEnd>,
+}
+
+/// How a wait ended without what was waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitEnd {
+    /// The caller's time is over.
+    CallDeadline,
+    /// The time of a step is over; the caller may have more.
+    StepDeadline,
+    /// The interrupt callback, or one that reads or writes a body, ended the call.
+    Interrupted,
+    /// Another process holds what was waited for.
+    Busy,
+    /// The caller's own thread does: the call was made inside one of its callbacks.
+    Reentrant,
 }
 
 /// What every fallible function of the crate returns.
@@ -105,7 +121,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error with its sentence: what failed, on what, and what to do.
     pub fn new(status: Status, message: impl Into<String>) -> Error {
-        Error { status, message: message.into(), http_status: 0, server_code: None, retry_after: None }
+        Error { status, message: message.into(), http_status: 0, server_code: None, retry_after: None, wait_end: None }
     }
 
     /// Shorthand for the commonest of them.
@@ -129,6 +145,39 @@ impl Error {
     pub fn with_retry_after(mut self, after: Option<Duration>) -> Error {
         self.retry_after = after;
         self
+    }
+
+    /// How the wait ended that it is about.
+    pub fn with_wait_end(mut self, end: WaitEnd) -> Error {
+        self.wait_end = Some(end);
+        self
+    }
+
+    /// The error of a call whose time ran out while `what` was being done.
+    pub fn call_timed_out(timeout: Duration, what: &str) -> Error {
+        Error::new(
+            Status::TM_TIMEOUT,
+            format!(
+                "the call's time of {} ms ran out while {what}; try again, or raise timeout_ms",
+                timeout.as_millis()
+            ),
+        )
+        .with_wait_end(WaitEnd::CallDeadline)
+    }
+
+    /// The error of a call that a callback ended.
+    pub fn interrupted(message: &str) -> Error {
+        Error::new(Status::TM_CANCELLED, message).with_wait_end(WaitEnd::Interrupted)
+    }
+
+    /// The error of a wait for another process; `retry_after` says when to look again.
+    pub fn busy(message: &str, retry_after: Option<Duration>) -> Error {
+        Error::new(Status::TM_LOCK_TIMEOUT, message).with_wait_end(WaitEnd::Busy).with_retry_after(retry_after)
+    }
+
+    /// `None`: it is not about a wait.
+    pub fn wait_end(&self) -> Option<WaitEnd> {
+        self.wait_end
     }
 
     pub fn status(&self) -> Status {
@@ -165,17 +214,10 @@ impl Error {
         )
     }
 
-    /// Whether this outcome belongs to the caller that met it alone (its own time limit, its own
-    /// interrupt, its own callback), so that others who waited on the same work must not inherit it.
-    pub fn is_private(&self) -> bool {
-        matches!(
-            self.status,
-            Status::TM_TIMEOUT
-                | Status::TM_CANCELLED
-                | Status::TM_REENTRANT
-                | Status::TM_PANIC
-                | Status::TM_LOCK_TIMEOUT
-        )
+    /// Whether only the caller that it happened to may get it (its own time limit, its own interrupt, its own callback):
+    /// others who waited for the same work must not inherit it.
+    pub fn is_callers_own(&self) -> bool {
+        self.wait_end.is_some() || self.status == Status::TM_PANIC
     }
 }
 

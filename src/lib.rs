@@ -11,49 +11,34 @@
 // What only a store that was left out uses.
 #![cfg_attr(not(all(feature = "store-redis", feature = "store-vault")), allow(dead_code))]
 
-#[allow(dead_code, unused_imports)] // until the refresh transaction speaks it
 mod auth;
-mod backoff;
 mod call;
-mod callback;
-mod clock;
-mod credentials;
-mod dialect;
+mod client;
 pub mod error;
 pub mod ffi;
-mod files;
-mod fork;
-mod freshness;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod gate;
 mod http;
-mod instance;
-mod jwt;
-mod log;
 mod manager;
 mod net;
-mod noted;
-pub mod options;
-mod persistent;
+mod options;
+mod redact;
 mod refresh;
 mod request;
-mod response;
-mod scrub;
-mod secret;
 mod stats;
-mod steps;
 mod store;
 mod sys;
 mod token;
 
 // What Rust programs, our own tests first, can use of it beside the C interface.
-pub use call::{Hooks, InterruptHook, LogHook};
+pub use call::hooks::{Hooks, InterruptHook, LogHook};
+pub use call::log::Level;
+pub use client::options::Options;
 pub use http::message::{Sink, Source, Streams, Upload};
-pub use log::Level;
 pub use manager::Manager;
-pub use response::Response;
-pub use secret::Secret;
+pub use request::options::RequestOptions;
+pub use request::response::Response;
 pub use stats::{COUNTERS, GAUGES};
 pub use store::callback::{CallbackStore, Callbacks, Reply};
-pub use token::Pair;
+pub use sys::secret::Secret;
+pub use token::pair::Pair;

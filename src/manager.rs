@@ -1,39 +1,46 @@
 //! The manager: what a handle is, and everything that can be asked of it. Read this file first.
 //!
-//! Every public function begins a [`Call`] (the caller's time limit and callbacks), takes the instance
+//! Every public function begins a [`Call`] (the caller's time limit and callbacks), takes the client
 //! (tokens, credentials, connections), and tells its story: `request` in `request.rs`, the renewal of tokens in
 //! `refresh.rs`.
 
-use crate::call::{Call, Hooks};
-use crate::clock::{Tick, unix_seconds};
-use crate::credentials::{Credentials, from_environment};
+use crate::auth::Values;
+use crate::call::hooks::Hooks;
+use crate::client::context::{Context, HandleSettings};
+use crate::client::credentials::{Credentials, from_environment};
+use crate::client::dialect::compile;
+use crate::client::options::Options;
+use crate::client::persistent;
+use crate::client::{Client, Spec};
 use crate::error::{Error, Result, Status};
-use crate::fork;
-use crate::freshness::{Freshness, Lifetime};
 use crate::http::message::Streams;
 use crate::http::origin::Origins;
-use crate::instance::{Instance, Spec};
-use crate::jwt;
-use crate::log::Level;
-use crate::options::{Options, RequestOptions, StoreOptions};
-use crate::persistent;
-use crate::refresh::{self, Budget, Want};
-use crate::response::Response;
-use crate::secret::{Secret, random};
-use crate::store::TokenStore;
-use crate::sys::wiping::SecretWork;
-use crate::token::{Lineage, Pair, PairParts, Rung};
+use crate::refresh::logout::logout;
+use crate::refresh::need::{Budget, TokenNeed};
+use crate::refresh::replace::replace;
+use crate::request::acquire::token;
+use crate::request::obtain::obtain;
+use crate::request::options::RequestOptions;
+use crate::request::prepare::prepare;
+use crate::request::response::Response;
+use crate::request::send::send;
+use crate::store::contract::TokenStore;
+use crate::store::options::StoreOptions;
+use crate::sys::clock::Tick;
+use crate::sys::fork;
+use crate::sys::zeroing::SecretWork;
+use crate::token::freshness::Freshness;
+use crate::token::pair::Pair;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// One handle: an instance, its own or shared, and the callbacks set on this handle.
+/// One handle: a client, its own or shared, and the callbacks set on this handle.
 #[derive(Debug)]
 pub struct Manager {
-    instance: ArcSwap<Instance>,
-    hooks: ArcSwap<Hooks>,
+    client: ArcSwap<Client>,
+    settings: ArcSwap<HandleSettings>,
 }
 
 impl Manager {
@@ -57,13 +64,19 @@ impl Manager {
         let password = given(password, "PASSWORD")?;
         let credentials = Arc::new(Credentials::new(&username, password.as_ref().map(|text| text.as_str()))?);
         let origins = Origins::new(&host, &options.allowed_origins, options.allow_insecure_http)?;
-        let spec = Arc::new(Spec { origins, options });
-        let make = || Instance::new(Arc::clone(&spec), Arc::clone(&credentials));
-        let instance = match spec.options.persistent {
+        let dialect = compile(&options)?;
+        dialect.check(&Values {
+            client_id: options.client_id.as_deref(),
+            base: Some(origins.host()),
+            ..credentials.values()
+        })?;
+        let spec = Arc::new(Spec { origins, options, dialect });
+        let make = || Client::new(Arc::clone(&spec), Arc::clone(&credentials));
+        let client = match spec.options.persistent {
             true => persistent::share(&spec, &credentials, make)?,
             false => Arc::new(make()?),
         };
-        Ok(Manager { instance: ArcSwap::new(instance), hooks: ArcSwap::default() })
+        Ok(Manager { client: ArcSwap::new(client), settings: ArcSwap::default() })
     }
 
     /// Sends an API call with a valid token.
@@ -91,28 +104,27 @@ impl Manager {
         options: Option<&str>,
     ) -> Result<Response> {
         let options = RequestOptions::parse(options)?;
-        let (instance, call) = self.begin(options.timeout_ms.map(|timeout| timeout.duration()))?;
+        let context = self.begin(options.timeout_ms.map(|timeout| timeout.duration()))?;
         if streams.sink.is_some() || streams.upload.is_some() {
-            call.expect_callbacks();
+            context.call.expect_callbacks();
         }
-        let outgoing = instance.prepare(method, url, body, streams.upload.is_some(), &options)?;
-        instance.request(&call, outgoing, options.idempotent, streams)
+        let outgoing = prepare(&context.client, method, url, body, streams.upload.is_some(), &options)?;
+        send(&context, outgoing, options.idempotent, streams)
     }
 
     /// A pair that is good now; logs in or refreshes when due.
     pub fn token(&self) -> Result<Arc<Pair>> {
-        let (instance, call) = self.begin(None)?;
-        instance.token(&call, &Budget::new())
+        token(&self.begin(None)?, &Budget::new())
     }
 
     /// F3, the fast path: lends a good token without a call being begun. `None`: ask [`Manager::token`].
     #[inline]
     pub fn with_good_token<T>(&self, take: impl FnOnce(&Pair) -> T) -> Option<T> {
-        let instance = self.instance.load();
-        if instance.generation != fork::generation() {
+        let client = self.client.load();
+        if client.fork_count != fork::count() {
             return None;
         }
-        let current = instance.current.load();
+        let current = client.current.load();
         let pair = current.as_ref()?;
         let is_good = pair.freshness(Tick::now()) == Freshness::Good && !pair.is_rejected();
         is_good.then(|| take(pair))
@@ -120,59 +132,31 @@ impl Manager {
 
     /// What is held: no I/O, no waiting.
     pub fn peek(&self) -> Result<Option<Arc<Pair>>> {
-        Ok(self.instance()?.current.load_full())
+        Ok(self.client()?.current.load_full())
     }
 
     /// Logs in now, whatever is held.
     pub fn login(&self) -> Result<()> {
-        let (instance, call) = self.begin(None)?;
-        let held = instance.current.load_full();
-        instance.obtain(&call, &Want::Login(held), &Budget::new()).map(|_| ())
+        let context = self.begin(None)?;
+        let held = context.client.current.load_full();
+        obtain(&context, &TokenNeed::Login(held), &Budget::new()).map(|_| ())
     }
 
     /// Refreshes now; falls back to a login.
     pub fn refresh(&self) -> Result<()> {
-        let (instance, call) = self.begin(None)?;
-        let held = instance.current.load_full();
-        instance.obtain(&call, &Want::Refresh(held), &Budget::new()).map(|_| ())
+        let context = self.begin(None)?;
+        let held = context.client.current.load_full();
+        obtain(&context, &TokenNeed::Refresh(held), &Budget::new()).map(|_| ())
     }
 
     /// Revokes the tokens at the server. The local and the stored ones go whatever it answers.
     pub fn logout(&self) -> Result<()> {
-        let _work = SecretWork::begin();
-        let (instance, call) = self.begin(None)?;
-        let pass = instance.gate.enter_alone(&call)?;
-        instance.logouts.fetch_add(1, Ordering::Relaxed);
-        let held = instance.current.swap(None);
-        instance.forget_alone();
-        let mut stored = None;
-        let forgotten = instance.store(&call)?.change(&call, &instance.client, &mut |record, now| {
-            let tokens = record.pair.access_token.clone().map(|access| (access, record.pair.refresh_token.clone()));
-            stored = tokens.filter(|_| instance.owns(record));
-            let is_empty = stored.is_none() && (record.claim.is_none() || !instance.owns(record));
-            if !is_empty {
-                record.bury(now);
-            }
-            !is_empty
-        });
-        // What is held may be older than what another process has put into the store since.
-        let pair = match stored.filter(|_| !held.as_ref().is_some_and(|held| held.private)) {
-            Some((access, refresh)) => Some(Arc::new(given_pair(access, refresh, Lifetime::UNKNOWN, None)?)),
-            None => held,
-        };
-        let revoked = match &pair {
-            Some(pair) => refresh::logout(&instance, &call, pair),
-            None => Ok(()),
-        };
-        drop(pass);
-        instance.transport.pool.clear();
-        call.log(Level::Info, || "logged out".to_owned());
-        revoked.and(forgotten.map_err(|fault| fault.error))
+        logout(&self.begin(None)?)
     }
 
     /// The caller's own HTTP client was answered 401 to this access token.
     pub fn reject(&self, access_token: &str) -> Result<()> {
-        if let Some(pair) = self.instance()?.current.load_full()
+        if let Some(pair) = self.client()?.current.load_full()
             && pair.access.as_bytes() == access_token.as_bytes()
         {
             pair.reject();
@@ -182,8 +166,8 @@ impl Manager {
 
     /// The caller's own HTTP client was answered something other than 401 to this access token.
     pub fn accept(&self, access_token: &str) -> Result<()> {
-        let instance = self.instance()?;
-        let current = instance.current.load();
+        let client = self.client()?;
+        let current = client.current.load();
         if let Some(pair) = current.as_ref().filter(|pair| pair.access.as_bytes() == access_token.as_bytes()) {
             pair.accept();
         }
@@ -192,8 +176,9 @@ impl Manager {
 
     /// Reads the store once and changes nothing.
     pub fn check_store(&self) -> Result<()> {
-        let (instance, call) = self.begin(None)?;
-        let loaded = instance.store(&call)?.load(&call, &instance.client).map_err(|fault| fault.error)?;
+        let context = self.begin(None)?;
+        let Context { client, call, .. } = &context;
+        let loaded = context.store()?.load(call, &client.client_id).map_err(|fault| fault.error)?;
         match loaded.discarded {
             None => Ok(()),
             Some(why) => Err(Error::new(Status::TM_STORE, format!("{why}; the next login replaces it"))),
@@ -202,7 +187,7 @@ impl Manager {
 
     /// S1: whether the token may be sent to a URL.
     pub fn check_url(&self, url: &str) -> Result<()> {
-        self.instance()?.transport.origins.resolve(url).map(drop)
+        self.client()?.transport.origins.resolve(url).map(drop)
     }
 
     /// Takes over a pair from elsewhere. Times are Unix seconds; 0: unknown.
@@ -213,86 +198,64 @@ impl Manager {
         expires_at: i64,
         refresh_expires_at: i64,
     ) -> Result<()> {
-        let _work = SecretWork::begin();
-        let (instance, call) = self.begin(None)?;
-        let secret = |text: &str, what: &str| {
-            Secret::new(text).ok_or_else(|| Error::invalid_argument(format!("the {what} token holds a NUL character")))
-        };
-        let refresh = refresh.filter(|text| !text.is_empty()).map(|text| secret(text, "refresh")).transpose()?;
-        let expires_at = Some(expires_at).filter(|at| *at > 0).or_else(|| jwt::expires_at(access));
-        let lifetime = match expires_at.map(|at| u64::try_from(at.saturating_sub(unix_seconds())).unwrap_or(0)) {
-            Some(left) => Lifetime::new(Tick::now(), Duration::from_secs(left), instance.window()),
-            None => Lifetime::UNKNOWN,
-        };
-        let refresh_expires_at = Some(refresh_expires_at).filter(|at| *at > 0);
-        let pair = Arc::new(given_pair(secret(access, "access")?, refresh, lifetime, refresh_expires_at)?);
-        instance
-            .store(&call)?
-            .change(&call, &instance.client, &mut |record, now| {
-                record.put(&instance.client, &instance.stored(&pair, now));
-                instance.sign(record);
-                true
-            })
-            .map_err(|fault| fault.error)?;
-        instance.forget_alone();
-        instance.ahead.end();
-        instance.recovery.end();
-        instance.disown(None);
-        instance.current.store(Some(pair));
-        Ok(())
+        replace(&self.begin(None)?, access, refresh, expires_at, refresh_expires_at)
     }
 
     /// Replaces the credentials. Calls under way end with those that they began with; another username drops
     /// the tokens; a suspended login is lifted.
     pub fn set_credentials(&self, username: Option<&str>, password: &str) -> Result<()> {
         let _work = SecretWork::begin();
-        let instance = self.instance()?;
-        let before = instance.credentials.load_full();
+        let client = self.client()?;
+        let before = client.credentials.load_full();
         let username = username.unwrap_or(&before.username);
         let is_same_user = username == before.username;
-        let credentials = Arc::new(Credentials::new(username, Some(password))?.forgiven());
-        let hooks = self.hooks.load();
+        let credentials = Arc::new(Credentials::new(username, Some(password))?.lifting_suspension());
+        let settings = self.settings.load();
         let successor = || match is_same_user {
-            true => Instance::heir(&instance, Arc::clone(&credentials), hooks.store.as_ref()),
+            true => Client::successor(&client, Arc::clone(&credentials), settings.store.as_ref()),
             false => {
-                let fresh = Instance::new(Arc::clone(&instance.spec), Arc::clone(&credentials))?;
-                fresh.disown(instance.current.load_full());
+                let fresh = Client::new(Arc::clone(&client.spec), Arc::clone(&credentials))?;
+                fresh.supersede(client.current.load_full());
                 Ok(fresh)
             }
         };
         let successor = || {
             let successor = successor()?;
-            successor.carry_pause(&instance);
+            successor.carry_pause(&client);
             Ok(successor)
         };
-        if instance.spec.options.persistent {
-            let shared = persistent::share(&instance.spec, &credentials, successor)?;
+        if client.spec.options.persistent {
+            let shared = persistent::share(&client.spec, &credentials, successor)?;
             shared.credentials.store(credentials);
-            // Whichever instance this takes the place of, the handle had: another thread may have moved it meanwhile.
-            persistent::release(&self.instance.swap(shared));
+            // Whichever client this takes the place of, the handle had: another thread may have moved it meanwhile.
+            persistent::release(&self.client.swap(shared));
         } else if is_same_user {
-            instance.credentials.store(credentials);
+            client.credentials.store(credentials);
         } else {
-            self.instance.store(Arc::new(successor()?));
+            self.client.store(Arc::new(successor()?));
         }
         Ok(())
     }
 
-    /// Changes what is set on this handle. Calls under way keep what they began with.
+    /// Changes the callbacks of this handle. Calls under way keep what they began with.
     pub fn set_hooks(&self, change: impl Fn(&mut Hooks)) -> Result<()> {
-        self.instance()?; // in a forked child, what is set on the handle is made anew first
-        self.hooks.rcu(|hooks| {
-            let mut hooks = Hooks::clone(hooks);
-            change(&mut hooks);
-            hooks
+        self.set(|settings| change(Arc::make_mut(&mut settings.hooks)))
+    }
+
+    fn set(&self, change: impl Fn(&mut HandleSettings)) -> Result<()> {
+        self.client()?; // in a forked child, what is set on the handle is made anew first
+        self.settings.rcu(|settings| {
+            let mut settings = HandleSettings::clone(settings);
+            change(&mut settings);
+            settings
         });
         Ok(())
     }
 
     /// Keeps this handle's tokens in a store of the caller's own.
     pub fn set_store(&self, store: Arc<dyn TokenStore>) -> Result<()> {
-        let instance = self.instance()?;
-        let options = &instance.spec.options;
+        let client = self.client()?;
+        let options = &client.spec.options;
         let is_callback = matches!(options.store, StoreOptions::Callback { .. });
         if options.persistent && !is_callback {
             return Err(Error::invalid_argument(
@@ -304,14 +267,14 @@ impl Manager {
                 "the manager was made with another store; leave the option store out, or make it {\"type\":\"callback\"}",
             ));
         }
-        self.set_hooks(|hooks| hooks.store = Some(Arc::clone(&store)))
+        self.set(|settings| settings.store = Some(Arc::clone(&store)))
     }
 
     /// Counters and gauges as one JSON object.
     pub fn stats_json(&self) -> Result<String> {
-        let instance = self.instance()?;
-        let mut map = instance.stats.to_map();
-        let pair = instance.current.load_full();
+        let client = self.client()?;
+        let mut map = client.stats.to_map();
+        let pair = client.current.load_full();
         let now = Tick::now();
         let freshness = pair.as_ref().map_or("none", |pair| match pair.freshness(now) {
             Freshness::Good => "good",
@@ -321,77 +284,56 @@ impl Manager {
         map.insert("token".to_owned(), freshness.into());
         map.insert("seconds_left".to_owned(), pair.as_ref().and_then(|pair| pair.seconds_left()).into());
         map.insert("has_refresh_token".to_owned(), pair.as_ref().is_some_and(|pair| pair.refresh.is_some()).into());
-        map.insert("token_is_private".to_owned(), pair.is_some_and(|pair| pair.private).into());
-        map.insert("last_discard".to_owned(), instance.last_discard.load_full().map(|why| (*why).clone()).into());
-        map.insert("connections_idle".to_owned(), instance.transport.pool.idle().into());
+        map.insert("token_is_private".to_owned(), pair.is_some_and(|pair| pair.local_only).into());
+        map.insert("last_discard".to_owned(), client.last_discard.load_full().map(|why| (*why).clone()).into());
+        map.insert("connections_idle".to_owned(), client.transport.pool.idle().into());
         Ok(serde_json::Value::Object(map).to_string())
     }
 
-    fn begin(&self, timeout: Option<Duration>) -> Result<(Arc<Instance>, Call)> {
-        let instance = self.instance()?;
-        let timeout = timeout.unwrap_or_else(|| instance.spec.options.timeout_ms.duration());
-        let logouts = instance.logouts.load(Ordering::Relaxed);
-        let credentials = instance.credentials.load_full();
-        Ok((instance, Call::begin(self.hooks.load_full(), timeout, logouts, credentials)))
+    fn begin(&self, timeout: Option<Duration>) -> Result<Context> {
+        Ok(Context::begin(self.client()?, &self.settings.load(), timeout))
     }
 
-    /// This process's instance: in a forked child, the first call makes it from what the parent had published.
-    fn instance(&self) -> Result<Arc<Instance>> {
-        let instance = self.instance.load_full();
-        if instance.generation == fork::generation() {
-            return Ok(instance);
+    /// This process's client: in a forked child, the first call makes it from what the parent had published.
+    fn client(&self) -> Result<Arc<Client>> {
+        let client = self.client.load_full();
+        if client.fork_count == fork::count() {
+            return Ok(client);
         }
         // P1: what the parent made is leaked, never dropped, locked or driven.
-        std::mem::forget(Arc::clone(&instance));
-        let parents_hooks = self.hooks.load_full();
-        std::mem::forget(Arc::clone(&parents_hooks));
-        let store = parents_hooks.store.as_ref().map(|store| store.in_child());
+        std::mem::forget(Arc::clone(&client));
+        let parents = self.settings.load_full();
+        std::mem::forget(Arc::clone(&parents));
+        let store = parents.store.as_ref().map(|store| store.after_fork());
         let hooked = store.clone();
-        self.hooks.compare_and_swap(&parents_hooks, Arc::new(Hooks { store, ..Hooks::clone(&parents_hooks) }));
-        let credentials = Arc::new(instance.credentials.load().in_child());
+        let hooks = Arc::new(Hooks::clone(&parents.hooks));
+        self.settings.compare_and_swap(&parents, Arc::new(HandleSettings { hooks, store }));
+        let credentials = Arc::new(client.credentials.load().after_fork());
         let make = || {
-            let heir = Instance::heir(&instance, Arc::clone(&credentials), hooked.as_ref())?;
-            heir.stats.forks_seen.set(instance.stats.forks_seen.get() + 1);
-            Ok(heir)
+            let successor = Client::successor(&client, Arc::clone(&credentials), hooked.as_ref())?;
+            successor.stats.forks_seen.set(client.stats.forks_seen.get() + 1);
+            Ok(successor)
         };
-        let heir = match instance.spec.options.persistent {
-            true => persistent::share(&instance.spec, &credentials, make)?,
+        let successor = match client.spec.options.persistent {
+            true => persistent::share(&client.spec, &credentials, make)?,
             false => Arc::new(make()?),
         };
-        let before = self.instance.compare_and_swap(&instance, Arc::clone(&heir));
-        if !Arc::ptr_eq(&before, &instance) && heir.spec.options.persistent {
-            persistent::release(&heir); // another thread was first
+        let before = self.client.compare_and_swap(&client, Arc::clone(&successor));
+        if !Arc::ptr_eq(&before, &client) && successor.spec.options.persistent {
+            persistent::release(&successor); // another thread was first
         }
-        Ok(self.instance.load_full())
+        Ok(self.client.load_full())
     }
 }
 
 impl Drop for Manager {
     fn drop(&mut self) {
-        let instance = self.instance.load_full();
-        if instance.generation != fork::generation() {
-            std::mem::forget(instance);
-            std::mem::forget(self.hooks.load_full());
-        } else if instance.spec.options.persistent {
-            persistent::release(&instance);
+        let client = self.client.load_full();
+        if client.fork_count != fork::count() {
+            std::mem::forget(client);
+            std::mem::forget(self.settings.load_full());
+        } else if client.spec.options.persistent {
+            persistent::release(&client);
         }
     }
-}
-
-/// A pair that came from outside: the first of a family of its own.
-fn given_pair(
-    access: Secret,
-    refresh: Option<Secret>,
-    lifetime: Lifetime,
-    refresh_expires_at: Option<i64>,
-) -> Result<Pair> {
-    Pair::new(PairParts {
-        access,
-        refresh,
-        lifetime,
-        refresh_expires_at,
-        lineage: Lineage { family: u128::from_le_bytes(random()), seq: 0 },
-        private: false,
-        rung: Rung::None,
-    })
 }

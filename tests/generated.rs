@@ -5,8 +5,8 @@ use schemars::schema_for;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use tokenmgr::options::{Options, RequestOptions};
 use tokenmgr::{COUNTERS, GAUGES};
+use tokenmgr::{Options, RequestOptions};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -12,7 +12,7 @@ require_once __DIR__ . '/autoload.php';
 
 foreach (['Exception/*', '*', 'Store/*', 'Guzzle/*', 'Psr18/*'] as $files) {
     foreach (glob(__DIR__ . "/src/$files.php") as $file) {
-        // What stands on interfaces that are not here is loaded when it is used.
+        // These implement interfaces of packages that may not be installed: they are loaded when they are used.
         if (!preg_match('~/(Psr6Store|Psr16Store|BearerClient|NoToken)\.php$~', $file)) {
             opcache_compile_file($file);
         }

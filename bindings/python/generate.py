@@ -191,7 +191,7 @@ def options(schema: dict[str, Any]) -> str:
         "",
         "from __future__ import annotations",
         "",
-        "from typing import TYPE_CHECKING, Final, TypedDict",
+        "from typing import TYPE_CHECKING, TypedDict",
         "",
         "if TYPE_CHECKING:",
         "    import os",
@@ -211,14 +211,7 @@ def options(schema: dict[str, Any]) -> str:
     for name, (hints, of) in members.items():
         lines += comment("Of " + ", ".join(of) + ".")
         lines.append(f"    {name}: {union(sorted(hints))}")
-    numbers = {name: member["default"] for name, member in manager["properties"].items() if "x-unit" in member}
     lines += [
-        "",
-        "",
-        "#: What the numbers among the options are unless given.",
-        "DEFAULTS: Final[dict[str, int]] = {",
-        *(f'    "{name}": {value},' for name, value in numbers.items()),
-        "}",
         "",
         "",
         "class ManagerOptions(TypedDict, total=False):",

@@ -6,8 +6,8 @@ use super::meaning::is_pointer;
 use super::member::{Member, scalar};
 use super::render::Kept;
 use crate::error::Result;
-use crate::jwt;
-use crate::secret::Secret;
+use crate::sys::secret::Secret;
+use crate::token::jwt;
 use http::{HeaderMap, HeaderName, header};
 use serde_json::Value;
 use std::time::Duration;
@@ -30,8 +30,6 @@ pub const MEMBERS: [&str; 12] = [
 /// The units that a number may count, in milliseconds.
 pub const INSTANTS: [(&str, i64); 2] = [("s", 1000), ("ms", 1)];
 pub const DURATIONS: [(&str, i64); 3] = [("s", 1000), ("ms", 1), ("min", 60_000)];
-
-pub const TEN_YEARS: u64 = 315_576_000;
 
 /// Where one thing is.
 #[derive(Clone, Debug, PartialEq)]
@@ -180,7 +178,7 @@ impl Shape {
         let unit = |name: &str, units: &[(&str, i64)]| member.get(name).map(|unit| unit.one_of(units)).transpose();
         let expiry = |prefix: &str| {
             let name = |rest: &str| format!("{prefix}{rest}");
-            Ok(Expiry {
+            Ok::<_, crate::error::Error>(Expiry {
                 at: places(&name("expires_at"))?,
                 at_unit: unit(&name("expires_at_unit"), &INSTANTS)?,
                 after: places(&name("expires_in"))?,

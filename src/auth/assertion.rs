@@ -7,7 +7,7 @@ use super::member::{Member, merge};
 use super::render::{Request, json_string};
 use super::template::{Name, Scope, Template};
 use crate::error::Result;
-use crate::secret::Secret;
+use crate::sys::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;

@@ -5,7 +5,7 @@ use super::member::{Member, is_sensitive};
 use super::render::{Request, form_value, json_string};
 use super::template::Template;
 use crate::error::Result;
-use crate::secret::Secret;
+use crate::sys::secret::Secret;
 use serde_json::Value;
 use std::cell::RefCell;
 use zeroize::Zeroizing;

@@ -7,7 +7,7 @@ use super::member::Member;
 use super::render::{Moment, Request, Values, missing, url_value};
 use super::template::{Name, Template};
 use crate::error::Result;
-use crate::secret::Secret;
+use crate::sys::secret::Secret;
 use http::{HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 

@@ -10,8 +10,8 @@ use super::source::Read;
 use super::template::Name;
 use super::verdict::{Asked, Brought, Refusal, Reply};
 use crate::error::{Result, Status};
-use crate::secret::Secret;
-use crate::sys::wiping::SecretWork;
+use crate::sys::secret::Secret;
+use crate::sys::zeroing::SecretWork;
 use http::HeaderMap;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -75,6 +75,29 @@ impl Dialect {
         self.login.len()
     }
 
+    /// Whether a login can be sent with these values.
+    pub fn can_log_in(&self, values: &Values<'_>) -> bool {
+        // What a step keeps for the next ones is not there yet.
+        !self.login.is_empty()
+            && self.missing(Stage::Login(0), values).is_none()
+            && (values.password.is_some() || !self.needs_password())
+    }
+
+    /// Whether any step of a login needs the password.
+    fn needs_password(&self) -> bool {
+        let mut is_needed = false;
+        for step in &self.login {
+            step.each_name(self.assertion.as_ref(), &mut |name| {
+                is_needed |= matches!(name, Name::Password | Name::Basic);
+            });
+        }
+        is_needed
+    }
+
+    pub fn has_logout(&self) -> bool {
+        !self.logout.is_empty()
+    }
+
     pub fn renews_by(&self) -> Option<RenewsBy> {
         let refresh = self.refresh.as_ref()?;
         let uses = |wanted: Name| {
@@ -133,17 +156,15 @@ impl Dialect {
         asked.read(reply, wants_grant)
     }
 
-    /// What the answer to a call means; `None`: nothing beside its status. `body` may be empty where
-    /// [`Dialect::asks_body`] says no.
+    /// What the answer to a call means; `None`: nothing beside its status.
     pub fn call_means(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Option<Means> {
+        // Most dialects say nothing of calls, and most calls go well.
+        if status < 400 && !self.meanings.iter().any(Meaning::is_of_calls) {
+            return None;
+        }
         let document = super::json::Document::new(body);
         meaning::find(&self.meanings, Of::Call, status, headers, &document)
             .or_else(|| meaning::default(Of::Call, status))
-    }
-
-    /// Whether the body of a call's answer with this status has to be read to tell what it means.
-    pub fn asks_body(&self, status: u16) -> bool {
-        meaning::asks_body(&self.meanings, Of::Call, status)
     }
 
     /// Checks what can be known before the first request: `values` are the credentials.

@@ -4,7 +4,7 @@ use super::json::Document;
 use super::meaning::challenge;
 use super::render::json_string;
 use crate::error::{Error, Result, Status};
-use crate::secret::Secret;
+use crate::sys::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderName};

@@ -9,7 +9,7 @@ use super::member::{Member, is_sensitive, merge};
 use super::render::{Moment, Request, Values, form_value, missing, url_value};
 use super::template::{Name, Scope, Template};
 use crate::error::{Error, Result, Status};
-use crate::secret::Secret;
+use crate::sys::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};

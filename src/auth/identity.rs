@@ -1,7 +1,7 @@
 //! What a dialect adds to a pair's identity in every store.
 
 use super::member::is_sensitive;
-use crate::secret::{Secret, hex};
+use crate::sys::secret::{Secret, hex};
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 use std::collections::BTreeMap;

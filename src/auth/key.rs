@@ -1,7 +1,7 @@
 //! Private keys, as PEM or as a JWK, and signing with them. By rustls, which is here for client certificates.
 
 use crate::error::{Error, Result, Status};
-use crate::secret::Secret;
+use crate::sys::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;

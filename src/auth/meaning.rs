@@ -158,11 +158,8 @@ impl Meaning {
             })
     }
 
-    /// Whether a body has to be read to tell.
-    fn asks_body(&self, of: Of, status: u16) -> bool {
-        !self.body.is_empty()
-            && self.of.contains(&of)
-            && self.statuses.as_ref().is_none_or(|statuses| statuses.contains(status))
+    pub fn is_of_calls(&self) -> bool {
+        self.of.contains(&Of::Call)
     }
 }
 
@@ -198,11 +195,6 @@ pub fn is_pointer(text: &str) -> bool {
 /// The first meaning that fits.
 pub fn find(meanings: &[Meaning], of: Of, status: u16, headers: &HeaderMap, document: &Document<'_>) -> Option<Means> {
     meanings.iter().find(|meaning| meaning.fits(of, status, headers, document)).map(|meaning| meaning.means)
-}
-
-/// Whether any of them has to see the body of an answer with this status.
-pub fn asks_body(meanings: &[Meaning], of: Of, status: u16) -> bool {
-    meanings.iter().any(|meaning| meaning.asks_body(of, status))
 }
 
 /// What a status means where nothing else is said. Success is the endpoint's own affair.

@@ -2,7 +2,7 @@
 //! *kind* of what it got (never the value: it may be a secret) and what it takes.
 
 use crate::error::{Error, Result, Status};
-use crate::scrub::scrub;
+use crate::redact::scrub;
 use serde_json::Value;
 
 /// A member of the option, and where it stands: its path is put together for a message only.

@@ -23,6 +23,7 @@ mod json;
 mod key;
 mod meaning;
 mod member;
+mod message;
 mod oauth2;
 mod parse;
 mod render;
@@ -31,7 +32,6 @@ pub mod schema;
 mod source;
 mod template;
 mod verdict;
-mod words;
 
 pub use answer::Grant;
 pub use call::Filled;
@@ -39,15 +39,16 @@ pub use dialect::{Dialect, Environment, RenewsBy, Stage};
 pub use endpoint::Prepared;
 pub use instants::{http_date, retry_after};
 pub use meaning::Means;
+pub use message::ServerMessage;
 pub use render::{Kept, Moment, Values};
 pub use source::{Read, Source};
+#[cfg(test)]
 pub use template::Name;
 pub use verdict::{Brought, Outcome, Refusal, Reply, forbidden};
-pub use words::ServerWords;
 
 use crate::error::Result;
-use crate::secret::Secret;
-use crate::sys::wiping::SecretWork;
+use crate::sys::secret::Secret;
+use crate::sys::zeroing::SecretWork;
 use serde_json::Value;
 use std::collections::BTreeMap;
 

@@ -6,7 +6,7 @@ use super::render::{Moment, Request, Values};
 use super::source::{self, Read};
 use super::template::{Scope, Template, Where};
 use crate::error::Result;
-use crate::secret::Secret;
+use crate::sys::secret::Secret;
 use serde_json::{Map, Value};
 
 /// The members that it takes beside those of every dialect.

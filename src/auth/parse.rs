@@ -4,7 +4,7 @@ use super::instants::check_format;
 use super::member::{Member, nearest};
 use super::template::{FUNCTIONS, Function, NAMES, Name, Part, Scope, Where};
 use crate::error::{Error, Result};
-use crate::secret::Secret;
+use crate::sys::secret::Secret;
 
 /// The parts of a member's text.
 pub fn parse(text: &str, member: &Member<'_>, scope: &Scope<'_>) -> Result<Vec<Part>> {

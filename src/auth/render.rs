@@ -4,7 +4,7 @@ use super::assertion::Assertion;
 use super::instants;
 use super::template::{Function, Name, Part, Template};
 use crate::error::{Error, Result, Status};
-use crate::secret::{Secret, hex};
+use crate::sys::secret::{Secret, hex};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

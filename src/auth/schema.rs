@@ -100,7 +100,7 @@ fn endpoint_member(name: &str) -> Value {
 
 fn answer_member(name: &str) -> Value {
     match name {
-        "lifetime_seconds" => json!({"type": "integer", "minimum": 1, "maximum": answer::TEN_YEARS}),
+        "lifetime_seconds" => json!({"type": "integer", "minimum": 1, "maximum": 315_576_000}),
         name if name.ends_with("_in_unit") => names(&answer::DURATIONS),
         name if name.ends_with("_at_unit") => names(&answer::INSTANTS),
         _ => reference("place"),

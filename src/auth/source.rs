@@ -4,7 +4,7 @@ use super::member::Member;
 use super::render::{Moment, Request, Values};
 use super::template::{Scope, Template, Where};
 use crate::error::Result;
-use crate::secret::Secret;
+use crate::sys::secret::Secret;
 use std::collections::BTreeMap;
 
 /// Where a value is kept.

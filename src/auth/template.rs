@@ -3,7 +3,7 @@
 use super::member::Member;
 use super::parse::parse;
 use crate::error::Result;
-use crate::secret::Secret;
+use crate::sys::secret::Secret;
 use std::collections::BTreeMap;
 
 /// A value that is there only when a request is made.

@@ -5,11 +5,11 @@ use super::endpoint::Endpoint;
 use super::instants;
 use super::json::Document;
 use super::meaning::{self, Meaning, Means, Of};
+use super::message::ServerMessage;
 use super::render::Kept;
-use super::words::ServerWords;
 use crate::error::{Error, Status};
-use crate::scrub::scrub;
-use crate::secret::Secret;
+use crate::redact::scrub;
+use crate::sys::secret::Secret;
 use http::{HeaderMap, header};
 use std::time::Duration;
 
@@ -102,7 +102,7 @@ impl Asked<'_> {
             return Ok(Brought::Kept(kept));
         }
         self.endpoint.shape.grant(&answer, kept).map(Brought::Grant).map_err(|why| {
-            let words = ServerWords::of(&document, self.known);
+            let words = ServerMessage::of(&document, self.known);
             let Refusal { outcome, error } = self.unusable(reply, &words, why);
             Refusal { outcome, error: error.with_server_code(words.code) }
         })
@@ -114,7 +114,7 @@ impl Asked<'_> {
             let outcome = if reply.status == 403 { Outcome::Forbidden } else { Outcome::Intercepted };
             return self.refusal(reply, outcome, Status::TM_BAD_RESPONSE, &format!(": {why}"));
         }
-        let words = ServerWords::of(document, self.known);
+        let words = ServerMessage::of(document, self.known);
         let is_own = is_stated || self.is_own(reply, document);
         let Refusal { outcome, error } = match means {
             Means::Rejected | Means::Expired if !is_own => self.intercepted(reply),
@@ -159,7 +159,7 @@ impl Asked<'_> {
         !text.is_empty() && !is_page(&text) && schemes.is_empty() && !is_proxys
     }
 
-    fn rejected(&self, words: &ServerWords) -> Refusal {
+    fn rejected(&self, words: &ServerMessage) -> Refusal {
         let message = match self.of {
             Of::Login => format!("the login was refused{words}; check {}", self.credentials),
             Of::Refresh => format!("the refresh token was refused{words}; log in again"),
@@ -189,7 +189,7 @@ impl Asked<'_> {
         Refusal { outcome, error: Error::new(status, message) }
     }
 
-    fn unusable(&self, reply: &Reply<'_>, words: &ServerWords, why: &str) -> Refusal {
+    fn unusable(&self, reply: &Reply<'_>, words: &ServerMessage, why: &str) -> Refusal {
         let what = if self.of == Of::Logout { "" } else { " without a usable token" };
         let (outcome, next) = match reply.status {
             407 => (Outcome::Intercepted, ""),
@@ -240,7 +240,7 @@ fn location(headers: &HeaderMap, known: &[&Secret]) -> Option<String> {
 }
 
 /// R4's message, for auth endpoints and API calls alike: what a 403 is, where its code says so, else what it may be.
-pub fn forbidden(what: &str, status: u16, words: &ServerWords, is_own: bool) -> Error {
+pub fn forbidden(what: &str, status: u16, words: &ServerMessage, is_own: bool) -> Error {
     let code = words.code.as_deref().unwrap_or_default().to_ascii_lowercase();
     let parts: Vec<&str> = code.split(|c: char| !c.is_ascii_alphanumeric()).collect();
     let names_address = parts.contains(&"ip")

@@ -1,10 +1,11 @@
 //! For callers with their own HTTP client, beside tm_get_token() and tm_copy_access_token(): where a token may go, and what
 //! became of it there.
 
-use super::boundary::{doing, handle, string};
-use super::error::tm_error;
-use super::manager::tm_manager;
 use crate::error::Status;
+use crate::ffi::boundary::{doing, handle};
+use crate::ffi::error::tm_error;
+use crate::ffi::manager::tm_manager;
+use crate::ffi::strings::string;
 use std::ffi::c_char;
 
 /// Whether this manager's token may be sent to a URL: to its host's own origin or one in `allowed_origins`. Nothing is

@@ -1,17 +1,10 @@
 //! The boundary that every exported function stands behind: panics stop here, pointers become references,
 //! errors become handles.
 
-use super::error::tm_error;
 use crate::error::{Error, Result, Status};
-use crate::sys::thread::{is_in_library, set_in_library};
-use std::ffi::{CStr, CString, c_char, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
-
-/// Runs the body of an exported function that can not fail; a panic becomes `fallback`.
-pub fn guard<T>(fallback: T, body: impl FnOnce() -> T) -> T {
-    contain(body).unwrap_or(fallback)
-}
+use crate::ffi::error::tm_error;
+use crate::ffi::panics::attempt;
+use std::ffi::c_void;
 
 /// Runs the body of an exported function that makes something; an error goes to `err`, and `nothing` is
 /// returned in its place.
@@ -47,67 +40,6 @@ pub unsafe fn doing(err: *mut *mut tm_error, body: impl FnOnce() -> Result<()>) 
     status
 }
 
-/// Runs what may fail within an exported function; a panic becomes an error like any other.
-pub fn attempt<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
-    contain(body).unwrap_or_else(|| Err(panicked()))
-}
-
-fn contain<T>(body: impl FnOnce() -> T) -> Option<T> {
-    silence_panics();
-    let before = set_in_library(true);
-    // Nothing that a panic leaves behind is used again: locks are taken as they are, connections are closed.
-    let outcome = catch_unwind(AssertUnwindSafe(body)).ok();
-    set_in_library(before);
-    outcome
-}
-
-/// P4: a panic inside an exported function prints nothing; any other is the business of whose it is.
-fn silence_panics() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let others = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            if !is_in_library() {
-                others(panic);
-            }
-        }));
-    });
-}
-
-fn panicked() -> Error {
-    Error::new(
-        Status::TM_PANIC,
-        "the library met a bug of its own and contained it; the manager can be used on, and a report would help",
-    )
-}
-
-/// A required string.
-///
-/// # Safety
-/// `text` is NULL or a NUL-terminated string that stays valid for `'a`.
-pub unsafe fn string<'a>(text: *const c_char, name: &str) -> Result<&'a str> {
-    // SAFETY: the caller of this function vouches for it.
-    match unsafe { optional_string(text, name) }? {
-        Some(text) => Ok(text),
-        None => Err(Error::invalid_argument(format!("the argument {name} is NULL; pass a string"))),
-    }
-}
-
-/// A string that may be NULL.
-///
-/// # Safety
-/// As for [`string`].
-pub unsafe fn optional_string<'a>(text: *const c_char, name: &str) -> Result<Option<&'a str>> {
-    if text.is_null() {
-        return Ok(None);
-    }
-    // SAFETY: not NULL, and the caller of this function vouches for the rest.
-    let text = unsafe { CStr::from_ptr(text) };
-    text.to_str()
-        .map(Some)
-        .map_err(|_| Error::invalid_argument(format!("the argument {name} is not valid UTF-8; pass UTF-8 text")))
-}
-
 /// Bytes and their length; NULL is fine where there are none.
 ///
 /// # Safety
@@ -140,24 +72,10 @@ pub unsafe fn handle<'a, T>(handle: *const T, name: &str) -> Result<&'a T> {
         .ok_or_else(|| Error::invalid_argument(format!("the argument {name} is NULL; pass a handle")))
 }
 
-/// A string that the caller will free with tm_string_free.
-pub fn owned_string(text: String) -> *mut c_char {
-    c_string(text).into_raw()
-}
-
-/// A C string of a text that should hold no NUL; should it do so, it ends there.
-pub fn c_string(text: String) -> CString {
-    CString::new(text).unwrap_or_else(|nul| {
-        let end = nul.nul_position();
-        let mut bytes = nul.into_vec();
-        bytes.truncate(end);
-        CString::new(bytes).unwrap_or_default()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ffi::panics::guard;
 
     #[test]
     fn a_panic_stops_at_the_boundary_and_becomes_an_error() {

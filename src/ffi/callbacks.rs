@@ -1,11 +1,11 @@
 //! The callbacks that are set on a handle: log and interrupt.
 
-use super::boundary::{doing, handle};
-use super::error::tm_error;
-use super::manager::tm_manager;
-use crate::call::{InterruptHook, LogHook};
+use crate::call::hooks::{InterruptHook, LogHook};
+use crate::call::log::Level;
 use crate::error::{Error, Status};
-use crate::log::Level;
+use crate::ffi::boundary::{doing, handle};
+use crate::ffi::error::tm_error;
+use crate::ffi::manager::tm_manager;
 use std::ffi::{CString, c_char, c_void};
 use std::sync::Arc;
 

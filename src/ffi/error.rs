@@ -1,7 +1,8 @@
 //! `tm_error`: why a call failed.
 
-use super::boundary::{c_string, guard};
 use crate::error::{Error, Status};
+use crate::ffi::panics::guard;
+use crate::ffi::strings::c_string;
 use std::ffi::{CStr, CString, c_char};
 
 /// Why a call failed.

@@ -1,9 +1,11 @@
 //! The JWT helpers: offline, without a manager.
 
-use super::boundary::{fallible, guard, owned_string, string};
-use super::error::tm_error;
-use crate::clock::unix_seconds;
-use crate::jwt;
+use crate::ffi::boundary::fallible;
+use crate::ffi::error::tm_error;
+use crate::ffi::panics::guard;
+use crate::ffi::strings::{owned_string, string};
+use crate::sys::clock::unix_seconds;
+use crate::token::jwt;
 use std::ffi::c_char;
 
 /// Whether a JWT has expired, by this machine's clock (RFC 7519, 4.1.4). Its signature is not checked.

@@ -1,7 +1,9 @@
 //! What belongs to no handle: versions, strings, keys.
 
-use super::boundary::{fallible, guard, owned_string};
-use super::error::tm_error;
+use crate::ffi::boundary::fallible;
+use crate::ffi::error::tm_error;
+use crate::ffi::panics::guard;
+use crate::ffi::strings::owned_string;
 use std::ffi::{CString, c_char};
 
 /// The version of this interface. It rises with each addition; an incompatible change changes the soname.
@@ -63,7 +65,7 @@ pub unsafe extern "C" fn tm_generate_key(err: *mut *mut tm_error) -> *mut c_char
     unsafe {
         fallible(err, std::ptr::null_mut(), || {
             use base64::Engine;
-            let key = zeroize::Zeroizing::new(crate::secret::random::<32>());
+            let key = zeroize::Zeroizing::new(crate::sys::secret::random::<32>());
             Ok(owned_string(base64::engine::general_purpose::STANDARD.encode(*key)))
         })
     }

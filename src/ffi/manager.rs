@@ -1,16 +1,18 @@
 //! `tm_manager`: the main job, and the tokens behind it.
 
-use super::boundary::{bytes, doing, fallible, guard, handle, optional_string, owned_string, string};
-use super::error::tm_error;
-use super::response::tm_response;
-use super::token::tm_token;
 use crate::error::{Error, Result, Status};
+use crate::ffi::boundary::{bytes, doing, fallible, handle};
+use crate::ffi::error::tm_error;
+use crate::ffi::panics::guard;
+use crate::ffi::response::tm_response;
+use crate::ffi::strings::{optional_string, owned_string, string};
+use crate::ffi::token::tm_token;
 use crate::http::message::{Source, Streams, Upload};
 use crate::manager::Manager;
-use crate::response::Response;
+use crate::request::response::Response;
 use crate::sys::cancel::NoCancel;
-use crate::sys::wiping::SecretWork;
-use crate::token::Pair;
+use crate::sys::zeroing::SecretWork;
+use crate::token::pair::Pair;
 use bytes::Bytes;
 use std::ffi::{c_char, c_void};
 use std::ptr::{from_ref, null_mut};
@@ -30,7 +32,7 @@ pub struct tm_manager {
 ///        fails with #TM_LOGIN_REJECTED
 /// @param options_json NULL for the defaults, or one JSON object (docs/OPTIONS.md); an unknown key is an
 ///        error, `[]` is taken as `{}`, whole floats as integers. With `"persistent": true` handles with equal
-///        host, username, password and options share one instance; callbacks stay with the handle
+///        host, username, password and options share one client; callbacks stay with the handle
 /// @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT, #TM_INVALID_OPTIONS, #TM_URL_NOT_ALLOWED
 /// @return an owned manager for tm_free(), or NULL
 /// @par Threads and forks any thread; the manager may be used by any number of threads at once, and by
@@ -369,7 +371,7 @@ pub unsafe extern "C" fn tm_set_tokens(
 }
 
 /// Replaces the credentials. Calls that are running end with the credentials that they began with. Another
-/// username drops the tokens. A suspended login is lifted. A persistent handle moves to the instance of the
+/// username drops the tokens. A suspended login is lifted. A persistent handle moves to the client of the
 /// new credentials.
 ///
 /// @param tm the manager

@@ -1,10 +1,10 @@
 //! `tm_outcome`: what a request came to, for callers to whom every call costs.
 
-use super::boundary::{attempt, guard};
-use super::error::tm_error;
-use super::manager::{request, tm_manager};
 use crate::error::{Error, Status};
-use crate::response::Response;
+use crate::ffi::error::tm_error;
+use crate::ffi::manager::{request, tm_manager};
+use crate::ffi::panics::{attempt, guard};
+use crate::request::response::Response;
 use std::ffi::{c_char, c_void};
 use std::ptr::{from_ref, null, null_mut};
 
@@ -66,7 +66,7 @@ impl Held {
     }
 
     /// What its owner reads. This may not move afterwards: a box that moves is taken to have no other pointers to it.
-    fn shown(&self) -> tm_outcome {
+    fn redacted(&self) -> tm_outcome {
         let start = |text: &Vec<u8>| if text.is_empty() { null() } else { text.as_ptr().cast() };
         tm_outcome {
             status: i32::from(self.status),
@@ -81,19 +81,19 @@ impl Held {
 /// What is really behind a `tm_outcome *`.
 #[repr(C)]
 struct Place {
-    shown: tm_outcome,
+    redacted: tm_outcome,
     held: Held,
 }
 
 impl Place {
     fn empty() -> Place {
         let held = Held::default();
-        Place { shown: held.shown(), held }
+        Place { redacted: held.redacted(), held }
     }
 
     fn put(&mut self, held: Held) {
         self.held = held;
-        self.shown = self.held.shown();
+        self.redacted = self.held.redacted();
     }
 }
 

@@ -1,8 +1,9 @@
 //! `tm_response`: an HTTP response, read whole.
 
-use super::boundary::{c_string, guard};
-use super::error::tm_error;
-use crate::response::Response;
+use crate::ffi::error::tm_error;
+use crate::ffi::panics::guard;
+use crate::ffi::strings::c_string;
+use crate::request::response::Response;
 use http::HeaderMap;
 use std::ffi::{CStr, CString, c_char, c_void};
 

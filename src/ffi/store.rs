@@ -1,10 +1,10 @@
 //! A store of the caller's own: C callbacks as the library's `Callbacks`.
 
-use super::boundary::{bytes, doing, handle};
-use super::callbacks::Userdata;
-use super::error::tm_error;
-use super::manager::tm_manager;
 use crate::error::{Error, Status};
+use crate::ffi::boundary::{bytes, doing, handle};
+use crate::ffi::callbacks::Userdata;
+use crate::ffi::error::tm_error;
+use crate::ffi::manager::tm_manager;
 use crate::store::callback::{CallbackStore, Callbacks, Reply};
 use std::ffi::{CString, c_char, c_void};
 use std::fmt;
@@ -58,7 +58,7 @@ type Unlock = unsafe extern "C" fn(*mut c_void, *const c_char) -> i32;
 /// @since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tm_sink_put(sink: *mut tm_sink, data: *const c_void, len: usize) {
-    super::boundary::guard((), || {
+    super::panics::guard((), || {
         // SAFETY: the header asks for NULL or the sink of the load callback that is running, which nobody
         // else uses meanwhile, and for `len` bytes at `data`.
         let (sink, data) = unsafe { (sink.as_mut(), bytes(data, len, "data")) };

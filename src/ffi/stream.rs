@@ -1,11 +1,12 @@
 //! `tm_request_stream`: a request whose bodies need not fit in memory.
 
-use super::boundary::{fallible, handle, optional_string, string};
-use super::callbacks::Userdata;
-use super::error::tm_error;
-use super::manager::tm_manager;
-use super::response::tm_response;
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Result};
+use crate::ffi::boundary::{fallible, handle};
+use crate::ffi::callbacks::Userdata;
+use crate::ffi::error::tm_error;
+use crate::ffi::manager::tm_manager;
+use crate::ffi::response::tm_response;
+use crate::ffi::strings::{optional_string, string};
 use crate::http::message::{Sink, Source, Streams, Upload};
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
@@ -109,7 +110,7 @@ impl Source for Reader {
             Ok(_) => Err(Error::invalid_argument(
                 "the read callback returned more than it was asked for; return at most len",
             )),
-            Err(_) => Err(Error::new(Status::TM_CANCELLED, "the read callback ended the call")),
+            Err(_) => Err(Error::interrupted("the read callback ended the call")),
         }
     }
 
@@ -129,7 +130,7 @@ impl Sink for Writer {
         // SAFETY: the caller that passed the callback vouches for it and its userdata; the piece lives until it returns.
         match unsafe { (self.write)(self.userdata.pointer(), piece.as_ptr().cast(), piece.len()) } {
             1 => Ok(()),
-            _ => Err(Error::new(Status::TM_CANCELLED, "the write callback ended the call")),
+            _ => Err(Error::interrupted("the write callback ended the call")),
         }
     }
 }

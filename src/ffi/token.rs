@@ -1,7 +1,7 @@
 //! `tm_token`: an immutable snapshot of a token pair.
 
-use super::boundary::guard;
-use crate::token::Pair;
+use crate::ffi::panics::guard;
+use crate::token::pair::Pair;
 use std::ffi::c_char;
 use std::sync::Arc;
 

@@ -1,10 +1,11 @@
 //! Histories of one record that three processes share: what they do, and what the world does to them, in any order.
 //! The server counts: whatever the order, no refresh token arrives twice.
 
-use crate::secret::Secret;
-use crate::store::record::u128hex::Hex;
-use crate::store::record::{Claim, Claimed, Fingerprint, Holding, Record, Spending, StoredPair};
-use crate::token::Lineage;
+use crate::sys::secret::Secret;
+use crate::token::fingerprint::Fingerprint;
+use crate::token::pair::Lineage;
+use crate::token::record::u128hex::Hex;
+use crate::token::record::{Claim, Claimed, Holding, Record, Spending, StoredPair};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ enum At {
 
 struct Process {
     at: At,
-    known: Option<Lineage>,
+    last_seen: Option<Lineage>,
 }
 
 struct World {
@@ -37,7 +38,7 @@ struct World {
 
 /// Each byte is a step: whose, and what.
 pub fn play(data: &[u8]) {
-    let processes = [(); 3].map(|()| Process { at: At::Idle, known: None });
+    let processes = [(); 3].map(|()| Process { at: At::Idle, last_seen: None });
     let (record, copy) = (Record::default(), Record::default());
     let mut world =
         World { record, copy, incarnation: 0, now: 1_700_000_000_000, issued: 0, arrivals: BTreeMap::new(), processes };
@@ -53,12 +54,12 @@ pub fn play(data: &[u8]) {
 impl World {
     fn step(&mut self, who: usize, what: u8) {
         match what {
-            0..=7 => self.go_on(who),
+            0..=7 => self.checkpoint(who),
             8 => self.processes[who].at = At::Idle, // killed
             9 => self.give_back(who),
             10 => self.now += 1000,
             11 => self.now += 6000,
-            12 => self.record.bury(self.now),
+            12 => self.record.mark_logged_out(self.now),
             13 => self.write_as_php(),
             14 => self.copy = self.record.clone(),
             _ => {
@@ -66,19 +67,19 @@ impl World {
                 self.incarnation += 1;
             }
         }
-        self.record.stand_in(CLIENT, &self.incarnation.to_string());
+        self.record.invalidate_if_restored(CLIENT, &self.incarnation.to_string());
     }
 
-    fn go_on(&mut self, who: usize) {
-        let known = self.processes[who].known;
+    fn checkpoint(&mut self, who: usize) {
+        let last_seen = self.processes[who].last_seen;
         let at = std::mem::replace(&mut self.processes[who].at, At::Idle);
         self.processes[who].at = match at {
             At::Idle => self.read(who),
             At::Read { holding, refresh } => self.claim(holding, refresh),
             At::Claimed { claim, holding, refresh } => At::Answered { claim, holding, pair: self.ask(refresh) },
             At::Answered { holding, pair, .. } => {
-                if self.record.publish(CLIENT, &holding, known, &pair, self.now) {
-                    self.processes[who].known = pair.lineage();
+                if self.record.publish(CLIENT, &holding, last_seen, &pair, self.now) {
+                    self.processes[who].last_seen = pair.lineage();
                 }
                 At::Idle
             }
@@ -87,7 +88,7 @@ impl World {
 
     fn read(&mut self, who: usize) -> At {
         let holding = self.record.holding(CLIENT, self.now);
-        let is_spent = self.record.is_spent(CLIENT, self.processes[who].known);
+        let is_spent = self.record.is_spent(CLIENT, self.processes[who].last_seen);
         At::Read { holding, refresh: self.record.pair.refresh_token.clone().filter(|_| !is_spent) }
     }
 
@@ -103,16 +104,16 @@ impl World {
     /// The request: a login, or a refresh with a token that came never before.
     fn ask(&mut self, refresh: Option<Secret>) -> StoredPair {
         let lineage = match refresh {
-            None => Lineage { family: u128::from(self.issued) + 1, seq: 0 },
+            None => Lineage { family: u128::from(self.issued) + 1, generation: 0 },
             Some(token) => {
                 let arrivals = self.arrivals.entry(token.as_str().to_owned()).or_default();
                 *arrivals += 1;
                 assert_eq!(*arrivals, 1, "a refresh token was sent twice");
-                let before = self.record.pair.lineage().unwrap_or(Lineage { family: 0, seq: 0 });
-                Lineage { family: before.family, seq: before.seq + 1 }
+                let before = self.record.pair.lineage().unwrap_or(Lineage { family: 0, generation: 0 });
+                Lineage { family: before.family, generation: before.generation + 1 }
             }
         };
-        StoredPair { family: Some(Hex(lineage.family)), seq: lineage.seq, ..self.issue() }
+        StoredPair { family: Some(Hex(lineage.family)), generation: lineage.generation, ..self.issue() }
     }
 
     /// Whoever has claimed and not sent may take that back.

@@ -1,8 +1,8 @@
 //! Where an answer's body goes: decoded, within its limit, into memory or to its owner.
 
-use super::decode::{Decoder, Undecodable};
-use super::fault::Fault;
-use super::message::{LARGEST_PIECE, Sink};
+use crate::http::decode::{Decoder, Undecodable};
+use crate::http::fault::Fault;
+use crate::http::message::{LARGEST_PIECE, Sink};
 use http::HeaderMap;
 
 /// No body is announced so large that memory for it is taken before it comes.

@@ -1,16 +1,16 @@
 //! A connection: hyper's HTTP/1.1 or HTTP/2 over a stream, driven by the thread whose call has the connection. One call
 //! uses it at a time, so answers cannot be mixed up, and between calls nothing drives it.
 
-use super::body::RequestBody;
-use super::drive::{Alarm, Pace};
-use super::fault::Fault;
-use super::message::Outgoing;
-use super::origin::Origin;
-use super::pool::Idle;
-use super::protocol::{Head, Protocol};
-use super::stream::Stream;
+use crate::http::body::RequestBody;
+use crate::http::fault::{Fault, Progress};
+use crate::http::message::Outgoing;
+use crate::http::origin::Origin;
+use crate::http::protocol::{Head, Protocol};
+use crate::net::stream::Stream;
+use crate::net::{drive::Alarm, drive::Pace};
+use crate::sys::clock::Tick;
 use crate::sys::socket::Socket;
-use crate::sys::wiping::Wiped;
+use crate::sys::zeroing::Wiped;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Uri, header};
 use hyper::body::Body;
@@ -46,6 +46,14 @@ pub struct Engine {
     protocol: Protocol,
     /// Nothing can be sent any more.
     has_ended: bool,
+}
+
+/// When a connection fell idle.
+#[derive(Clone, Copy, Debug)]
+pub struct Idle {
+    pub since: Tick,
+    /// How many kept connections had turned out to be dead by then.
+    pub losses: u64,
 }
 
 impl Connection {
@@ -134,6 +142,11 @@ impl Connection {
         !self.is_http2() && self.heard.load(Ordering::Relaxed) > self.heard_before
     }
 
+    /// How far the present exchange has come.
+    pub fn progress(&self) -> Progress {
+        Progress { is_reused: self.is_reused(), has_sent: self.has_sent(), has_heard: self.has_heard() }
+    }
+
     /// Whether the present exchange's request may have been sent to its end; `body`: the length of its body. HTTP/1.1 by
     /// itself does not serve another request before that.
     pub fn has_sent_whole(&self, body: u64) -> bool {
@@ -165,8 +178,10 @@ impl Connection {
         let mut request = Request::new(body);
         let headers = request.headers_mut();
         headers.clone_from(&outgoing.headers);
-        if let Some(authorization) = &outgoing.authorization {
-            headers.insert(header::AUTHORIZATION, authorization.clone());
+        if let Some(credentials) = &outgoing.credentials {
+            for (name, value) in &credentials.headers {
+                headers.insert(name.clone(), value.clone());
+            }
         }
         if !is_http2 {
             headers.insert(header::HOST, self.origin.authority.clone());

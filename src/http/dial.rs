@@ -1,18 +1,19 @@
 //! Making connections: the host's addresses, TCP, the proxy, TLS. Nothing of a request is written before a connection
 //! is there, so a fault in here certainly left the server without a byte of it (T3).
 
-use super::body::RequestBody;
-use super::connect::{Unreached, first_to_connect, is_loopback, tls_handshake};
-use super::connection::Connection;
-use super::drive::{Alarm, Pace, drive};
-use super::fault::Fault;
-use super::origin::Origin;
-use super::protocol::MOST_HEADERS;
-use super::proxy::{Proxies, Proxy, Scheme};
-use super::resolve;
-use super::socks;
-use super::stream::{Layers, Stream};
-use super::tls::Side;
+use crate::http::body::RequestBody;
+use crate::http::connection::Connection;
+use crate::http::fault::Fault;
+use crate::http::origin::Origin;
+use crate::http::protocol::MOST_HEADERS;
+use crate::http::proxy::{Proxies, Proxy, Scheme};
+use crate::http::socks;
+use crate::http::tls::Shared;
+use crate::http::tls::settings::OptionScope;
+use crate::net::resolve;
+use crate::net::{connect::Unreached, connect::first_to_connect, connect::is_loopback, connect::tls_handshake};
+use crate::net::{drive::Alarm, drive::Pace, drive::drive};
+use crate::net::{stream::Layers, stream::Stream};
 use crate::sys::socket::{Socket, SocketStream};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
@@ -34,10 +35,8 @@ use url::Host;
 /// How a manager's connections are made.
 pub struct Dialer {
     pub proxies: Proxies,
-    pub tls: Arc<ClientConfig>,
-    /// For a proxy that itself speaks TLS: without the client's certificate, which is the server's business.
-    pub proxy_tls: Arc<ClientConfig>,
-    pub side: Side,
+    pub tls: Arc<Shared>,
+    pub scope: OptionScope,
     pub connect_timeout: Duration,
     /// Whether `http://` may go to other machines.
     pub allow_insecure: bool,
@@ -76,7 +75,13 @@ impl Dialing<'_, '_> {
             }
             Some(proxy) => {
                 if matches!(proxy.scheme, Scheme::Https) {
-                    stream = self.secure(stream, &socket, &proxy.host, Arc::clone(&self.dialer.proxy_tls))?;
+                    let secured = self.secure(stream, &socket, &proxy.host, Arc::clone(&self.dialer.tls.for_proxies));
+                    stream = secured.map_err(|fault| match fault {
+                        Fault::Tls { connected, why } => {
+                            Fault::Tls { connected, why: format!("with the proxy {}: {why}", proxy.redacted()) }
+                        }
+                        other => other,
+                    })?;
                 }
                 match origin.is_https {
                     true => stream = self.through_tunnel(proxy, stream, &socket, origin)?,
@@ -86,7 +91,7 @@ impl Dialing<'_, '_> {
             None => {}
         }
         if origin.is_https {
-            stream = self.secure(stream, &socket, &origin.host, Arc::clone(&self.dialer.tls))?;
+            stream = self.secure(stream, &socket, &origin.host, Arc::clone(&self.dialer.tls.config))?;
         }
         Connection::open(Arc::clone(origin), socket, stream, forwarding, self.alarm, &mut self.pace)
     }
@@ -136,7 +141,7 @@ impl Dialing<'_, '_> {
             let mut handshake = pin!(socks::connect(&mut stream, target, proxy.login()));
             self.wait(socket, |cx| handshake.as_mut().poll(cx))?
         };
-        ended.map_err(|fault| Fault::Proxy { proxy: proxy.shown(), why: fault.to_string() })?;
+        ended.map_err(|fault| Fault::Proxy { proxy: proxy.redacted(), why: fault.to_string() })?;
         Ok(stream)
     }
 
@@ -148,7 +153,7 @@ impl Dialing<'_, '_> {
         socket: &Socket,
         origin: &Origin,
     ) -> Result<Stream, Fault> {
-        let refused = |why: String| Fault::Proxy { proxy: proxy.shown(), why };
+        let refused = |why: String| Fault::Proxy { proxy: proxy.redacted(), why };
         let broken = |error: hyper::Error| refused(format!("it did not answer in HTTP ({error}); check its URL"));
         let mut handshake = pin!(
             http1::Builder::new().title_case_headers(true).max_headers(MOST_HEADERS).handshake(TokioIo::new(stream))
@@ -211,7 +216,7 @@ impl Dialing<'_, '_> {
         handshake: tokio_rustls::Connect<S>,
     ) -> Result<Box<TlsStream<S>>, Fault> {
         let ended = tls_handshake(handshake, socket, &self.alarm, &mut self.pace).map_err(Fault::of_stopped_dial)?;
-        ended.map_err(|cause| Fault::of_handshake(&cause, self.dialer.side))
+        ended.map_err(|cause| Fault::of_handshake(&cause, self.dialer.scope))
     }
 }
 

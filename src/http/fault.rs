@@ -1,11 +1,11 @@
 //! What can go wrong between sending a request and having its whole answer, and what that allows.
 
-use super::connect::Unreached;
-use super::connection::Connection;
-use super::drive::Stopped;
-use super::tls::{self, Side};
 use crate::call::Call;
-use crate::error::{Error, Status};
+use crate::error::{Error, Status, WaitEnd};
+use crate::http::tls;
+use crate::http::tls::settings::OptionScope;
+use crate::net::connect::Unreached;
+use crate::net::drive::Stopped;
 use std::error::Error as _;
 use std::io;
 
@@ -37,6 +37,17 @@ pub enum Fault {
     Readable { host: String },
 }
 
+/// How far an exchange had come when it failed.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// The connection served a call before.
+    pub is_reused: bool,
+    /// A byte of the request may have left this machine.
+    pub has_sent: bool,
+    /// A byte of the answer has come.
+    pub has_heard: bool,
+}
+
 impl Fault {
     /// Whether it is certain that no byte of the request was written (T3).
     pub fn nothing_was_written(&self) -> bool {
@@ -66,12 +77,13 @@ impl Fault {
     pub fn into_error(self, what: &str) -> Error {
         match self {
             Fault::Ended(error) | Fault::Unbegun(error) => error,
-            Fault::Connect { timeout: true, .. } => Error::new(
+            Fault::Connect { timeout: true, why, .. } => Error::new(
                 Status::TM_TIMEOUT,
                 format!(
-                    "{what} could not connect within connect_timeout_ms; check the host, the port and the firewall"
+                    "{what} could not connect within connect_timeout_ms ({why}); check the host, the port and the firewall"
                 ),
-            ),
+            )
+            .with_wait_end(WaitEnd::StepDeadline),
             Fault::Connect { dns: true, why, .. } => Error::new(
                 Status::TM_NETWORK,
                 format!("{what} could not find the host ({why}); check its name and this machine's DNS"),
@@ -123,23 +135,23 @@ impl Fault {
     }
 
     /// What a hyper error means for an exchange over this connection.
-    pub fn of_exchange(error: &hyper::Error, connection: &Connection, side: Side) -> Fault {
-        if let Some(why) = tls::explain(error, side) {
+    pub fn of_exchange(error: &hyper::Error, progress: Progress, scope: OptionScope) -> Fault {
+        if let Some(why) = tls::explain(error, scope) {
             return Fault::Tls { connected: true, why };
         }
         let why = innermost(error);
         if error.is_user() && !is_abandoned(error) {
             return Fault::Unsendable(why);
         }
-        match connection.has_heard() || error.is_parse() || is_nonsense(error) {
+        match progress.has_heard || error.is_parse() || is_nonsense(error) {
             true => Fault::Broken(why),
-            false => Fault::Lost { reused: connection.is_reused(), sent: connection.has_sent(), why },
+            false => Fault::Lost { reused: progress.is_reused, sent: progress.has_sent, why },
         }
     }
 
     /// What a hyper error means while an answer's body is read.
-    pub fn of_body(error: &hyper::Error, side: Side) -> Fault {
-        match tls::explain(error, side) {
+    pub fn of_body(error: &hyper::Error, scope: OptionScope) -> Fault {
+        match tls::explain(error, scope) {
             Some(why) => Fault::Tls { connected: true, why },
             None => Fault::Broken(innermost(error)),
         }
@@ -153,7 +165,7 @@ impl Fault {
     /// What the end of a wait for the server means.
     pub fn of_stopped(stopped: Stopped, call: &Call) -> Fault {
         match stopped {
-            Stopped::StepOutOfTime => Fault::Ended(call.timed_out("waiting for the server")),
+            Stopped::StepOutOfTime => Fault::Ended(call.step_timed_out("waiting for the server")),
             Stopped::Call(error) => Fault::Ended(error),
             // The request may have left by then, so this is not as harmless as a shortage before it.
             Stopped::Unable(cause) => {
@@ -165,7 +177,7 @@ impl Fault {
     /// What the end of a wait means while a connection is made.
     pub fn of_stopped_dial(stopped: Stopped) -> Fault {
         match stopped {
-            Stopped::StepOutOfTime => Fault::Connect { dns: false, timeout: true, why: "its time was over".to_owned() },
+            Stopped::StepOutOfTime => Fault::Connect { dns: false, timeout: true, why: "no answer".to_owned() },
             Stopped::Call(error) => Fault::Unbegun(error),
             Stopped::Unable(cause) => Fault::of_connecting(&cause),
         }
@@ -181,14 +193,14 @@ impl Fault {
     }
 
     /// What ended a TLS handshake.
-    pub fn of_handshake(cause: &io::Error, side: Side) -> Fault {
-        if let Some(unread) = tls::local_trouble(cause) {
+    pub fn of_handshake(cause: &io::Error, scope: OptionScope) -> Fault {
+        if let Some(unread) = tls::local_failure(cause) {
             return Fault::Exhausted(unread.to_string());
         }
         if let Some(fault) = Fault::local_shortage(cause) {
             return fault;
         }
-        match tls::explain(cause, side) {
+        match tls::explain(cause, scope) {
             Some(why) => Fault::Tls { connected: false, why },
             None => Fault::Connect { dns: false, timeout: false, why: format!("in the TLS handshake, {cause}") },
         }
@@ -261,15 +273,13 @@ fn is_nonsense(error: &hyper::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::Hooks;
-    use crate::credentials::Credentials;
+    use crate::call::hooks::Hooks;
     use std::sync::Arc;
     use std::time::Duration;
 
     #[test]
     fn t3_where_a_wait_for_the_server_fails_the_request_may_have_left() {
-        let credentials = Arc::new(Credentials::new("demo", None).unwrap());
-        let call = Call::begin(Arc::new(Hooks::default()), Duration::from_secs(1), 0, credentials);
+        let call = Call::begin(Arc::new(Hooks::default()), Duration::from_secs(1));
         for code in [libc::EINVAL, libc::ENOMEM] {
             let fault = Fault::of_stopped(Stopped::Unable(io::Error::from_raw_os_error(code)), &call);
             assert!(!fault.nothing_was_written(), "{fault:?}");

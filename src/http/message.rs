@@ -1,11 +1,12 @@
 //! Requests and answers, as the rest of the library sees them.
 
 use crate::call::Call;
-use crate::clock::Tick;
 use crate::error::{Error, Result};
-use crate::secret::Secret;
+use crate::sys::clock::Tick;
+use crate::sys::secret::Secret;
+use crate::token::pair::CallCredentials;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, Method, header};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,13 +19,14 @@ pub struct Outgoing {
     pub url: Url,
     /// But for those that the connection adds. Most calls share their manager's; a change makes a copy.
     pub headers: Arc<HeaderMap>,
-    pub authorization: Option<HeaderValue>,
+    /// What the API knows the token by. `None`: none is sent, or it is among the headers.
+    pub credentials: Option<Arc<CallCredentials>>,
     pub body: Bytes,
 }
 
 impl Outgoing {
     /// What errors and log lines call it: never the query, never user-info.
-    pub fn shown(&self) -> String {
+    pub fn redacted(&self) -> String {
         let origin = self.url.origin().ascii_serialization();
         format!("{} {origin}{}", self.method, self.url.path())
     }

@@ -24,5 +24,3 @@ mod socks;
 mod tasks;
 pub mod tls;
 pub mod transport;
-
-use crate::net::{connect, drive, resolve, stream};

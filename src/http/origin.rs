@@ -1,7 +1,7 @@
 //! S1: where a token may go. The host that the manager was made for, and the origins allowed beside it.
 
-use super::resolve::is_this_machine;
 use crate::error::{Error, Result, Status};
+use crate::net::resolve::is_this_machine;
 use bytes::Bytes;
 use http::HeaderValue;
 use std::borrow::Cow;
@@ -53,7 +53,7 @@ impl PartialEq for Origin {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Origins {
     /// As it is shown, and its path: without a trailing slash, so that a path can be put behind it.
-    shown: String,
+    redacted: String,
     prefix: String,
     host: Url,
     allowed: Vec<Url>,
@@ -87,7 +87,7 @@ impl Origins {
 
     fn at(host: Url, allowed: Vec<Url>) -> Origins {
         Origins {
-            shown: host.as_str().trim_end_matches('/').to_owned(),
+            redacted: host.as_str().trim_end_matches('/').to_owned(),
             prefix: host.path().trim_end_matches('/').to_owned(),
             origins: std::iter::once(&host).chain(&allowed).filter_map(Origin::of).map(Arc::new).collect(),
             host,
@@ -97,7 +97,7 @@ impl Origins {
 
     /// The host as it is shown: it never holds user-info.
     pub fn host(&self) -> &str {
-        &self.shown
+        &self.redacted
     }
 
     /// The URL that a call goes to. `url` is absolute, or a path that starts with one "/".
@@ -136,13 +136,13 @@ impl Origins {
         if self.allows(url) {
             return Ok(());
         }
-        let shown = url.origin().ascii_serialization();
+        let redacted = url.origin().ascii_serialization();
         let why = if has_no_user_info(url) {
             format!(
-                "{shown} is neither the host's origin nor in allowed_origins; nothing was sent to it. Add it to allowed_origins if it may see the token"
+                "{redacted} is neither the host's origin nor in allowed_origins; nothing was sent to it. Add it to allowed_origins if it may see the token"
             )
         } else {
-            format!("the URL for {shown} holds a username or password; nothing was sent. Take it out of the URL")
+            format!("the URL for {redacted} holds a username or password; nothing was sent. Take it out of the URL")
         };
         Err(Error::new(Status::TM_URL_NOT_ALLOWED, why))
     }
@@ -153,6 +153,13 @@ fn parse(options: url::ParseOptions<'_>, url: &str) -> Result<Url> {
         Error::invalid_argument(format!(
             "the URL is not valid ({cause}); pass a path that starts with one \"/\", or an absolute http(s) URL"
         ))
+    })
+}
+
+/// An absolute URL of a dialect, which has checked where it leads.
+pub fn parse_absolute(text: &str) -> Result<Url> {
+    parse_url(Url::options(), text).ok().filter(|url| url.has_host() && has_no_user_info(url)).ok_or_else(|| {
+        Error::new(Status::TM_URL_NOT_ALLOWED, "a URL of the option auth is not valid; nothing was sent to it")
     })
 }
 
@@ -171,13 +178,16 @@ fn has_ascii_host(text: &str) -> bool {
     let is_ignored = |c: char| matches!(c, '\t' | '\n' | '\r');
     let text = text.trim_start_matches(|c: char| c <= ' ').replace(is_ignored, "").replace('\\', "/");
     let is_scheme = |scheme: &str| scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    let after_scheme = match text.split_once(':') {
-        Some((scheme, rest)) if is_scheme(scheme) => rest,
-        _ if text.starts_with("//") => text.as_str(),
+    let (scheme, after_scheme) = match text.split_once(':') {
+        Some((scheme, rest)) if is_scheme(scheme) => (scheme, rest),
+        _ if text.starts_with("//") => ("", text.as_str()),
         _ => return true,
     };
     let authority = after_scheme.trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
+    let host = match scheme.eq_ignore_ascii_case("file") {
+        true => authority, // it has no user-info, so all of it is the host
+        false => authority.rsplit('@').next().unwrap_or_default(),
+    };
     percent_encoding::percent_decode_str(host).all(|byte| byte.is_ascii())
 }
 
@@ -296,6 +306,8 @@ mod tests {
                 assert_eq!(status(origins().resolve(&url)), Status::TM_INVALID_ARGUMENT, "{url}");
             }
         }
+        // A file's URL has no user-info.
+        assert_eq!(status(Origins::new("file://éA@example.com/x", &[], false)), Status::TM_INVALID_ARGUMENT);
         for good in
             ["/Aé", "/x?é=Aé", "/é:A", "/a@éA", "https://api.example.com/éA", "https://api.example.com/%C3%A9?é#é"]
         {

@@ -1,10 +1,10 @@
 //! Idle connections, kept for the next call.
 
-use super::connection::Connection;
-use super::origin::Origin;
-use crate::callback;
-use crate::clock::Tick;
-use crate::fork;
+use crate::call::callback;
+use crate::http::connection::{Connection, Idle};
+use crate::http::origin::Origin;
+use crate::sys::clock::Tick;
+use crate::sys::fork;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -15,14 +15,6 @@ const LONGEST_IDLE: Duration = Duration::from_secs(60);
 
 /// How often idle connections are looked through, in milliseconds.
 const PRUNE_EVERY: u64 = 1000;
-
-/// When a connection fell idle.
-#[derive(Clone, Copy, Debug)]
-pub struct Idle {
-    since: Tick,
-    /// [`Pool::losses`] at that time.
-    losses: u64,
-}
 
 /// One manager's idle connections. Every slot has a lock that is only ever tried, never waited for: so a fork cannot
 /// catch it half-way, and threads do not queue for it.

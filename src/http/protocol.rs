@@ -1,11 +1,11 @@
 //! HTTP/1.1 or HTTP/2 over a stream, as hyper speaks them.
 
-use super::body::RequestBody;
-use super::drive::{Alarm, Pace, drive};
-use super::fault::Fault;
-use super::stream::Stream;
+use crate::http::body::RequestBody;
+use crate::http::fault::Fault;
 #[cfg(feature = "http2")]
-use super::tasks::Tasks;
+use crate::http::tasks::Tasks;
+use crate::net::stream::Stream;
+use crate::net::{drive::Alarm, drive::Pace, drive::drive};
 use crate::sys::socket::Socket;
 use http::{Request, Response};
 use hyper::body::Incoming;

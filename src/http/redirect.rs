@@ -1,6 +1,6 @@
 //! S1: which redirects are followed. Pure.
 
-use super::origin::{Origins, parse_url};
+use crate::http::origin::{Origins, parse_url};
 use http::{HeaderMap, Method, header};
 use url::Url;
 

@@ -1,79 +1,81 @@
 //! What a manager's options say of HTTP: which headers calls begin with, and how connections are made.
 
-use super::dial::Dialer;
-use super::origin::Origins;
-use super::pool::Pool;
-use super::proxy::Proxies;
-use super::tls::{self, Side};
-use super::transport::Transport;
 use crate::error::{Error, Result, Status};
-use crate::options::{OneOrMany, Options};
+use crate::http::dial::Dialer;
+use crate::http::origin::Origins;
+use crate::http::pool::Pool;
+use crate::http::proxy::Proxies;
+use crate::http::tls::Shared;
+use crate::http::tls::settings::TlsSettings;
+use crate::http::transport::Transport;
+use crate::options::{OneOrMany, ProxyUrl};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use rustls::client::ResolvesClientCert;
-use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, SignatureScheme};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// The `User-Agent` unless the options say otherwise.
+pub const USER_AGENT: &str = concat!("libtokenmgr/", env!("CARGO_PKG_VERSION"));
+
+/// What the options say of HTTP.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    pub connect_timeout: Duration,
+    pub kept_timeout: Duration,
+    pub headers: BTreeMap<String, OneOrMany>,
+    pub user_agent: String,
+    pub proxy: Option<ProxyUrl>,
+    pub allow_insecure_http: bool,
+    pub max_idle_connections: usize,
+    pub tls: TlsSettings,
+}
 
 impl Transport {
     /// The environment is read here and not again.
-    pub fn new(origins: Origins, options: &Options, side: Side) -> Result<Transport> {
-        let proxies = Proxies::new(options.proxy.as_ref().map(|url| url.0.as_str()), &|name| std::env::var_os(name))?;
-        let certificate_wanted = Arc::default();
-        let tls = tls::client_config(options, side, &certificate_wanted)?;
+    pub fn new(origins: Origins, settings: &HttpSettings) -> Result<Transport> {
+        let proxies = Proxies::new(settings.proxy.as_ref().map(|url| url.0.as_str()), &|name| std::env::var_os(name))?;
+        let tls = Shared::of(&settings.tls, origins.host())?;
         Ok(Transport {
             origins,
-            pool: Pool::new(options.max_idle_connections.0 as usize),
-            headers: Arc::new(default_headers(options)?),
+            pool: Pool::new(settings.max_idle_connections),
+            headers: Arc::new(default_headers(settings)?),
             proxy_secrets: proxies.secrets(),
-            kept_timeout: options.kept_timeout_ms.duration(),
-            certificate_wanted,
+            kept_timeout: settings.kept_timeout,
             dialer: Dialer {
                 proxies,
-                proxy_tls: Arc::new(for_proxies(&tls)),
-                tls: Arc::new(tls),
-                side,
-                connect_timeout: options.connect_timeout_ms.duration(),
-                allow_insecure: options.allow_insecure_http,
-                user_agent: user_agent(options)?,
+                tls,
+                scope: settings.tls.scope,
+                connect_timeout: settings.connect_timeout,
+                allow_insecure: settings.allow_insecure_http,
+                user_agent: user_agent(settings)?,
             },
         })
     }
 }
 
-/// TLS to a proxy itself: verified like the server's, without the client's certificate, which is not the proxy's business.
-fn for_proxies(tls: &ClientConfig) -> ClientConfig {
-    let mut config = tls.clone();
-    config.client_auth_cert_resolver = Arc::new(NoCertificate);
-    config.alpn_protocols.clear();
-    config
-}
-
-#[derive(Debug)]
-struct NoCertificate;
-
-impl ResolvesClientCert for NoCertificate {
-    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        None
-    }
-
-    fn has_certs(&self) -> bool {
-        false
-    }
-}
-
-fn user_agent(options: &Options) -> Result<HeaderValue> {
-    HeaderValue::from_str(&options.user_agent).map_err(|_| {
+fn user_agent(settings: &HttpSettings) -> Result<HeaderValue> {
+    HeaderValue::from_str(&settings.user_agent).map_err(|_| {
         Error::new(Status::TM_INVALID_OPTIONS, "the option user_agent holds characters that no header can carry")
     })
 }
 
-fn default_headers(options: &Options) -> Result<HeaderMap> {
+impl Transport {
+    /// The headers that go to a server which the options' own are not meant for.
+    pub fn own_headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        headers.insert(header::USER_AGENT, self.dialer.user_agent.clone());
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        headers
+    }
+}
+
+fn default_headers(settings: &HttpSettings) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-    headers.insert(header::USER_AGENT, user_agent(options)?);
+    headers.insert(header::USER_AGENT, user_agent(settings)?);
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-    set_headers(&mut headers, &options.headers, Status::TM_INVALID_OPTIONS)?;
+    set_headers(&mut headers, &settings.headers, Status::TM_INVALID_OPTIONS)?;
     Ok(headers)
 }
 
@@ -83,8 +85,8 @@ pub fn set_headers(headers: &mut HeaderMap, given: &BTreeMap<String, OneOrMany>,
         [header::AUTHORIZATION, header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
     for (name, values) in given {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
-            let shown = crate::scrub::scrub(name, &[]);
-            Error::new(status, format!("the option headers has the name \"{shown}\", which no header can have"))
+            let redacted = crate::redact::scrub(name, &[]);
+            Error::new(status, format!("the option headers has the name \"{redacted}\", which no header can have"))
         })?;
         if OURS.contains(&name) {
             return Err(Error::new(

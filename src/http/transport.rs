@@ -1,31 +1,33 @@
 //! Sends requests: over an idle connection or a new one, again where that is safe (R6), and reads the answers.
 
-use super::body::{Feed, RequestBody};
-use super::collect::Collector;
-use super::connection::Connection;
-use super::dial::Dialer;
-use super::drive::{Alarm, Pace, Stopped, drive, drive_until};
-use super::fault::Fault;
-use super::intermediary::{self, Way};
-use super::message::{Answer, Exchange, Outgoing, Reuse, Sink, Streams, Upload};
-use super::origin::{Origin, Origins};
-use super::pool::Pool;
-use super::protocol::Head;
-use super::tls::Side;
 use crate::call::Call;
-use crate::clock::Tick;
-use crate::secret::Secret;
+use crate::http::body::{Feed, RequestBody};
+use crate::http::collect::Collector;
+use crate::http::connection::Connection;
+use crate::http::dial::Dialer;
+use crate::http::fault::Fault;
+use crate::http::intermediary;
+use crate::http::intermediary::Way;
+use crate::http::message::{Answer, Exchange, Outgoing, Reuse, Sink, Streams, Upload};
+use crate::http::origin::{Origin, Origins};
+use crate::http::pool::Pool;
+use crate::http::protocol::Head;
+use crate::http::tls::settings::OptionScope;
+use crate::net::{drive::Alarm, drive::Pace, drive::Stopped, drive::drive, drive::drive_until};
 use crate::stats::Stats;
+use crate::sys::clock::Tick;
+use crate::sys::secret::Secret;
 use crate::sys::socket::Socket;
-use crate::sys::wiping::SecretWork;
+use crate::sys::zeroing::SecretWork;
 use http::{HeaderMap, Method, Response, header};
 use hyper::body::{Body, Incoming};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
+use url::Url;
 
 type Result<T> = std::result::Result<T, Fault>;
 
@@ -40,8 +42,6 @@ pub struct Transport {
     pub proxy_secrets: Vec<Secret>,
     /// How long an idle connection may be silent before an idempotent request is also sent over a new one.
     pub kept_timeout: Duration,
-    /// Whether a server asked for a client certificate, and none has answered since.
-    pub certificate_wanted: Arc<AtomicBool>,
 }
 
 /// One request being sent.
@@ -88,6 +88,10 @@ enum Event<T> {
     PieceWanted,
 }
 
+fn no_origin() -> Fault {
+    Fault::Unsendable("it has no origin".to_owned())
+}
+
 impl Transport {
     /// Sends a request and reads its answer. A connection that a fault or the caller ended is closed.
     pub fn send(
@@ -99,8 +103,16 @@ impl Transport {
         streams: &mut Streams<'_>,
         exchange: &mut Exchange<'_>,
     ) -> Result<Answer> {
-        let origin =
-            self.origins.find(&outgoing.url).ok_or_else(|| Fault::Unsendable("it has no origin".to_owned()))?;
+        let elsewhere;
+        let origin = match (self.origins.find(&outgoing.url), reuse) {
+            (Some(origin), _) => origin,
+            // A token service elsewhere: the dialect has said so.
+            (None, Reuse::Never) => {
+                elsewhere = Origin::of(&outgoing.url).map(Arc::new).ok_or_else(no_origin)?;
+                &elsewhere
+            }
+            (None, Reuse::Kept { .. }) => return Err(no_origin()),
+        };
         let mut sink = streams.sink.as_mut().map(|sink| CallersSink { call, sink: &mut **sink });
         let mut collector = Collector::new(exchange.limit, sink.as_mut().map(|sink| sink as _));
         let mut sending = Sending {
@@ -113,7 +125,9 @@ impl Transport {
             upload: streams.upload.as_mut(),
         };
         let over_kept = match reuse {
-            Reuse::Kept { repeatable } => sending.over_kept(repeatable)?,
+            Reuse::Kept { repeatable } => {
+                sending.over_kept(repeatable).map_err(|fault| self.name_proxy(fault, &origin.url))?
+            }
             Reuse::Never => None,
         };
         let answered = match over_kept {
@@ -121,7 +135,8 @@ impl Transport {
             None => sending.over_new(),
         };
         let outcome = answered.and_then(|(asked, response)| sending.read(asked, response, &mut collector));
-        let (mut answer, mut kept) = outcome.map_err(|fault| self.name_missing_certificate(fault))?;
+        let (mut answer, mut kept) =
+            outcome.map_err(|fault| self.name_proxy(self.name_missing_certificate(fault), &origin.url))?;
         if reuse == Reuse::Never {
             kept = kept.and_then(|connection| connection.renewed(&mut sending.pace)).map(Box::new);
         }
@@ -130,13 +145,14 @@ impl Transport {
             answer.intermediary = intermediary::explain(answer.status, &answer.headers, &answer.body, &way);
         }
         // Read first: every thread shares it.
-        if self.certificate_wanted.load(Ordering::Relaxed) {
-            self.certificate_wanted.store(false, Ordering::Relaxed);
+        let wanted = &self.dialer.tls.certificate_wanted;
+        if wanted.load(Ordering::Relaxed) {
+            wanted.store(false, Ordering::Relaxed);
         }
         // What was made for a new connection's sake serves the next call, too, unless others idle already: else every
         // refresh would leave one more open.
         if let Some(connection) = kept
-            && (reuse != Reuse::Never || self.pool.idle() == 0)
+            && (reuse != Reuse::Never || (self.pool.idle() == 0 && self.origins.find(&origin.url).is_some()))
         {
             call.gives_back(connection.socket());
             self.pool.put(connection);
@@ -144,15 +160,27 @@ impl Transport {
         Ok(answer)
     }
 
+    /// What breaks on the way through a proxy is as likely its fault as the server's.
+    fn name_proxy(&self, mut fault: Fault, url: &Url) -> Fault {
+        if let Some(proxy) = self.dialer.proxies.of(url)
+            && let Fault::Connect { why, .. } | Fault::Lost { why, .. } | Fault::Broken(why) = &mut fault
+        {
+            *why = format!("{why}, by way of the proxy {}", proxy.redacted());
+        }
+        fault
+    }
+
     /// TLS 1.3 has no word for it in the handshake: the server just leaves, and its alert may be lost.
     fn name_missing_certificate(&self, fault: Fault) -> Fault {
         match fault {
-            Fault::Lost { reused: false, .. } | Fault::Broken(_) if self.certificate_wanted.load(Ordering::Relaxed) => {
+            Fault::Lost { reused: false, .. } | Fault::Broken(_)
+                if self.dialer.tls.certificate_wanted.load(Ordering::Relaxed) =>
+            {
                 Fault::Tls {
                     connected: true,
                     why: format!(
                         "the server asked for a client certificate and left; check {}",
-                        self.dialer.side.option("client_cert_file")
+                        self.dialer.scope.option("client_cert_file")
                     ),
                 }
             }
@@ -169,8 +197,8 @@ impl fmt::Debug for Transport {
 }
 
 impl Sending<'_, '_> {
-    fn side(&self) -> Side {
-        self.transport.dialer.side
+    fn scope(&self) -> OptionScope {
+        self.transport.dialer.scope
     }
 
     /// How the answer was got.
@@ -178,8 +206,8 @@ impl Sending<'_, '_> {
         Way {
             is_https: self.origin.is_https,
             is_forwarded: !self.origin.is_https && self.transport.dialer.proxies.of(&self.origin.url).is_some(),
-            certificate_wanted: self.transport.certificate_wanted.load(Ordering::Relaxed),
-            certificate_option: self.side().option("client_cert_file"),
+            certificate_wanted: self.transport.dialer.tls.certificate_wanted.load(Ordering::Relaxed),
+            certificate_option: self.scope().option("client_cert_file"),
         }
     }
 
@@ -209,7 +237,7 @@ impl Sending<'_, '_> {
         }
         let fault = match came {
             Ok(Some(Ok(response))) => return Ok(Some((asked, response))),
-            Ok(Some(Err(error))) => Fault::of_exchange(&error, &asked.connection, self.side()),
+            Ok(Some(Err(error))) => Fault::of_exchange(&error, asked.connection.progress(), self.scope()),
             Ok(None) => return Err(self.stopped(Stopped::StepOutOfTime)),
             Err(fault) => {
                 if !asked.connection.has_heard() {
@@ -247,7 +275,7 @@ impl Sending<'_, '_> {
         let mut asked = self.ask(connection)?;
         match self.head(&mut asked, self.pace.deadline)? {
             Some(Ok(response)) => Ok((asked, response)),
-            Some(Err(error)) => Err(Fault::of_exchange(&error, &asked.connection, self.side())),
+            Some(Err(error)) => Err(Fault::of_exchange(&error, asked.connection.progress(), self.scope())),
             None => Err(self.stopped(Stopped::StepOutOfTime)),
         }
     }
@@ -310,7 +338,7 @@ impl Sending<'_, '_> {
                 (First::Other(Ok(response)), Some(other)) => return Ok((other, response)),
                 // One has failed: the other may still answer.
                 (First::Silent(Err(error)), remaining) => {
-                    let fault = Fault::of_exchange(&error, &silent.connection, self.side());
+                    let fault = Fault::of_exchange(&error, silent.connection.progress(), self.scope());
                     silent = remaining.ok_or(fault)?;
                 }
                 (First::Other(_), _) => {}
@@ -383,7 +411,7 @@ impl Sending<'_, '_> {
                         })?;
                     }
                 }
-                Event::Came(Some(Err(error))) => return Err(Fault::of_body(&error, self.side())),
+                Event::Came(Some(Err(error))) => return Err(Fault::of_body(&error, self.scope())),
                 Event::PieceWanted => self.hand_in_piece(feed.as_ref())?,
             }
         }

@@ -1,8 +1,8 @@
 //! Connecting to the first of a host's addresses that takes a connection, and the TLS handshake.
 
-use super::drive::{Alarm, Pace, Stopped, drive, drive_until};
 use crate::call::Call;
-use crate::callback;
+use crate::call::callback;
+use crate::net::drive::{Alarm, Pace, Stopped, drive, drive_until};
 use crate::sys::socket::{MOST_AT_ONCE, Socket};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -137,8 +137,7 @@ pub fn tls_handshake<S: AsyncRead + AsyncWrite + Unpin>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::Hooks;
-    use crate::credentials::Credentials;
+    use crate::call::hooks::Hooks;
 
     #[test]
     fn families_alternate_beginning_with_the_preferred_one() {
@@ -160,8 +159,7 @@ mod tests {
         let listener = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
         listener.bind(&socket2::SockAddr::unix(&path).unwrap()).unwrap();
         listener.listen(1).unwrap();
-        let nobody = Arc::new(Credentials::new("", None).unwrap());
-        let call = Call::begin(Arc::new(Hooks::default()), Duration::from_secs(60), 0, nobody);
+        let call = Call::begin(Arc::new(Hooks::default()), Duration::from_secs(60));
         let connect = |limit| to_unix(&path, &mut Pace::new(&call, Instant::now() + limit, None));
         let mut waiting = Vec::new();
         let stopped = loop {

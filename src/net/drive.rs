@@ -1,7 +1,7 @@
 //! Driving a future on the caller's own thread: polled, waited for in slices, polled again. Between two slices the
 //! caller's callbacks are served, with no lock held.
 
-use crate::call::{Call, SLICE};
+use crate::call::{Call, POLL_INTERVAL};
 use crate::error::Error;
 use crate::sys::socket::{LONGEST_READ, Socket};
 use std::io;
@@ -74,7 +74,7 @@ pub enum Stopped {
 
 impl<'a> Pace<'a> {
     pub fn new(call: &'a Call, deadline: Instant, on_tick: Option<&'a mut dyn FnMut()>) -> Pace<'a> {
-        Pace { call, deadline, on_tick, beside: None, next_check: Instant::now() + SLICE }
+        Pace { call, deadline, on_tick, beside: None, next_check: Instant::now() + POLL_INTERVAL }
     }
 
     /// The same with less time.
@@ -105,9 +105,9 @@ impl<'a> Pace<'a> {
     /// Serves the callbacks where they are due, and looks at the time and at the connection beside.
     pub fn checkpoint(&mut self, now: Instant) -> Result<(), Stopped> {
         if now >= self.next_check {
-            self.next_check = now + SLICE;
+            self.next_check = now + POLL_INTERVAL;
             if self.is_watched() {
-                self.call.go_on().map_err(Stopped::Call)?;
+                self.call.checkpoint().map_err(Stopped::Call)?;
             }
             if let Some(on_tick) = self.on_tick.as_mut() {
                 on_tick();

@@ -1,8 +1,8 @@
 //! A host's addresses.
 
-use super::connect::Unreached;
-use super::drive::{Pace, Stopped};
-use crate::call::SLICE;
+use crate::call::POLL_INTERVAL;
+use crate::net::connect::Unreached;
+use crate::net::drive::{Pace, Stopped};
 use crate::sys::signals::without_signals;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
@@ -60,7 +60,7 @@ fn look_up(name: &str, ask: fn(&str) -> Found, pace: &mut Pace<'_>) -> Result<Ve
     loop {
         let outcome = look_up.outcome.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let left = pace.deadline.min(pace.call.deadline()).saturating_duration_since(Instant::now());
-        let slice = if pace.is_watched() || pace.beside.is_some() { left.min(SLICE) } else { left };
+        let slice = if pace.is_watched() || pace.beside.is_some() { left.min(POLL_INTERVAL) } else { left };
         let waited = look_up.ended.wait_timeout_while(outcome, slice, |outcome| outcome.is_none());
         let mut outcome = waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0;
         if let Some(outcome) = outcome.take() {
@@ -88,12 +88,10 @@ fn ask_the_system(name: &str) -> Found {
 mod tests {
     use super::*;
     use crate::call::Call;
-    use crate::credentials::Credentials;
     use std::time::Duration;
 
     fn call() -> Call {
-        let credentials = Arc::new(Credentials::new("demo", None).unwrap());
-        Call::begin(Arc::default(), Duration::from_secs(20), 0, credentials)
+        Call::begin(Arc::default(), Duration::from_secs(20))
     }
 
     /// A claim is renewed meanwhile, or another process would take it over.

@@ -1,127 +1,20 @@
-//! The options of a manager and of a request: one tree of serde structs, from which the parser, the
-//! messages, docs/OPTIONS.md and the JSON Schema all come.
-//!
-//! To add an option, add a field: its type carries unit and range, its `Default` the default, its doc
-//! comment the documentation.
+//! The language of the options: types with units and ranges, the parser, and its messages. What options there are, each
+//! room says beside what they are for: `client::options` has the tree's root.
 
-mod reader;
-mod redis;
+pub mod reader;
 mod source;
-mod stores;
 mod tree;
 mod units;
-mod vault;
 
-pub use redis::{RedisOptions, SentinelOptions, Urls};
 pub use source::SecretSource;
-pub use stores::{FileOptions, StoreOptions};
 pub use units::{Bytes, Count, Millis, Seconds};
-pub use vault::VaultOptions;
 
-use crate::error::Result;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// The bounds of what is counted in seconds and in milliseconds.
-const WEEK: u64 = 7 * 24 * 3600;
-const DAY_MS: u64 = 24 * 3600 * 1000;
-
-/// The JSON object given to `tm_new`. Every key is optional.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(default, deny_unknown_fields)]
-pub struct Options {
-    /// How long one call may take in all, a login or a refresh within it included.
-    pub timeout_ms: Millis<1, DAY_MS>,
-    /// How long connecting may take: the name look-up, TCP, the proxy and TLS.
-    pub connect_timeout_ms: Millis<1, DAY_MS>,
-    /// How long a connection that was kept open may be silent before an idempotent call is also sent over a new one, and
-    /// takes the answer that comes first. Firewalls forget idle connections without a word.
-    pub kept_timeout_ms: Millis<1, DAY_MS>,
-    /// How long before its expiry an access token is refreshed; never more than a quarter of its lifetime.
-    pub refresh_before_seconds: Seconds<0, WEEK>,
-    /// A random part of this, the same for the whole process, is added to `refresh_before_seconds`, so
-    /// that a fleet does not refresh in one instant; never more than another quarter of the lifetime.
-    pub refresh_jitter_seconds: Seconds<0, WEEK>,
-    /// The identity under which a store keeps the token pair; the username unless given.
-    pub client_id: Option<String>,
-    /// Where the token pair is kept.
-    pub store: StoreOptions,
-    /// The dialect that login, refresh and logout are spoken in.
-    pub auth: Dialect,
-    /// Managers with equal host, username, password and options share one instance that outlives
-    /// `tm_free`, so that a worker's next request neither logs in nor connects again.
-    pub persistent: bool,
-    /// How many persistent instances the process keeps. Beyond that those end that no manager has, the least recently
-    /// used first; their next manager logs in again, or takes its tokens from the store. Those in use never end.
-    pub max_persistent: Count<0, 65536>,
-    /// Further origins (`https://host[:port]`) that the token may be sent to, beside the host's own.
-    pub allowed_origins: Vec<String>,
-    /// Allows `http://` to hosts that are not loopback. Passwords and tokens then travel readable.
-    pub allow_insecure_http: bool,
-    /// Headers sent with every call; a value may be an array (repeated).
-    #[serde(deserialize_with = "reader::map_or_empty_array")]
-    pub headers: BTreeMap<String, OneOrMany>,
-    /// The `User-Agent` header.
-    pub user_agent: String,
-    /// A proxy URL (`http`, `https`, `socks5` or `socks5h` `://[user:password@]host:port`), or `"none"`. Unless given, the
-    /// environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`), which never holds for this machine's own addresses.
-    /// `NO_PROXY` holds for both. With `socks5h` the proxy looks names up.
-    pub proxy: Option<ProxyUrl>,
-    /// A PEM file of certificate authorities to trust beside the platform's.
-    pub ca_file: Option<String>,
-    /// Trust only `ca_file`, not the platform's certificate authorities.
-    pub ca_only: bool,
-    /// A PEM file with the client's certificate chain, for mutual TLS.
-    pub client_cert_file: Option<String>,
-    /// A PEM file with that certificate's private key; `client_cert_file` unless given.
-    pub client_key_file: Option<String>,
-    /// The lowest TLS version to speak.
-    pub min_tls: MinTls,
-    /// The largest answer taken, after decompression.
-    pub max_response_bytes: Bytes<1, { 1 << 40 }>,
-    /// How many idle connections are kept.
-    pub max_idle_connections: Count<0, 1024>,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            timeout_ms: Millis(30_000),
-            connect_timeout_ms: Millis(10_000),
-            kept_timeout_ms: Millis(5_000),
-            refresh_before_seconds: Seconds(300),
-            refresh_jitter_seconds: Seconds(60),
-            client_id: None,
-            store: StoreOptions::Memory {},
-            auth: Dialect::Popup,
-            persistent: false,
-            max_persistent: Count(64),
-            allowed_origins: Vec::new(),
-            allow_insecure_http: false,
-            headers: BTreeMap::new(),
-            user_agent: concat!("libtokenmgr/", env!("CARGO_PKG_VERSION")).to_owned(),
-            proxy: None,
-            ca_file: None,
-            ca_only: false,
-            client_cert_file: None,
-            client_key_file: None,
-            min_tls: MinTls::V1_2,
-            max_response_bytes: Bytes(67_108_864),
-            max_idle_connections: Count(16),
-        }
-    }
-}
-
-/// What login, refresh and logout look like on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "lowercase")]
-pub enum Dialect {
-    /// `POST /auth/login`, `/auth/refresh` and `/auth/logout` with JSON.
-    Popup,
-}
+pub const WEEK: u64 = 7 * 24 * 3600;
+pub const DAY_MS: u64 = 24 * 3600 * 1000;
 
 /// The lowest TLS version to speak.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -131,6 +24,32 @@ pub enum MinTls {
     V1_2,
     #[serde(rename = "1.3")]
     V1_3,
+}
+
+/// Any JSON, which another module reads.
+#[derive(Clone, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(serde::Serialize))]
+#[serde(transparent)]
+pub struct Json(pub serde_json::Value);
+
+impl fmt::Debug for Json {
+    /// Secrets may be written into it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[json]")
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Json {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Json".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "object"] })
+    }
 }
 
 /// A string, or an array of them.
@@ -156,53 +75,3 @@ impl fmt::Debug for ProxyUrl {
         f.write_str("[proxy]")
     }
 }
-
-/// The JSON object given to `tm_request`. Every key is optional.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(default, deny_unknown_fields)]
-pub struct RequestOptions {
-    /// Headers of this call, in place of the manager's of the same name; a value may be an array (repeated).
-    #[serde(deserialize_with = "reader::map_or_empty_array")]
-    pub headers: BTreeMap<String, OneOrMany>,
-    /// Query parameters, appended to the URL's own; a value may be an array (repeated).
-    #[serde(deserialize_with = "reader::map_or_empty_array")]
-    pub query: BTreeMap<String, OneOrMany>,
-    /// The body's `Content-Type`; `application/json` unless given here or in the headers.
-    pub content_type: Option<String>,
-    /// How long this call may take in all, in place of the manager's.
-    pub timeout_ms: Option<Millis<1, DAY_MS>>,
-    /// Says that the call may safely reach the server twice, whatever its method.
-    pub idempotent: bool,
-}
-
-impl Options {
-    /// Reads the options of a manager. `None` and an empty array stand for the defaults.
-    pub fn parse(json: Option<&str>) -> Result<Options> {
-        let options: Options = reader::parse(json, "options")?;
-        let refuse = |message: &str| Err(crate::error::Error::new(crate::error::Status::TM_INVALID_OPTIONS, message));
-        options.store.check(options.persistent)?;
-        if options.ca_only && options.ca_file.is_none() {
-            return refuse("the option ca_only needs ca_file: without one no server could be trusted");
-        }
-        if options.client_key_file.is_some() && options.client_cert_file.is_none() {
-            return refuse(
-                "the option client_key_file needs client_cert_file, the certificate that the key belongs to",
-            );
-        }
-        Ok(options)
-    }
-}
-
-impl RequestOptions {
-    /// Reads the options of a request. `None` and an empty array stand for the defaults.
-    pub fn parse(json: Option<&str>) -> Result<RequestOptions> {
-        match json {
-            None => Ok(RequestOptions::default()),
-            Some(_) => reader::parse(json, "request options"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

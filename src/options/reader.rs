@@ -1,9 +1,10 @@
 //! Reads options from JSON. A wrong one is answered with the key, the *kind* of the value it got (never
 //! the value: it may be a secret) and what the key takes; a near miss in a key is suggested.
 
-use super::OneOrMany;
-use super::tree::{self, Untaken, Why};
 use crate::error::{Error, Result, Status};
+use crate::options::OneOrMany;
+use crate::options::tree;
+use crate::options::tree::{Untaken, Why};
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{
     self, Deserialize, DeserializeOwned, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess, SeqAccess,
@@ -111,7 +112,7 @@ impl schemars::JsonSchema for OneOrMany {
 
 /// Quotes no value, only the place.
 fn untaken_sentence(Untaken { path, why }: &Untaken, what: &str) -> String {
-    let path = crate::scrub::scrub(&path.join("."), &[]);
+    let path = crate::redact::scrub(&path.join("."), &[]);
     let at = match path.is_empty() {
         true => format!("the {what}"),
         false => format!("the option {path}"),
@@ -184,7 +185,7 @@ impl Wrong {
             }
             What::Other(message) => format!("{at} is wrong: {message}"),
             What::UnknownKey { key, known } => {
-                let key = crate::scrub::scrub(key, &[]);
+                let key = crate::redact::scrub(key, &[]);
                 let near = known
                     .iter()
                     .map(|name| (strsim::damerau_levenshtein(name, &key), name))

@@ -1,8 +1,8 @@
 //! A secret in the options: as it is, or where it is kept.
 
 use crate::error::{Error, Result, Status};
-use crate::files;
-use crate::secret::Secret;
+use crate::sys::files;
+use crate::sys::secret::Secret;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use std::fmt;

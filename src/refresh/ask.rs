@@ -1,191 +1,286 @@
-//! Asking the server: login, refresh and logout over the wire.
+//! Asking the auth server: the dialect's requests, sent and read.
 
-use super::{Renewal, Want};
+use crate::auth::{Brought, Dialect, Kept, Prepared, Reply, Stage, Values, discovery};
 use crate::call::Call;
-use crate::clock::{Tick, unix_millis, unix_seconds};
-use crate::credentials::Credentials;
-use crate::dialect::{self, AuthAnswer, Endpoint, Grant, Refusal};
+use crate::call::log::Level;
+use crate::client::Client;
+use crate::client::context::Context;
+use crate::client::dialect::moment;
 use crate::error::{Error, Result, Status};
 use crate::http::fault::Fault;
 use crate::http::message::{Answer, Exchange, Outgoing, Reuse, Streams};
-use crate::instance::Instance;
-use crate::log::Level;
-use crate::secret::Secret;
-use crate::steps::reach;
-use crate::store::TokenStore;
-use crate::store::record::{Claim, RENEW_EVERY};
-use crate::token::Pair;
+use crate::refresh::need::TokenNeed;
+use crate::refresh::outcome::AuthOutcome;
+use crate::refresh::transaction::RefreshTransaction;
+use crate::store::contract::TokenStore;
+use crate::sys::clock::{Tick, unix_millis};
+use crate::sys::failpoint::failpoint;
+use crate::sys::secret::Secret;
+use crate::token::pair::Pair;
+use crate::token::record::{Claim, RENEW_EVERY};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, Method};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 /// The largest answer of an auth endpoint.
 const LARGEST: u64 = 1 << 20;
 
-/// A pair as the server gave it, and when.
-pub struct Granted {
-    pub grant: Grant,
-    pub arrived: Tick,
-}
+/// How long what an issuer says of its endpoints holds.
+const READ_EVERY: Duration = Duration::from_secs(discovery::READ_EVERY_SECONDS);
 
-/// How asking ended without a pair.
-pub enum Asked {
-    /// Certainly not a byte was sent.
-    Unsent(Error),
-    Rejected(Error),
-    Forbidden(Error),
-    RateLimited(Error),
-    /// Whether the server did what was asked is unknown.
-    Lost(Error),
-    /// The caller's own time or interrupt ended it; for the token that is the same as lost.
-    Ended(Error),
-}
-
-impl Renewal<'_> {
+impl RefreshTransaction<'_> {
+    /// Sends a refresh: with the refresh token, or with what the dialect renews the access token with.
     pub(super) fn ask_refresh(
         &self,
         store: &dyn TokenStore,
         claim: &Claim,
-        token: &Secret,
-    ) -> std::result::Result<Granted, Asked> {
-        self.ask(store, claim, Endpoint::Refresh, dialect::refresh_body(token), &[token])
-    }
-
-    pub(super) fn ask_login(&self, store: &dyn TokenStore, claim: &Claim) -> std::result::Result<Granted, Asked> {
-        let Credentials { username, password, .. } = &*self.call.credentials;
-        let Some(password) = password else {
-            return Err(Asked::Unsent(Error::new(Status::TM_LOGIN_REJECTED, "there is no password to log in with")));
+        pair: Option<&Pair>,
+        token: Option<&Secret>,
+    ) -> AuthOutcome {
+        let values = Values {
+            refresh_token: token,
+            access_token: pair.map(|pair| &pair.access),
+            token_type: pair.and_then(|pair| pair.token_type.as_deref()),
+            kept: pair.map(|pair| &pair.kept),
+            ..self.context.values()
         };
-        self.ask(store, claim, Endpoint::Login, dialect::login_body(username, password), &[password])
+        let mut renew = self.renewing(store, claim);
+        let mut asking = self.asking(self.may_log_in_after(), &mut renew);
+        match asking.ask(Stage::Refresh, &values) {
+            Ok((Brought::Grant(mut grant), arrived)) => {
+                for (name, value) in pair.iter().flat_map(|pair| &pair.kept) {
+                    grant.kept.entry(name.clone()).or_insert_with(|| value.clone());
+                }
+                AuthOutcome::Granted(grant, arrived)
+            }
+            Ok((Brought::Kept(_), _)) => AuthOutcome::NoToken(no_token()),
+            Err(outcome) => outcome,
+        }
     }
 
-    /// Whether nothing else could serve the caller. A server that hangs must not cost a caller the time for what comes
-    /// next: its own request, while it has a token (F4), or the login where a refresh was tried first (R1).
-    fn is_last_resort(&self, endpoint: Endpoint) -> bool {
-        let has_password = self.call.credentials.password.is_some();
-        let may_log_in = endpoint == Endpoint::Refresh && self.budget.login.get() && has_password;
-        !(may_log_in || matches!(self.want, Want::Ahead))
+    /// Logs in, in as many steps as the dialect has.
+    pub(super) fn ask_login(&self, store: &dyn TokenStore, claim: &Claim) -> AuthOutcome {
+        let mut renew = self.renewing(store, claim);
+        let mut asking = self.asking(false, &mut renew);
+        let mut kept = Kept::new();
+        for step in 0..self.client.speaker.dialect.login_steps() {
+            let values = Values { kept: Some(&kept), ..self.context.values() };
+            match asking.ask(Stage::Login(step), &values) {
+                Ok((Brought::Kept(more), _)) => kept.extend(more),
+                Ok((Brought::Grant(mut grant), arrived)) => {
+                    kept.append(&mut grant.kept);
+                    grant.kept = kept;
+                    return AuthOutcome::Granted(grant, arrived);
+                }
+                Err(outcome) => return outcome,
+            }
+        }
+        AuthOutcome::NoToken(no_token())
     }
 
-    fn ask(
-        &self,
-        store: &dyn TokenStore,
-        claim: &Claim,
-        endpoint: Endpoint,
-        body: Zeroizing<Vec<u8>>,
-        known: &[&Secret],
-    ) -> std::result::Result<Granted, Asked> {
-        let outgoing = auth_request(self.instance, endpoint, body).map_err(Asked::Unsent)?;
-        let shown = outgoing.shown();
-        self.call.log(Level::Debug, || format!("sending {shown}"));
+    /// Whether a login may follow, for which the refresh must leave the caller time (R1).
+    fn may_log_in_after(&self) -> bool {
+        self.budget.login.get() && self.has_login()
+    }
+
+    fn asking<'a>(&'a self, may_log_in_after: bool, on_tick: &'a mut dyn FnMut()) -> Asking<'a> {
+        // A server that hangs must not cost a caller the time for what comes next: its own request, while it has a token
+        // (F4), or the login where a refresh was tried first.
+        let is_last_resort = !may_log_in_after && !matches!(self.need, TokenNeed::Ahead);
+        let deadline = match is_last_resort {
+            true => self.call.deadline(),
+            false => Instant::now() + self.call.left() / 2,
+        };
+        Asking { context: self.context, deadline, on_tick: Some(on_tick) }
+    }
+
+    /// Keeps the claim alive meanwhile, or another process would take it over.
+    fn renewing<'a>(&'a self, store: &'a dyn TokenStore, claim: &'a Claim) -> impl FnMut() + 'a {
         let mut renewed = Instant::now();
-        let mut renew = || {
+        move || {
             if renewed.elapsed() >= RENEW_EVERY {
                 renewed = Instant::now();
                 self.best_effort(store, &mut |record, now| record.renew(claim, self.call.left(), now));
-            }
-        };
-        let mut exchange = Exchange {
-            deadline: match self.is_last_resort(endpoint) {
-                true => self.call.deadline(),
-                false => Instant::now() + self.call.left() / 2,
-            },
-            limit: LARGEST,
-            on_tick: Some(&mut renew),
-        };
-        let instance = self.instance;
-        let sent = instance.transport.send(
-            self.call,
-            &instance.stats,
-            &outgoing,
-            Reuse::Never,
-            &mut Streams::default(),
-            &mut exchange,
-        );
-        reach("answered");
-        match sent.map_err(|fault| fault.hung(self.call, &format!("{} at {}", endpoint.name(), outgoing.url))) {
-            Err(Fault::Ended(error)) if error.status() == Status::TM_TIMEOUT && !self.call.left().is_zero() => {
-                Err(Asked::Lost(error))
-            }
-            Err(Fault::Ended(error)) => Err(Asked::Ended(error)),
-            Err(Fault::TooLarge(limit)) => Err(Asked::Lost(Error::new(
-                Status::TM_RESPONSE_TOO_LARGE,
-                format!("{shown} got an answer of more than {limit} bytes; check that the host is the API's address"),
-            ))),
-            Err(fault) if fault.nothing_was_written() => Err(Asked::Unsent(fault.into_error(&shown))),
-            Err(fault) => Err(Asked::Lost(fault.into_error(&shown))),
-            Ok(answer) => {
-                let others = instance.secrets();
-                read(endpoint, answer, &known.iter().copied().chain(&others).collect::<Vec<_>>())
             }
         }
     }
 }
 
-fn read(endpoint: Endpoint, answer: Answer, known: &[&Secret]) -> std::result::Result<Granted, Asked> {
-    let date = answer.header(header::DATE).and_then(dialect::http_date);
-    let retry_after =
-        answer.header(header::RETRY_AFTER).and_then(|text| dialect::retry_after(text, date, unix_seconds()));
-    let arrived = answer.arrived;
-    let body = Zeroizing::new(answer.body);
-    let answer = AuthAnswer {
-        status: answer.status,
-        body: &body,
-        date,
-        retry_after,
-        intermediary: answer.intermediary.as_deref(),
-    };
-    match dialect::read(endpoint, &answer, known, unix_millis()) {
-        Ok(grant) => Ok(Granted { grant, arrived }),
-        Err((refusal, error)) => Err(match refusal {
-            Refusal::Rejected => Asked::Rejected(error),
-            Refusal::Forbidden => Asked::Forbidden(error),
-            Refusal::RateLimited => Asked::RateLimited(error),
-            Refusal::Failed | Refusal::Unusable => Asked::Lost(error),
-        }),
+/// Asking the auth server, within a time.
+pub(super) struct Asking<'a> {
+    pub context: &'a Context,
+    pub deadline: Instant,
+    /// Called about every 50 ms.
+    pub on_tick: Option<&'a mut dyn FnMut()>,
+}
+
+impl Asking<'_> {
+    /// Sends one of the dialect's requests and reads its answer; says when that came.
+    pub fn ask(&mut self, stage: Stage, values: &Values<'_>) -> std::result::Result<(Brought, Tick), AuthOutcome> {
+        let discovered = self.discover().map_err(AuthOutcome::Unsent)?;
+        let values = Values { discovered: discovered.as_deref().map(|(_, found)| found), ..*values };
+        let dialect: &Dialect = &self.context.client.speaker.dialect;
+        let prepared = match dialect.prepare(stage, &values, &moment()) {
+            None => return Ok((Brought::Kept(Kept::new()), Tick::now())),
+            Some(prepared) => prepared.map_err(AuthOutcome::Unsent)?,
+        };
+        let secrets = prepared.secrets.clone();
+        let answer = self.send(prepared, stage)?;
+        let arrived = answer.arrived;
+        let body = Zeroizing::new(answer.body);
+        let reply = Reply {
+            status: answer.status,
+            headers: &answer.headers,
+            body: &body,
+            intermediary: answer.intermediary.as_deref(),
+            now: unix_millis(),
+        };
+        let others = self.context.client.secrets();
+        let secrets: Vec<&Secret> =
+            secrets.iter().chain(&others).chain(self.context.credentials.password.iter()).collect();
+        let brought = dialect.read(stage, &values, &reply, &secrets)?;
+        Ok((brought, arrived))
+    }
+
+    /// Sends a request, once more where the server asks for a nonce of its own in the proof (RFC 9449, 8).
+    fn send(&mut self, prepared: Prepared, stage: Stage) -> std::result::Result<Answer, AuthOutcome> {
+        let Context { client, call, .. } = self.context;
+        let redacted = prepared.shown.clone();
+        call.log(Level::Debug, || format!("sending {redacted}"));
+        let mut outgoing = outgoing(client, prepared).map_err(AuthOutcome::Unsent)?;
+        for is_last in [false, true] {
+            let proof = client.speaker.proof(outgoing.method.as_str(), &outgoing.url, None);
+            if let Some(proof) = proof.map_err(AuthOutcome::Unsent)? {
+                Arc::make_mut(&mut outgoing.headers).insert(crate::auth::dpop::PROOF, proof);
+            }
+            let answer = self.exchange(&outgoing, &redacted, stage)?;
+            let wants_nonce = client.speaker.wants_nonce(&outgoing.url, answer.status, &answer.headers, &answer.body);
+            if is_last || !wants_nonce {
+                return Ok(answer);
+            }
+        }
+        unreachable!("the second answer is returned")
+    }
+
+    fn exchange(
+        &mut self,
+        outgoing: &Outgoing,
+        redacted: &str,
+        stage: Stage,
+    ) -> std::result::Result<Answer, AuthOutcome> {
+        let Context { client, call, .. } = self.context;
+        let mut exchange = Exchange {
+            deadline: self.deadline,
+            limit: LARGEST,
+            on_tick: self.on_tick.as_mut().map(|on_tick| &mut **on_tick as _),
+        };
+        let sent =
+            client.transport.send(call, &client.stats, outgoing, Reuse::Never, &mut Streams::default(), &mut exchange);
+        failpoint("answered");
+        sent.map_err(|fault| match fault.hung(call, &format!("{} at {}", name_of(stage), shown_url(outgoing))) {
+            Fault::TooLarge(limit) => AuthOutcome::NoToken(Error::new(
+                Status::TM_RESPONSE_TOO_LARGE,
+                format!(
+                    "{redacted} got an answer of more than {limit} bytes; check that the host is the API's address"
+                ),
+            )),
+            fault if fault.nothing_was_written() => AuthOutcome::Unsent(fault.into_error(&outgoing.redacted())),
+            fault => AuthOutcome::NoAnswer(fault.into_error(&outgoing.redacted())),
+        })
+    }
+
+    /// Where the issuer's endpoints are, if the dialect asks it: read once an hour.
+    fn discover(&mut self) -> Result<Option<Arc<(Tick, discovery::Discovered)>>> {
+        let client = &self.context.client;
+        let Some(issuer) = &client.speaker.dialect.issuer else { return Ok(None) };
+        let known = client.speaker.discovered.load_full();
+        if known.as_ref().is_some_and(|known| Tick::now() < known.0.after(READ_EVERY)) {
+            return Ok(known);
+        }
+        let mut last = None;
+        for url in discovery::documents(issuer) {
+            match self.read_document(issuer, &url) {
+                Ok(found) => {
+                    let found = Arc::new((Tick::now(), found));
+                    client.speaker.discovered.store(Some(Arc::clone(&found)));
+                    return Ok(Some(found));
+                }
+                Err(error) => last = last.or(Some(error)),
+            }
+        }
+        // What was read an hour ago is better than nothing.
+        known.map(Some).ok_or_else(|| last.unwrap_or_else(no_token))
+    }
+
+    fn read_document(&mut self, issuer: &str, url: &str) -> Result<discovery::Discovered> {
+        let prepared = Prepared {
+            method: Method::GET,
+            url: Zeroizing::new(url.to_owned()),
+            headers: HeaderMap::new(),
+            body: Zeroizing::default(),
+            shown: format!("GET {url}"),
+            secrets: Vec::new(),
+        };
+        let client = &self.context.client;
+        let outgoing = outgoing(client, prepared)?;
+        let answer = self
+            .exchange(&outgoing, &format!("GET {url}"), Stage::Login(0))
+            .map_err(|outcome| outcome.into_error().unwrap_or_else(no_token))?;
+        match answer.status {
+            200 => discovery::read(issuer, &answer.body, client.spec.options.allow_insecure_http),
+            status => Err(Error::new(
+                Status::TM_BAD_RESPONSE,
+                format!("GET {url} was answered {status}; check auth.issuer, or give auth.token_url"),
+            )
+            .with_http_status(status)),
+        }
     }
 }
 
-fn auth_request(instance: &Instance, endpoint: Endpoint, body: Zeroizing<Vec<u8>>) -> Result<Outgoing> {
-    let mut headers = HeaderMap::clone(&instance.transport.headers);
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    if !body.is_empty() {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+fn no_token() -> Error {
+    Error::new(Status::TM_BAD_RESPONSE, "the auth server's answer brought no token; check the option auth")
+}
+
+fn name_of(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Login(_) => "the login",
+        Stage::Refresh => "the refresh",
+        Stage::Logout => "the logout",
+    }
+}
+
+/// A URL without its query: that may hold what the dialect sends.
+fn shown_url(outgoing: &Outgoing) -> String {
+    format!("{}{}", outgoing.url.origin().ascii_serialization(), outgoing.url.path())
+}
+
+/// What goes over the wire. A token service elsewhere gets the dialect's credentials, and nothing that the options add to
+/// calls.
+fn outgoing(client: &Client, prepared: Prepared) -> Result<Outgoing> {
+    let is_on_host = prepared.is_on_host();
+    let url = match is_on_host {
+        true => client.transport.origins.resolve(&prepared.url)?,
+        false => crate::http::origin::parse_absolute(&prepared.url)?,
+    };
+    let mut headers = match is_on_host || client.transport.origins.find(&url).is_some() {
+        true => HeaderMap::clone(&client.transport.headers),
+        false => client.transport.own_headers(),
+    };
+    for (name, value) in &prepared.headers {
+        headers.insert(name.clone(), value.clone());
     }
     Ok(Outgoing {
-        method: Method::POST,
-        url: instance.transport.origins.resolve(endpoint.path())?,
+        method: prepared.method,
+        url,
         headers: Arc::new(headers),
-        authorization: None,
-        body: if body.is_empty() { Bytes::new() } else { Bytes::from_owner(body) },
+        credentials: None,
+        body: if prepared.body.is_empty() { Bytes::new() } else { Bytes::from_owner(prepared.body) },
     })
 }
 
-/// Tells the server to revoke every token of the client.
-pub fn logout(instance: &Instance, call: &Call, pair: &Pair) -> Result<()> {
-    let mut outgoing = auth_request(instance, Endpoint::Logout, Zeroizing::new(Vec::new()))?;
-    outgoing.authorization = Some(pair.bearer.clone());
-    let shown = outgoing.shown();
-    call.log(Level::Debug, || format!("sending {shown}"));
-    let mut exchange = Exchange { deadline: call.deadline(), limit: LARGEST, on_tick: None };
-    let answer = instance
-        .transport
-        .send(call, &instance.stats, &outgoing, Reuse::Never, &mut Streams::default(), &mut exchange)
-        .map_err(|fault| fault.hung(call, &format!("the logout at {}", outgoing.url)).into_error(&shown))?;
-    instance.stats.logouts.add_one();
-    let others = instance.secrets();
-    let known: Vec<&Secret> = std::iter::once(&pair.access).chain(&pair.refresh).chain(&others).collect();
-    match answer.status {
-        200..300 => Ok(()),
-        401 => Err(Error::new(
-            Status::TM_UNAUTHORIZED,
-            format!(
-                "{shown} was answered 401: the token was no longer valid there; the local and the stored ones are gone"
-            ),
-        )
-        .with_http_status(401)),
-        _ => Err(crate::response::explain(&shown, &answer, &known)),
-    }
+/// The logout, for which no claim is held.
+pub(super) fn asking_logout(context: &Context) -> Asking<'_> {
+    Asking { context, deadline: Call::deadline(&context.call), on_tick: None }
 }

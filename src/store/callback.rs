@@ -1,13 +1,13 @@
 //! A store of the caller's own: bytes under a key, behind four callbacks.
 
-use super::record::Record;
-use super::{Change, Loaded, StoreFault, TokenStore, to_json};
-use crate::call::{Call, SLICE};
-use crate::clock::unix_millis;
+use crate::call::backoff::POLL_LOCK_CALLBACK;
+use crate::call::single_flight::{Flight, SingleFlight};
+use crate::call::{Call, POLL_INTERVAL};
 use crate::error::{Error, Status};
-use crate::gate::{Gate, Pass};
-use crate::secret::random_place;
-use crate::steps::reach;
+use crate::store::contract::{Change, Loaded, StoreFault, TokenStore, to_json};
+use crate::sys::clock::unix_millis;
+use crate::sys::failpoint::failpoint;
+use crate::token::record::Record;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,23 +38,21 @@ pub trait Callbacks: Debug + Send + Sync {
 #[derive(Debug)]
 pub struct CallbackStore {
     callbacks: Arc<dyn Callbacks>,
-    turn: Gate,
+    turn: SingleFlight,
 }
 
 /// The longest wait for it in all. Everyone holds it for one load and one save only.
 const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(10);
-/// About how long to leave it alone where it was answered "no" at once.
-const TRY_AGAIN: Duration = Duration::from_millis(10);
 /// How often a save is tried again because somebody wrote in between who does not take the lock.
 const MOST_SAVES: u32 = 20;
 impl CallbackStore {
     pub fn new(callbacks: Arc<dyn Callbacks>) -> CallbackStore {
-        CallbackStore { callbacks, turn: Gate::default() }
+        CallbackStore { callbacks, turn: SingleFlight::default() }
     }
 
-    fn turn(&self, call: &Call) -> Result<Pass<'_>, StoreFault> {
-        call.flush();
-        self.turn.enter_alone(call).map_err(|error| StoreFault { error, maybe_written: false })
+    fn turn(&self, call: &Call) -> Result<Flight<'_>, StoreFault> {
+        call.deliver_logs();
+        self.turn.start(call).map_err(|error| StoreFault { error, maybe_written: false })
     }
 
     fn read(&self, call: &Call, key: &str) -> Result<(Zeroizing<Vec<u8>>, Option<Record>), StoreFault> {
@@ -73,26 +71,26 @@ impl CallbackStore {
         loop {
             let left = until.saturating_duration_since(std::time::Instant::now());
             // No longer at a stretch: the interrupt callback is asked in between.
-            let lock = || call.run_callback(|| self.callbacks.lock(key, left.min(SLICE)));
+            let lock = || call.run_callback(|| self.callbacks.lock(key, left.min(POLL_INTERVAL)));
             match self.callbacks.can_lock().then(lock) {
                 None | Some(Reply::Done) => {
-                    reach("callback-locked");
+                    failpoint("callback-locked");
                     return Ok(Lock { store: self, call, key });
                 }
                 Some(Reply::Failed) => {
                     return Err(fault("the lock callback of the token store failed", false));
                 }
                 Some(Reply::No) if left.is_zero() => {
-                    let error = Error::new(
-                        Status::TM_LOCK_TIMEOUT,
+                    let error = Error::busy(
                         "the lock of the token store stayed with another process for too long; see what holds it",
+                        None,
                     );
                     return Err(StoreFault { error, maybe_written: false });
                 }
                 // A lock that does not wait is not to be asked without a pause.
                 Some(Reply::No) => {
-                    let nap = TRY_AGAIN.mul_f64(0.5 + random_place()).min(left);
-                    call.sleep(nap).map_err(|error| StoreFault { error, maybe_written: false })?;
+                    call.sleep(POLL_LOCK_CALLBACK.jittered_delay(0).min(left))
+                        .map_err(|error| StoreFault { error, maybe_written: false })?;
                 }
             }
         }
@@ -116,18 +114,18 @@ impl Drop for Lock<'_> {
 }
 
 impl TokenStore for CallbackStore {
-    fn load(&self, call: &Call, client: &str) -> Result<Loaded, StoreFault> {
+    fn load(&self, call: &Call, client_id: &str) -> Result<Loaded, StoreFault> {
         let _turn = self.turn(call)?;
-        let (_, record) = self.read(call, client)?;
+        let (_, record) = self.read(call, client_id)?;
         let discarded = record.is_none().then(|| "the token store gave something that is no record".to_owned());
         Ok(Loaded { record: record.unwrap_or_default(), now: unix_millis(), discarded })
     }
 
-    fn change(&self, call: &Call, client: &str, change: Change<'_>) -> Result<(), StoreFault> {
+    fn change(&self, call: &Call, client_id: &str, change: Change<'_>) -> Result<(), StoreFault> {
         let _turn = self.turn(call)?;
-        let _lock = self.lock(call, client)?;
+        let _lock = self.lock(call, client_id)?;
         for _ in 0..MOST_SAVES {
-            let (bytes, record) = self.read(call, client)?;
+            let (bytes, record) = self.read(call, client_id)?;
             let mut record = record.unwrap_or_default();
             let now = unix_millis();
             if !change(&mut record, now) {
@@ -139,9 +137,9 @@ impl TokenStore for CallbackStore {
             };
             let expected = (!bytes.is_empty()).then_some(&bytes[..]);
             let ttl_seconds = record.ttl_seconds(now);
-            match call.run_callback(|| self.callbacks.save(client, &data, expected, ttl_seconds)) {
+            match call.run_callback(|| self.callbacks.save(client_id, &data, expected, ttl_seconds)) {
                 Reply::Done => {
-                    reach("callback-saved");
+                    failpoint("callback-saved");
                     return Ok(());
                 }
                 Reply::Failed => {
@@ -163,7 +161,7 @@ impl TokenStore for CallbackStore {
         self.callbacks.can_lock()
     }
 
-    fn in_child(&self) -> Arc<dyn TokenStore> {
+    fn after_fork(&self) -> Arc<dyn TokenStore> {
         Arc::new(CallbackStore::new(Arc::clone(&self.callbacks)))
     }
 }

@@ -1,15 +1,15 @@
 //! The store that only this process has. Its clock is the one that no one can set.
 
-use super::record::Record;
-use super::{Change, Loaded, StoreFault, TokenStore};
 use crate::call::Call;
-use crate::clock::Tick;
+use crate::store::contract::{Change, Loaded, StoreFault, TokenStore};
+use crate::sys::clock::Tick;
+use crate::token::record::Record;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A record in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    // std's lock: threads may wait for it, see `gate`. Held for one change only, never over a callback.
+    // std's lock: threads may wait for it, see `single_flight`. Held for one change only, never over a callback.
     record: Mutex<Record>,
 }
 
@@ -51,7 +51,7 @@ impl TokenStore for MemoryStore {
         false
     }
 
-    fn in_child(&self) -> Arc<dyn TokenStore> {
+    fn after_fork(&self) -> Arc<dyn TokenStore> {
         Arc::new(MemoryStore::default())
     }
 }

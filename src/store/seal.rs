@@ -3,13 +3,15 @@
 
 use crate::error::{Error, Result, Status};
 use crate::options::SecretSource;
-use crate::secret::{hex, random};
+use crate::sys::secret::{hex, random};
+use crate::token::fingerprint::FingerprintKey;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use ring::hmac;
 use std::fmt;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// The bytes of a key, and of the nonce that the format puts before what is sealed.
@@ -26,8 +28,8 @@ pub struct Seal {
 struct Key {
     name: [u8; NAME],
     cipher: XChaCha20Poly1305,
-    /// For the names of credentials in suspensions (R5).
-    marks: hmac::Key,
+    /// For the fingerprints of credentials in suspensions (R5).
+    fingerprints: hmac::Key,
 }
 
 /// Why something could not be opened.
@@ -48,23 +50,23 @@ impl Seal {
     }
 
     /// Seals a record of this client.
-    pub fn seal(&self, client: &str, plain: &[u8]) -> Vec<u8> {
+    pub fn seal(&self, client_id: &str, plain: &[u8]) -> Vec<u8> {
         let (key, nonce) = (&self.keys[0], random::<NONCE>());
         // It fails only for more bytes than there are in memory.
         let sealed = key
             .cipher
-            .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: client.as_bytes() })
+            .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: client_id.as_bytes() })
             .expect("a record is short");
         [&key.name[..], &nonce, &sealed].concat()
     }
 
     /// Opens what was sealed for this client under any of the keys.
-    pub fn open(&self, client: &str, sealed: &[u8]) -> std::result::Result<Zeroizing<Vec<u8>>, Unopened> {
+    pub fn open(&self, client_id: &str, sealed: &[u8]) -> std::result::Result<Zeroizing<Vec<u8>>, Unopened> {
         let (name, rest) = sealed.split_first_chunk::<NAME>().ok_or(Unopened::Damaged)?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or(Unopened::Damaged)?;
         let key = self.keys.iter().find(|key| key.name == *name).ok_or(Unopened::ForeignKey(*name))?;
         key.cipher
-            .decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: client.as_bytes() })
+            .decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: client_id.as_bytes() })
             .map(Zeroizing::new)
             .map_err(|_| Unopened::Damaged)
     }
@@ -81,11 +83,31 @@ impl Seal {
             ),
         }
     }
+}
 
-    /// What names credentials in a record that is sealed with these keys.
-    pub fn marks(&self) -> &hmac::Key {
-        &self.keys[0].marks
+/// The keys that the options of a store name, if any.
+pub fn keys(key: Option<&SecretSource>, old: &[SecretSource]) -> Result<Option<Arc<Seal>>> {
+    key.map(|key| Seal::new(key, old).map(Arc::new)).transpose()
+}
+
+/// Opens what a store holds for this client: `sealed`, or something readable where there is none, for which `None` is
+/// returned. A store with keys takes nothing readable, and one without takes nothing sealed.
+pub fn open(
+    seal: Option<&Seal>,
+    client_id: &str,
+    sealed: Option<&[u8]>,
+) -> std::result::Result<Option<Zeroizing<Vec<u8>>>, String> {
+    match (sealed, seal) {
+        (None, None) => Ok(None),
+        (Some(_), None) => Err("is sealed, and no key was given".to_owned()),
+        (None, Some(_)) => Err("is not sealed".to_owned()),
+        (Some(sealed), Some(seal)) => seal.open(client_id, sealed).map(Some).map_err(|unopened| seal.explain(unopened)),
     }
+}
+
+/// What the credentials' fingerprints in a shared record are made with.
+pub fn fingerprint_key(seal: Option<&Seal>) -> FingerprintKey<'_> {
+    seal.map_or(FingerprintKey::Open, |seal| FingerprintKey::Sealed(&seal.keys[0].fingerprints))
 }
 
 impl Key {
@@ -105,7 +127,7 @@ impl Key {
         Ok(Key {
             name,
             cipher: XChaCha20Poly1305::new((&*bytes).into()),
-            marks: hmac::Key::new(hmac::HMAC_SHA256, derived(b"tokenmgr: the marks of credentials").as_ref()),
+            fingerprints: hmac::Key::new(hmac::HMAC_SHA256, derived(b"tokenmgr: the marks of credentials").as_ref()),
         })
     }
 }
@@ -119,7 +141,7 @@ impl fmt::Debug for Seal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
+    use crate::sys::secret::Secret;
 
     fn source(bytes: &[u8]) -> SecretSource {
         SecretSource::Given(Secret::new(&STANDARD.encode(bytes)).unwrap())

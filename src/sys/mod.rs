@@ -3,9 +3,15 @@
 #![allow(unsafe_code)]
 
 pub mod cancel;
+pub mod clock;
+pub mod failpoint;
+pub mod files;
+pub mod fork;
+pub mod recent;
+pub mod secret;
 pub mod signals;
 pub mod socket;
 pub mod stack;
 pub mod thread;
 pub mod user;
-pub mod wiping;
+pub mod zeroing;

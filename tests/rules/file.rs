@@ -147,6 +147,28 @@ fn t3_an_old_copy_that_was_put_back_counts_as_spent() {
     }
 }
 
+/// A hard link is no copy: it is the file that the record names. So while there is one, its token is not sent.
+#[test]
+fn t3_a_file_with_a_hard_link_that_may_be_put_back_counts_as_spent() {
+    for (is_moved, expected) in [(false, [("logins", 3), ("refreshes", 0)]), (true, [("logins", 2), ("refreshes", 1)])]
+    {
+        let (api, store) = (start(json!({"access_ms": 120_000})), Store::new());
+        let (link, path) = (store.folder.path("link"), store.path());
+        store.sealed(&api).token().expect("a login");
+        fs::hard_link(&path, &link).unwrap();
+        store.sealed(&api).refresh().expect("a login");
+        assert_counters(&api, [("logins", 2), ("refresh_arrivals", 0)]);
+        fs::remove_file(&path).unwrap();
+        match is_moved {
+            true => fs::rename(&link, &path).unwrap(),
+            false => fs::hard_link(&link, &path).unwrap(),
+        }
+        store.sealed(&api).refresh().expect("another pair");
+        assert_counters(&api, expected);
+        assert_no_reuse(&api);
+    }
+}
+
 #[test]
 fn t5_a_folder_that_can_not_be_written_to_is_a_store_that_is_away() {
     let (api, store) = (start(json!({})), Store::new());

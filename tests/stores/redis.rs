@@ -14,3 +14,4 @@ mod proxy;
 mod put_back;
 mod sentinel;
 pub mod server;
+mod troubles;

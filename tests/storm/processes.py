@@ -139,7 +139,7 @@ class Worker:
             "TOKENMGR_USERNAME": "demo",
             "TOKENMGR_PASSWORD": password,
         }
-        env |= {"TOKENMGR_STEP": step} if step else {}
+        env |= {"TOKENMGR_FAILPOINT": step} if step else {}
         env |= {"STORM_GATE": "1"} if gate else {}
         env |= {name: value for name, value in os.environ.items() if name == "STORM_VERBOSE"}
         command = [*(before or []), str(BUILD / "worker"), *map(str, arguments or ["orders"]), json.dumps(options)]

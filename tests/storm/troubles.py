@@ -205,7 +205,7 @@ def forks(checks: Checks, store: FileStore) -> None:
     with Api(access_ms=ACCESS_MS, fractional_seconds=True) as api:
         with Worker(api, store.options("forks-lock"), library=STEPS) as worker:
             worker.ask("call")
-        with Forks(api, store, "lock", TOKENMGR_STEP="file-locked:sleep:20000") as run:
+        with Forks(api, store, "lock", TOKENMGR_FAILPOINT="file-locked:sleep:20000") as run:
             lock = store.path("forks-lock").with_name("forks-lock.tokens.lock")
             wait_until(lambda: is_locked(lock.stat().st_ino), "the lock is held")
             run.go_on()

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 use tokenmgr::Manager;
+use tokenmgr::error::Status;
 
 pub struct Bao {
     // Stopped before its folder goes.
@@ -180,6 +181,25 @@ impl Bao {
 
     pub fn manager_with(&self, api: &DemoApi, more: Value) -> Manager {
         manager_as(api, crate::support::PASSWORD, self.options(more))
+    }
+
+    /// What a manager to which the store is all there is says of a Vault that cannot be used: it has no password, and its
+    /// host is not there.
+    #[track_caller]
+    pub fn fails(&self, store: Value, timeout_ms: u64, says: &[&str]) {
+        let mut all = self.options(store);
+        all["timeout_ms"] = timeout_ms.into();
+        let manager = Manager::new(Some("http://127.0.0.1:9"), Some("demo"), None, Some(&all.to_string()));
+        let manager = manager.expect("a manager");
+        for error in [
+            manager.check_store().expect_err("no store"),
+            manager.token().map(|_| ()).expect_err("no store"),
+            manager.set_tokens("access", Some("refresh"), 0, 0).expect_err("no store"),
+            manager.logout().expect_err("no store"),
+        ] {
+            assert_eq!(error.status(), Status::TM_STORE, "{error}");
+            assert!(says.iter().all(|words| error.message().contains(words)), "{says:?}: {error}");
+        }
     }
 }
 

@@ -35,13 +35,13 @@ pub fn run(before: &[&str], order: &Value) -> Value {
     serde_json::from_str(report).expect("a report in JSON")
 }
 
-#[cfg(feature = "steps")]
+#[cfg(feature = "failpoints")]
 pub fn is_stopped(child: &Child) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("Linux");
     stat.rsplit_once(") ").expect("a state").1.starts_with('T')
 }
 
-#[cfg(feature = "steps")]
+#[cfg(feature = "failpoints")]
 pub fn go_on(child: &Child) {
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-s", "CONT", &id]).status().expect("kill").success());

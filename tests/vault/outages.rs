@@ -79,6 +79,20 @@ fn t5_a_frozen_vault() {
 }
 
 #[test]
+fn a_vault_that_hangs_is_named_with_what_was_asked_and_for_how_long() {
+    let bao = Bao::start();
+    bao.freeze();
+    for (store_ms, call_ms, says) in [
+        (200, 60_000, &["was not answered within 200 ms", "raise store.timeout_ms"][..]),
+        (60_000, 600, &["was not answered before half of the call's time was over", "or raise timeout_ms"][..]),
+    ] {
+        let asked = format!("GET {}/v1/", bao.url());
+        bao.fails(json!({"timeout_ms": store_ms}), call_ms, &[&[asked.as_str()], says].concat());
+    }
+    bao.thaw();
+}
+
+#[test]
 fn t5_a_frozen_vault_costs_a_short_call_no_more_than_half_of_its_time() {
     let (api, bao) = (start(json!({})), Bao::start());
     let manager = bao.manager(&api);

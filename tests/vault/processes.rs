@@ -101,7 +101,7 @@ fn t2_a_claim_holds_between_machines_whose_clocks_differ() {
 }
 
 /// Kills the owner of a refresh at each step, and stops it there for longer than a lease.
-#[cfg(feature = "steps")]
+#[cfg(feature = "failpoints")]
 #[test]
 fn t3_an_owner_that_is_killed_or_stopped_at_any_step_costs_a_login_at_the_most() {
     let steps = ["read", "vault-read", "vault-written", "claimed", "answered", "published"];
@@ -113,7 +113,7 @@ fn t3_an_owner_that_is_killed_or_stopped_at_any_step_costs_a_login_at_the_most()
         let manager = bao.manager(&api);
         assert_eq!(status(&manager), 200);
         let order = order(&api, &bao, &["refresh"]);
-        let order_step = format!("TOKENMGR_STEP={step}:{end}");
+        let order_step = format!("TOKENMGR_FAILPOINT={step}:{end}");
         let mut owner = child::begin(&["env", &order_step], &order);
         match end {
             "kill" => assert!(!owner.wait().expect("a child of ours").success(), "{step}"),

@@ -43,3 +43,22 @@ fn s1_a_vault_behind_tls_is_trusted_by_its_authority_only_and_may_ask_for_a_cert
         assert!(lines.iter().any(|(_, line)| line.contains(says)), "{says}: {lines:?}");
     }
 }
+
+#[test]
+fn tls_on_one_side_only_is_said() {
+    let (files, authority) = (crate::folder::Folder::new(), Authority::new());
+    let server = authority.server();
+    let ca = files.file("ca.pem", &authority.certificate);
+    let (chain, key) = (files.file("server.pem", &server.chain), files.file("server.key", &server.key));
+    let port = free_port();
+    let lines = format!(
+        "storage \"inmem\" {{}}\nlistener \"tcp\" {{ address = \"127.0.0.1:{port}\"\n \
+         tls_cert_file = \"{chain}\"\n tls_key_file = \"{key}\" }}"
+    );
+    let bao = Bao::with(|_| lines.clone());
+    let plain_to_tls = json!({"url": format!("http://127.0.0.1:{port}")});
+    bao.fails(plain_to_tls, 60_000, &[&format!("http://127.0.0.1:{port}/v1/"), "its port speaks TLS; use https://"]);
+    let url = bao.url().replace("http:", "https:");
+    let tls_to_plain = json!({"url": url, "ca_file": ca});
+    bao.fails(tls_to_plain, 60_000, &[&url, "does not speak TLS on this port", "use a URL without TLS"]);
+}

@@ -40,6 +40,7 @@ mod limits;
 mod proxy;
 mod proxy_rules;
 mod secrets;
+mod sessions;
 mod silence;
 mod socks;
 mod stale;

@@ -11,6 +11,9 @@ use crate::recorder::{Recorder, header, reply};
 use crate::tinyproxy::{self, Tinyproxy};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
 
 /// A password with everything that a URL has to encode, and how it does.
 const ODD_PASSWORD: &str = "s3cr/t:%@proxy";
@@ -180,6 +183,49 @@ fn s2_a_proxy_that_is_down_is_named_without_its_password() {
         let outcome = ask(host, &environment, json!({"allow_insecure_http": true}));
         failed(&outcome, "TM_NETWORK", &["refused", "proxy"]);
     }
+}
+
+/// A proxy that takes the beginning of a request, answers with this or not at all, and resets the connection.
+fn resetting(answers: &'static str) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    // Its thread ends with the process: it waits for a connection of a test's own.
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 1024]);
+            if !answers.is_empty() {
+                let _ = stream.write_all(answers.as_bytes());
+                let _ = stream.read(&mut [0]);
+            }
+            let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        }
+    });
+    format!("http://{ODD_USER_INFO}@127.0.0.1:{port}")
+}
+
+#[test]
+fn a_proxy_that_resets_the_connection_is_named() {
+    let (api, secure) = (demo(), Secure::new());
+    for (host, answers, says) in [
+        (api.url(), "", &["POST http://", "lost its connection before an answer came"][..]),
+        (secure.api.url(), "", &["POST https://", "was not let through by the proxy"]),
+        (secure.api.url(), "HTTP/1.1 200 OK\r\n\r\n", &["POST https://", "in the TLS handshake"]),
+    ] {
+        let proxy = resetting(answers);
+        let named = format!("the proxy http://{}", proxy.split_once('@').expect("user-info").1);
+        let outcome = ask(&host, &[], json!({"proxy": proxy, "ca_file": secure.ca_file}));
+        failed(&outcome, "TM_NETWORK", &[&["/auth/login", named.as_str()], says].concat());
+    }
+    assert_eq!((api.counter("login_arrivals"), secure.api.counter("login_arrivals")), (0, 0));
+}
+
+#[test]
+fn tls_with_the_proxy_itself_is_told_from_the_servers() {
+    let secure = Secure::new();
+    let proxy = resetting("HTTP/1.1 400 Bad Request\r\n\r\n").replace("http://", "https://");
+    let named = format!("with the proxy https://{}", proxy.split_once('@').expect("user-info").1);
+    let outcome = ask(&secure.api.url(), &[], json!({"proxy": proxy, "ca_file": secure.ca_file}));
+    failed(&outcome, "TM_TLS", &[&named, "does not speak TLS"]);
 }
 
 #[test]

@@ -220,7 +220,7 @@ fn s2_the_debug_of_a_manager_has_none_of_its_options_secrets() {
     });
     let witness = Witness::new("http://127.0.0.1:1", options.clone());
     witness.has_kept(&[PASSWORD, "proxy-secret", "proxy-user:proxy-secret", "header-secret"]);
-    let parsed = tokenmgr::options::Options::parse(Some(&options.to_string())).unwrap();
+    let parsed = tokenmgr::Options::parse(Some(&options.to_string())).unwrap();
     keeps(&format!("{parsed:?}"), &["proxy-secret", "header-secret"]);
 }
 

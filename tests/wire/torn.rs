@@ -79,7 +79,7 @@ pub fn server_config(certificate: &Issued) -> ServerConfig {
         .unwrap()
 }
 
-fn read_request(tls: &mut impl Read) -> String {
+pub fn read_request(tls: &mut impl Read) -> String {
     let mut text = String::new();
     let mut block = [0; 4096];
     while !text.ends_with('}') {

@@ -48,9 +48,9 @@ final class Arguments
         } catch (JsonException $problem) {
             $name = self::unwritable($options);
             throw new InvalidOptions(
-                "the option $name can not be written as JSON: {$problem->getMessage()}; text has to be UTF-8, and"
+                "the option $name cannot be written as JSON: {$problem->getMessage()}; text has to be UTF-8, and"
                 . ' numbers finite',
-                Library::$ffi->TM_INVALID_OPTIONS
+                Native::$ffi->TM_INVALID_OPTIONS
             );
         }
     }
@@ -65,7 +65,7 @@ final class Arguments
             );
         } catch (JsonException $problem) {
             throw self::invalid(
-                "the argument json can not be written as JSON: {$problem->getMessage()}; text in it has to be UTF-8"
+                "the argument json cannot be written as JSON: {$problem->getMessage()}; text in it has to be UTF-8"
             );
         }
     }
@@ -77,7 +77,7 @@ final class Arguments
     }
 
     /**
-     * A C string ends at a NUL: what comes behind it would be lost without a word.
+     * A C string ends at a NUL: what follows it would be lost unnoticed.
      *
      * @param array<string, string|null> $arguments by their names
      */
@@ -90,7 +90,7 @@ final class Arguments
         }
     }
 
-    /** Minutes in seconds: where 64 bits can not count them, as many as they can. */
+    /** Minutes in seconds: where 64 bits cannot count them, as many as they can. */
     public static function minutes(int $minutes): int
     {
         $most = intdiv(PHP_INT_MAX, 60);
@@ -100,7 +100,7 @@ final class Arguments
 
     public static function invalid(string $message): InvalidArgument
     {
-        return new InvalidArgument($message, Library::$ffi->TM_INVALID_ARGUMENT);
+        return new InvalidArgument($message, Native::$ffi->TM_INVALID_ARGUMENT);
     }
 
     /** Which of these options no JSON can carry. */

@@ -12,8 +12,8 @@ use ReflectionProperty;
 use Throwable;
 
 /**
- * What one manager calls back: log, interrupt, store. An exception must not pass through the library: it is kept
- * here and thrown when the call that it happened in is over.
+ * What one manager calls back: log, interrupt, store. An exception must not pass through the library: it is pending
+ * here, and thrown when the call that it happened in has returned.
  *
  * PHP keeps the C side of a callback until the request ends. So there is one per kind, for all managers together, and
  * the number that it is given as userdata tells whose it is: a worker that makes managers for days does not grow.
@@ -30,10 +30,10 @@ final class Callbacks
     private array $running = [];
 
     /** The first exception that a callback threw in the call that is running. */
-    public ?Throwable $thrown = null;
+    private ?Throwable $pending = null;
 
-    /** A store that is away: not thrown where the library could do without it. */
-    public ?Exception\Store $storeFailure = null;
+    /** The first that its store threw: not thrown where the library could do without the store. */
+    private ?Exception\Store $storeFailure = null;
 
     /** This object, as the library hands it back. */
     public readonly CData $userdata;
@@ -48,16 +48,17 @@ final class Callbacks
     private const STRUCT = 'struct { tm_log_callback log; tm_interrupt_callback interrupt; tm_store_load load;'
         . ' tm_store_save save; tm_store_lock lock; tm_store_unlock unlock; }';
 
-    private const DONE = 1;
-    private const NO = 0;
-    private const FAILED = -1;
+    /** What C functions answer. */
+    public const DONE = 1;
+    public const NO = 0;
+    public const FAILED = -1;
 
     public function __construct()
     {
         $number = ++self::$made;
         self::$all[$number] = $this;
         $this->number = $number;
-        $this->userdata = Library::$ffi->cast('void *', $number);
+        $this->userdata = Native::$ffi->cast('void *', $number);
     }
 
     /** No callback finds this object any more. */
@@ -70,7 +71,7 @@ final class Callbacks
     public static function functions(): CData
     {
         if (self::$functions === null) {
-            $functions = Library::$ffi->new(self::STRUCT);
+            $functions = Native::$ffi->new(self::STRUCT);
             $functions->log = static function (CData $userdata, int $level, string $message): void {
                 self::run($userdata, static fn (self $of) => $of->once('log', [$level, $message]));
             };
@@ -81,7 +82,7 @@ final class Callbacks
             $functions->load = static function (CData $userdata, string $key, CData $sink): int {
                 return self::run($userdata, static function (self $of) use ($key, $sink): int {
                     $data = $of->store->load($key) ?? '';
-                    Library::$ffi->tm_sink_put($sink, $data, strlen($data));
+                    Native::$ffi->tm_sink_put($sink, $data, strlen($data));
 
                     return self::DONE;
                 }, self::FAILED);
@@ -122,7 +123,7 @@ final class Callbacks
         return self::$functions;
     }
 
-    /** Runs a callback of whoever `userdata` stands for, and keeps what it throws. */
+    /** Runs a callback of the object that `userdata` names. What it throws is pending. */
     private static function run(CData $userdata, callable $callback, int $failed = 0): mixed
     {
         $of = self::$all[self::number($userdata)] ?? null;
@@ -134,7 +135,7 @@ final class Callbacks
         } catch (Exception\Store $failure) {
             $of->storeFailure ??= self::withoutArguments($failure);
         } catch (Throwable $thrown) {
-            $of->keep($thrown);
+            $of->defer($thrown);
         }
 
         return $failed;
@@ -143,13 +144,13 @@ final class Callbacks
     /** The number that a callback is given as userdata. */
     public static function number(CData $userdata): int
     {
-        return Library::$ffi->cast('intptr_t *', FFI::addr($userdata))[0];
+        return Native::$ffi->cast('intptr_t *', FFI::addr($userdata))[0];
     }
 
-    /** Keeps what was thrown in the call that is running, to be thrown when it is over. */
-    public function keep(Throwable $thrown): void
+    /** For what was thrown in the call that is running: it is thrown when that has returned. */
+    public function defer(Throwable $thrown): void
     {
-        $this->thrown ??= self::withoutArguments($thrown);
+        $this->pending ??= self::withoutArguments($thrown);
     }
 
     /**
@@ -189,19 +190,19 @@ final class Callbacks
         }
     }
 
-    /** What is to be thrown now that a call is over; `failure` is the library's own, if it failed. */
+    /** What is to be thrown when a call has returned; `failure` is the library's own, if it failed. */
     public function due(?Throwable $failure): ?Throwable
     {
-        [$thrown, $storeFailure] = [$this->thrown, $this->storeFailure];
-        $this->thrown = $this->storeFailure = null;
-        if ($thrown !== null || $storeFailure === null) {
-            return $thrown ?? $failure;
+        [$pending, $storeFailure] = [$this->pending, $this->storeFailure];
+        $this->pending = $this->storeFailure = null;
+        if ($pending !== null || $storeFailure === null) {
+            return $pending ?? $failure;
         }
         if ($failure instanceof Exception\Cancelled) {
             return $storeFailure; // an interrupt callback threw it
         }
         if (!$failure instanceof Exception\Store) {
-            return $failure; // a wrong password, say, stays one while the store is away
+            return $failure; // the store has nothing to do with it: a wrong password, for example
         }
         // In the store's words, with what the library knows of such a failure.
         [$code, $isRetryable] = [$failure->getCode(), $failure->isRetryable];

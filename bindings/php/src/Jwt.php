@@ -7,7 +7,7 @@ namespace TokenMgr;
 use TokenMgr\Exception\BadToken;
 
 /**
- * Looks into a JWT. Signatures are not checked: this is for clients, who can not. A C string ends
+ * Looks into a JWT. Signatures are not checked: this is for clients, who cannot. A C string ends
  * at a NUL byte, so a token that holds one is malformed before the library sees it.
  */
 final class Jwt
@@ -17,7 +17,7 @@ final class Jwt
     {
         Library::load();
 
-        return str_contains($token, "\0") || Library::$ffi->tm_jwt_is_expired($token);
+        return str_contains($token, "\0") || Native::$ffi->tm_jwt_is_expired($token);
     }
 
     /** How many seconds it is still valid; 0 for anything malformed or without `exp`. */
@@ -25,7 +25,7 @@ final class Jwt
     {
         Library::load();
 
-        return str_contains($token, "\0") ? 0 : Library::$ffi->tm_jwt_seconds_left($token);
+        return str_contains($token, "\0") ? 0 : Native::$ffi->tm_jwt_seconds_left($token);
     }
 
     /** Whether it has no more than so many minutes left; true for anything malformed or without `exp`. */
@@ -33,7 +33,7 @@ final class Jwt
     {
         Library::load();
 
-        return str_contains($token, "\0") || Library::$ffi->tm_jwt_should_refresh($token, Arguments::minutes($minutes));
+        return str_contains($token, "\0") || Native::$ffi->tm_jwt_should_refresh($token, Arguments::minutes($minutes));
     }
 
     /**
@@ -47,10 +47,10 @@ final class Jwt
     {
         Library::load();
         if (str_contains($token, "\0")) {
-            throw new BadToken('the token holds a NUL byte, so it is no JWT', Library::$ffi->TM_BAD_TOKEN);
+            throw new BadToken('the token holds a NUL byte, so it is no JWT', Native::$ffi->TM_BAD_TOKEN);
         }
-        $err = new ErrorPlace();
-        $json = Library::text(Library::$ffi->tm_jwt_payload_json($token, $err->at) ?? throw $err->exception());
+        $err = new ErrorSlot();
+        $json = Native::text(Native::$ffi->tm_jwt_payload_json($token, $err->at) ?? throw $err->exception());
 
         return json_decode($json, true, 512, JSON_BIGINT_AS_STRING) ?? [];
     }

@@ -4,8 +4,6 @@ declare(strict_types=1);
 
 namespace TokenMgr;
 
-use FFI;
-use FFI\CData;
 use TokenMgr\Exception\LibraryNotLoaded;
 
 /**
@@ -14,9 +12,6 @@ use TokenMgr\Exception\LibraryNotLoaded;
  */
 final class Library
 {
-    /** @internal the functions and types of tokenmgr-ffi.h; call load() before the first use */
-    public static FFI $ffi;
-
     private static ?string $path = null;
 
     /**
@@ -29,12 +24,12 @@ final class Library
      */
     public static function load(?string $path = null): void
     {
-        if (!isset(self::$ffi)) {
-            [self::$ffi, self::$path] = (new Loader())->load($path);
+        if (!isset(Native::$ffi)) {
+            [Native::$ffi, self::$path] = (new Loader())->load($path);
         } elseif ($path !== null && $path !== self::$path) {
             $loaded = self::$path ?? 'the one that ffi.preload names';
             throw new LibraryNotLoaded(
-                "$path can not be loaded because another libtokenmgr is loaded already ($loaded);"
+                "$path cannot be loaded because another libtokenmgr is loaded already ($loaded);"
                 . ' name the library before it is first used'
             );
         }
@@ -45,7 +40,7 @@ final class Library
     {
         self::load();
 
-        return self::$ffi->tm_version();
+        return Native::$ffi->tm_version();
     }
 
     /** A new random key for the encrypted stores, in base64. */
@@ -53,22 +48,9 @@ final class Library
     {
         self::load();
 
-        $err = new ErrorPlace();
+        $err = new ErrorSlot();
 
-        return self::text(self::$ffi->tm_generate_key($err->at) ?? throw $err->exception());
-    }
-
-    /**
-     * The string that a function gave as `char *`, which is freed.
-     *
-     * @internal
-     */
-    public static function text(CData $owned): string
-    {
-        $text = FFI::string($owned);
-        self::$ffi->tm_string_free($owned);
-
-        return $text;
+        return Native::text(Native::$ffi->tm_generate_key($err->at) ?? throw $err->exception());
     }
 
     private function __construct()

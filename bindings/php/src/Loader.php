@@ -34,13 +34,13 @@ final class Loader
     public function load(?string $path): array
     {
         $this->requireFfi();
-        $path ??= $this->named();
+        $path ??= $this->namedByEnvironment();
         if ($path === null && ($preloaded = $this->preloaded()) !== null) {
             $this->requireVersion($preloaded, 'the libtokenmgr that ffi.preload loaded');
 
             return [$preloaded, null];
         }
-        $path ??= $this->beside() ?? self::SONAME;
+        $path ??= $this->bundled() ?? self::SONAME;
         try {
             $this->requireVersion(FFI::cdef(self::VERSIONS, $path), $path);
 
@@ -68,7 +68,7 @@ final class Loader
     }
 
     /** The library that the environment names, itself or its folder. */
-    private function named(): ?string
+    private function namedByEnvironment(): ?string
     {
         $path = getenv('TOKENMGR_LIBRARY') ?: null;
         if ($path === null || @is_file($path)) {
@@ -97,7 +97,7 @@ final class Loader
         }
     }
 
-    private function beside(): ?string
+    private function bundled(): ?string
     {
         $path = dirname(__DIR__) . '/lib/' . self::SONAME;
 

@@ -13,7 +13,10 @@ use FFI\CData;
  */
 final class Outcome
 {
-    /** One that no call uses. Who takes it puts null here meanwhile: a callback may make a request of its own. */
+    /** One with a larger body is not used for the next request: the body would stay in memory. */
+    public const REUSED_BYTES = 65536;
+
+    /** One that no call uses. A call that uses it puts null here meanwhile: a callback may make a request of its own. */
     public static ?self $spare = null;
 
     /** The `tm_outcome *`, whose members are read without a call. */
@@ -21,7 +24,7 @@ final class Outcome
 
     public function __construct()
     {
-        $this->at = Library::$ffi->tm_outcome_new();
+        $this->at = Native::$ffi->tm_outcome_new();
     }
 
     public function __destruct()
@@ -29,6 +32,6 @@ final class Outcome
         if (self::$spare === $this) {
             self::$spare = null; // the script ends, and another object's destructor may still make a request
         }
-        Library::$ffi->tm_outcome_free($this->at);
+        Native::$ffi->tm_outcome_free($this->at);
     }
 }

@@ -50,7 +50,7 @@ final class Response
             throw new BadResponse(
                 "the answer of {$this->url()} (HTTP $this->status) is not JSON: {$problem->getMessage()};"
                 . ' see what answers there',
-                Library::$ffi->TM_BAD_RESPONSE,
+                Native::$ffi->TM_BAD_RESPONSE,
                 $problem,
                 $this->status,
                 response: $this

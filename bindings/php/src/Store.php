@@ -9,8 +9,8 @@ namespace TokenMgr;
  * Store\PdoStore, Store\Psr16Store, Store\Psr6Store.
  *
  * The library takes the lock, loads, compares, saves and gives the lock back at once: it never holds the lock while it
- * waits for the network. A store that is away throws Exception\Store: that stops no call which can do without it (a
- * token in memory serves, or a login does). Any other exception comes out of the call that it happened in.
+ * waits for the network. A store that cannot be reached throws Exception\Store: that fails no call which can do without
+ * it, by a token in memory or by a login. Any other exception comes out of the call that it happened in.
  *
  * What is saved is JSON that holds the tokens: whoever reads the store can use them.
  */
@@ -41,7 +41,7 @@ interface Store
     /**
      * Takes a lock that every process honours.
      *
-     * @return bool false if it was not to be had within `$waitMs` milliseconds
+     * @return bool false if it was not free within `$waitMs` milliseconds
      */
     public function lock(string $key, int $waitMs): bool;
 

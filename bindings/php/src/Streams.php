@@ -13,8 +13,8 @@ use TokenMgr\Exception\TokenManagerException;
 
 /**
  * The streams of one call: one that the request's body is read from, one that the answer's body is written to. An
- * exception of theirs must not pass through the library: it is kept with those of the manager's callbacks and thrown
- * when the call is over.
+ * exception of theirs must not pass through the library: like those of the manager's callbacks it is pending until the
+ * call has returned.
  *
  * As with Callbacks, there is one C function per kind for all calls, and its userdata tells whose call it is.
  *
@@ -46,10 +46,6 @@ final class Streams
     private static ?CData $functions = null;
 
     private const STRUCT = 'struct { tm_body_read read; tm_body_rewind rewind; tm_body_write write; }';
-
-    private const DONE = 1;
-    private const NO = 0;
-    private const FAILED = -1;
 
     /** As C's stat() tells a regular file from others. */
     private const FILE_TYPE = 0170000;
@@ -93,7 +89,7 @@ final class Streams
      *
      * @param CData $err where an error goes
      *
-     * @return Response|null null on failure; whatever was thrown meanwhile is kept with the callbacks
+     * @return Response|null null on failure; what was thrown meanwhile is pending
      */
     public function send(
         ?CData $manager,
@@ -109,8 +105,8 @@ final class Streams
             $of = self::functions();
             [$read, $rewind] = $this->body === null ? [null, null] : [$of->read, $of->rewind];
             $write = $this->sink === null && $this->path === null ? null : $of->write;
-            $userdata = Library::$ffi->cast('void *', $number);
-            $answer = Library::$ffi->tm_request_stream(
+            $userdata = Native::$ffi->cast('void *', $number);
+            $answer = Native::$ffi->tm_request_stream(
                 $manager,
                 $method,
                 $url,
@@ -124,10 +120,10 @@ final class Streams
             );
             $response = $answer === null ? null : $this->finish($answer);
         } catch (Throwable $thrown) {
-            $this->callbacks->keep($thrown);
+            $this->callbacks->defer($thrown);
         }
         unset(self::$running[$number]);
-        Library::$ffi->tm_response_free($answer);
+        Native::$ffi->tm_response_free($answer);
         $this->close();
 
         return $response;
@@ -141,14 +137,14 @@ final class Streams
                 fclose($this->sink);
             }
         } catch (Throwable $thrown) {
-            $this->callbacks->keep($thrown);
+            $this->callbacks->defer($thrown);
         }
     }
 
     /** The response; an answer without a body leaves an empty file. */
     private function finish(CData $answer): Response
     {
-        $ffi = Library::$ffi;
+        $ffi = Native::$ffi;
         $status = $ffi->tm_response_status($answer);
         if ($this->path !== null && intdiv($status, 100) === 2) {
             $this->sink ??= self::open($this->path);
@@ -173,15 +169,17 @@ final class Streams
     private static function functions(): CData
     {
         if (self::$functions === null) {
-            $functions = Library::$ffi->new(self::STRUCT);
+            $functions = Native::$ffi->new(self::STRUCT);
             $functions->read = static function (CData $userdata, CData $buffer, int $length): int {
-                return self::run($userdata, static fn (self $of): int => $of->read($buffer, $length), self::FAILED);
+                $read = static fn (self $of): int => $of->read($buffer, $length);
+
+                return self::run($userdata, $read, Callbacks::FAILED);
             };
             $functions->rewind = static function (CData $userdata): int {
-                return self::run($userdata, static fn (self $of): int => $of->rewind(), self::NO);
+                return self::run($userdata, static fn (self $of): int => $of->rewind(), Callbacks::NO);
             };
             $functions->write = static function (CData $userdata, CData $data, int $length): int {
-                return self::run($userdata, static fn (self $of): int => $of->write($data, $length), self::FAILED);
+                return self::run($userdata, static fn (self $of): int => $of->write($data, $length), Callbacks::FAILED);
             };
             self::$functions = $functions;
         }
@@ -189,14 +187,14 @@ final class Streams
         return self::$functions;
     }
 
-    /** Runs a callback of the call that `userdata` stands for, and keeps what it throws. */
+    /** Runs a callback of the call that `userdata` names. What it throws is pending. */
     private static function run(CData $userdata, callable $callback, int $failed): int
     {
         $of = self::$running[Callbacks::number($userdata)] ?? null;
         try {
             return $of === null ? $failed : $callback($of);
         } catch (Throwable $thrown) {
-            $of->callbacks->keep($thrown);
+            $of->callbacks->defer($thrown);
         }
 
         return $failed;
@@ -217,7 +215,7 @@ final class Streams
         return strlen($piece);
     }
 
-    /** A stream filter may give more than the file has: a body must not be cut off without a word. */
+    /** A stream filter may give more than the file has: a body must not be cut off unnoticed. */
     private function requireItsSize(bool $isAtEnd): void
     {
         if ($this->read === $this->size) {
@@ -239,11 +237,11 @@ final class Streams
     private function rewind(): int
     {
         if (!stream_get_meta_data($this->body)['seekable'] || @fseek($this->body, $this->start) !== 0) {
-            return self::NO;
+            return Callbacks::NO;
         }
         $this->read = 0;
 
-        return self::DONE;
+        return Callbacks::DONE;
     }
 
     private function write(CData $data, int $length): int
@@ -258,7 +256,7 @@ final class Streams
             $piece = substr($piece, $written);
         }
 
-        return self::DONE;
+        return Callbacks::DONE;
     }
 
     /**
@@ -304,7 +302,7 @@ final class Streams
             $problem .= ' (' . preg_replace('/^\w+\(.*\): /s', '', $error['message']) . ')';
         }
 
-        return new Cancelled("$problem; $advice", Library::$ffi->TM_CANCELLED);
+        return new Cancelled("$problem; $advice", Native::$ffi->TM_CANCELLED);
     }
 
     /** Refuses what is not a stream, or was opened for the other direction. */

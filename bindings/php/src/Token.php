@@ -22,14 +22,14 @@ final class Token
     /** @internal see TokenManager::token() */
     public function __construct(private ?CData $token)
     {
-        $this->expiresAt = Library::$ffi->tm_token_expires_at($token) ?: null;
-        $this->refreshExpiresAt = Library::$ffi->tm_token_refresh_expires_at($token) ?: null;
+        $this->expiresAt = Native::$ffi->tm_token_expires_at($token) ?: null;
+        $this->refreshExpiresAt = Native::$ffi->tm_token_refresh_expires_at($token) ?: null;
     }
 
-    /** The access token: what stands behind "Bearer" in an Authorization header. */
+    /** The access token: what follows "Bearer" in an Authorization header. */
     public function accessToken(): string
     {
-        return Library::$ffi->tm_token_access($this->token) ?? throw self::gone();
+        return Native::$ffi->tm_token_access($this->token) ?? throw self::destroyed();
     }
 
     /**
@@ -38,19 +38,19 @@ final class Token
      */
     public function refreshToken(): ?string
     {
-        return Library::$ffi->tm_token_refresh($this->token);
+        return Native::$ffi->tm_token_refresh($this->token);
     }
 
     /** How many seconds the access token still lives, counted on a clock that no one can set; 0 if unknown. */
     public function secondsLeft(): int
     {
-        return Library::$ffi->tm_token_seconds_left($this->token);
+        return Native::$ffi->tm_token_seconds_left($this->token);
     }
 
     /** Whether the access token has no more than so many minutes left; false if its lifetime is unknown. */
     public function shouldRefresh(int $minutes = 5): bool
     {
-        return Library::$ffi->tm_token_should_refresh($this->token, Arguments::minutes($minutes));
+        return Native::$ffi->tm_token_should_refresh($this->token, Arguments::minutes($minutes));
     }
 
     public function __debugInfo(): array
@@ -60,7 +60,7 @@ final class Token
 
     public function __destruct()
     {
-        Library::$ffi->tm_token_free($this->token);
+        Native::$ffi->tm_token_free($this->token);
         $this->token = null;
     }
 }

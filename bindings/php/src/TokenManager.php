@@ -6,7 +6,6 @@ namespace TokenMgr;
 
 use Closure;
 use DateTimeInterface;
-use FFI;
 use FFI\CData;
 use Throwable;
 use TokenMgr\Exception\TokenManagerException;
@@ -15,10 +14,11 @@ use TokenMgr\Exception\TokenManagerException;
  * Credentials, tokens, store and connections of one API client.
  *
  * Every method may throw a TokenManagerException, whose class tells why. Calls block, for their timeout at the most. A
- * manager goes on working in a forked child.
+ * manager works in a forked child, too.
  */
 final class TokenManager
 {
+    use Requests;
     use Secret;
 
     /** Levels of log lines. */
@@ -30,27 +30,29 @@ final class TokenManager
     /** Null once it is freed: every function refuses that. */
     private ?CData $manager = null;
 
-    private readonly Origins $origins;
-
     private ?Callbacks $callbacks = null;
 
     /**
-     * The access token that was handed out last, its manager, and until when it is handed out again without asking the
-     * library: for a moment only, which no refresh window is shorter than, and only while nothing else is called here.
+     * The access token that accessToken() returned last, its manager, and until when accessToken() returns it again
+     * without a call of the library. That time is too short to matter beside any refresh window, and it ends with every
+     * other call.
      */
-    private static string $lent = '';
-    private static ?CData $lender = null;
-    private static int $lentUntil = 0;
-    private const LENT_FOR = 20_000_000; // nanoseconds
+    private static string $cached = '';
+    private static ?CData $cachedOf = null;
+    private static int $cachedUntil = 0;
+    private const CACHED_FOR = 20_000_000; // nanoseconds
 
     /**
-     * Where access tokens are copied to on their way to PHP, for all managers. Who uses it takes it out meanwhile: a
-     * callback or a signal handler that asks for a token must not write into it.
+     * Where access tokens are copied to on their way to PHP, for all managers. A call that uses it puts null here
+     * meanwhile: a callback or a signal handler that asks for a token must not write into it.
      */
-    private static ?TokenRoom $room = null;
+    private static ?TokenBuffer $buffer = null;
 
-    /** An outcome with a larger body is not kept for the next request: the body would stay with it. */
-    private const KEPT_BYTES = 65536;
+    /**
+     * What maySendTokenTo() refuses before it asks the library: a path, which names no host to another HTTP client, and
+     * blanks, control characters and backslashes, which HTTP clients read in different ways.
+     */
+    private const AMBIGUOUS = '~^/|[\x00-\x20\x7f\\\\]~';
 
     /**
      * @param string|null          $host     `scheme://authority[/prefix]`; null: from TOKENMGR_HOST
@@ -76,150 +78,30 @@ final class TokenManager
         if (PHP_SAPI === 'fpm-fcgi') {
             $options['persistent'] ??= true;
         }
-        $this->origins = new Origins($host ?? Origins::host(), $options['allowed_origins'] ?? []);
-        $err = new ErrorPlace();
-        $this->manager = Library::$ffi->tm_new($host, $username, $password, Arguments::json($options), $err->at)
+        $err = new ErrorSlot();
+        $this->manager = Native::$ffi->tm_new($host, $username, $password, Arguments::json($options), $err->at)
             ?? throw $err->exception();
         if ($store instanceof Store) {
             $this->keepIn($store);
         }
     }
 
-    /**
-     * Sends an API call with a valid Bearer token and reads the whole answer. It logs in and refreshes when due, and
-     * recovers from a 401. A response of 400 and above is returned like any other; see Response::throw().
-     *
-     * @param string               $url     a path that starts with one `/`; or a URL on the host's or an allowed origin
-     * @param mixed                $json    sent as the body, as JSON; null: not
-     * @param array<string, mixed> $query   appended to the URL; a value may be a list (repeated), null leaves it out
-     * @param array<string, mixed> $headers a value may be a list (repeated)
-     * @param float|null           $timeout how long the call may take in all, in seconds; null: the manager's
-     * @param string|resource|null $body    sent as it is, as application/json unless the headers say otherwise; a
-     *                                      stream from where it stands, and once more from there after a 401
-     * @param bool                 $idempotent whether the call may safely reach the server twice, whatever its method
-     * @param resource|string|null $sink    a stream, or a file's path, that takes the body of a 2xx answer as it
-     *                                      arrives; the response then has none. It may hold a part if the call fails
-     *
-     * @throws TokenManagerException where there is no response to give: Network, Timeout, Tls, LoginRejected, …
-     */
-    public function request(
-        string $method,
-        string $url,
-        #[\SensitiveParameter] mixed $json = null,
-        #[\SensitiveParameter] array $query = [],
-        #[\SensitiveParameter] array $headers = [],
-        ?float $timeout = null,
-        #[\SensitiveParameter] mixed $body = null,
-        bool $idempotent = false,
-        mixed $sink = null
-    ): Response {
-        if (\str_contains($method, "\0")) {
-            Arguments::refuseNul(['method' => $method]);
-        }
-        if ($json !== null) {
-            if ($body !== null) {
-                throw Arguments::invalid('both json and body were given; a request has one of them');
-            }
-            $body = Arguments::body($json);
-        }
-        $options = $query || $headers || $timeout !== null || $idempotent
-            ? Arguments::requestOptions($query, $headers, $timeout, $idempotent)
-            : null;
-
-        return $sink === null && ($body === null || \is_string($body))
-            ? $this->send($method, $url, $body, $options)
-            : $this->stream($method, $url, $body, $options, $sink);
-    }
-
-    /** See request(). */
-    public function get(
-        string $url,
-        #[\SensitiveParameter] array $query = [],
-        #[\SensitiveParameter] array $headers = [],
-        ?float $timeout = null,
-        mixed $sink = null
-    ): Response {
-        $options = $query || $headers || $timeout !== null
-            ? Arguments::requestOptions($query, $headers, $timeout, false)
-            : null;
-
-        return $sink === null
-            ? $this->send('GET', $url, null, $options)
-            : $this->stream('GET', $url, null, $options, $sink);
-    }
-
-    /** See request(). */
-    public function post(
-        string $url,
-        #[\SensitiveParameter] mixed $json = null,
-        #[\SensitiveParameter] array $query = [],
-        #[\SensitiveParameter] array $headers = [],
-        ?float $timeout = null,
-        #[\SensitiveParameter] mixed $body = null,
-        bool $idempotent = false,
-        mixed $sink = null
-    ): Response {
-        return $this->request('POST', $url, $json, $query, $headers, $timeout, $body, $idempotent, $sink);
-    }
-
-    /** See request(). */
-    public function put(
-        string $url,
-        #[\SensitiveParameter] mixed $json = null,
-        #[\SensitiveParameter] array $query = [],
-        #[\SensitiveParameter] array $headers = [],
-        ?float $timeout = null,
-        #[\SensitiveParameter] mixed $body = null,
-        bool $idempotent = false,
-        mixed $sink = null
-    ): Response {
-        return $this->request('PUT', $url, $json, $query, $headers, $timeout, $body, $idempotent, $sink);
-    }
-
-    /** See request(). */
-    public function patch(
-        string $url,
-        #[\SensitiveParameter] mixed $json = null,
-        #[\SensitiveParameter] array $query = [],
-        #[\SensitiveParameter] array $headers = [],
-        ?float $timeout = null,
-        #[\SensitiveParameter] mixed $body = null,
-        bool $idempotent = false,
-        mixed $sink = null
-    ): Response {
-        return $this->request('PATCH', $url, $json, $query, $headers, $timeout, $body, $idempotent, $sink);
-    }
-
-    /** See request(). */
-    public function delete(
-        string $url,
-        #[\SensitiveParameter] mixed $json = null,
-        #[\SensitiveParameter] array $query = [],
-        #[\SensitiveParameter] array $headers = [],
-        ?float $timeout = null,
-        #[\SensitiveParameter] mixed $body = null,
-        bool $idempotent = false,
-        mixed $sink = null
-    ): Response {
-        return $this->request('DELETE', $url, $json, $query, $headers, $timeout, $body, $idempotent, $sink);
-    }
-
     /** An access token that is good now, for another HTTP client; logs in or refreshes when due. See reject(). */
     public function accessToken(): string
     {
-        if (self::$lender === $this->manager && \hrtime(true) < self::$lentUntil) {
-            return self::$lent;
+        if (self::$cachedOf === $this->manager && \hrtime(true) < self::$cachedUntil) {
+            return self::$cached;
         }
-        [$room, self::$room] = [self::$room ?? new TokenRoom(), null];
-        $token = $room->take($this->manager);
+        [$buffer, self::$buffer] = [self::$buffer ?? new TokenBuffer(), null];
+        $token = $buffer->take($this->manager);
         if ($token === '') {
-            throw $this->failure($room->err->exception());
+            throw $this->failure($buffer->err->exception());
         }
-        self::$room = $room;
+        self::$buffer = $buffer;
         $this->throwPending();
-        self::$lent = $token;
-        self::$lender = $this->manager;
-        self::$lentUntil = \hrtime(true) + self::LENT_FOR;
+        self::$cached = $token;
+        self::$cachedOf = $this->manager;
+        self::$cachedUntil = \hrtime(true) + self::CACHED_FOR;
 
         return $token;
     }
@@ -227,9 +109,9 @@ final class TokenManager
     /** A token pair that is good now; logs in or refreshes when due. */
     public function token(): Token
     {
-        self::$lentUntil = 0;
-        $err = new ErrorPlace();
-        $token = Library::$ffi->tm_get_token($this->manager, $err->at)
+        self::$cachedUntil = 0;
+        $err = new ErrorSlot();
+        $token = Native::$ffi->tm_get_token($this->manager, $err->at)
             ?? throw $this->failure($err->exception());
         $token = new Token($token);
         $this->throwPending();
@@ -241,9 +123,9 @@ final class TokenManager
     public function peekToken(): ?Token
     {
         if ($this->manager === null) {
-            throw self::gone();
+            throw self::destroyed();
         }
-        $token = Library::$ffi->tm_peek_token($this->manager, null);
+        $token = Native::$ffi->tm_peek_token($this->manager, null);
 
         return $token === null ? null : new Token($token);
     }
@@ -288,8 +170,18 @@ final class TokenManager
     }
 
     /**
-     * Takes over a token pair from elsewhere, in place of what is held and stored. From then on nobody else may use its
-     * refresh token.
+     * For another HTTP client: the server answered something other than 401 to this access token. A later 401 is then
+     * taken for a revocation, not for a server that refuses every token. Cheap enough to be called for every answer.
+     */
+    public function accept(#[\SensitiveParameter] string $accessToken): void
+    {
+        Arguments::refuseNul(['accessToken' => $accessToken]);
+        $this->do('tm_accept', $accessToken);
+    }
+
+    /**
+     * Takes over a token pair from elsewhere, in place of what is held and stored. From then on only the manager may
+     * use its refresh token.
      *
      * @param DateTimeInterface|int|null $expiresAt        Unix seconds by this machine's clock; null: a JWT's own `exp`
      * @param DateTimeInterface|int|null $refreshExpiresAt likewise; null: unknown
@@ -331,13 +223,13 @@ final class TokenManager
     public function stats(): array
     {
         if ($this->manager === null) {
-            throw self::gone();
+            throw self::destroyed();
         }
 
-        $err = new ErrorPlace();
-        $json = Library::$ffi->tm_stats_json($this->manager, $err->at) ?? throw $err->exception();
+        $err = new ErrorSlot();
+        $json = Native::$ffi->tm_stats_json($this->manager, $err->at) ?? throw $err->exception();
 
-        return json_decode(Library::text($json), true);
+        return json_decode(Native::text($json), true);
     }
 
     /**
@@ -369,10 +261,17 @@ final class TokenManager
         $this->do('tm_set_interrupt_callback', $function, $callbacks->userdata);
     }
 
-    /** Whether this URL is on the host's own origin or one of the option allowed_origins: nobody else gets the token. */
+    /**
+     * For another HTTP client: whether this URL is on the host's own origin or one of the option allowed_origins. To
+     * any other the token must not be sent.
+     */
     public function maySendTokenTo(string $url): bool
     {
-        return $this->origins->include($url);
+        if ($this->manager === null) {
+            throw self::destroyed();
+        }
+
+        return !preg_match(self::AMBIGUOUS, $url) && Native::$ffi->tm_check_url($this->manager, $url, null) === 0;
     }
 
     public function __debugInfo(): array
@@ -383,10 +282,10 @@ final class TokenManager
     public function __destruct()
     {
         if ($this->manager !== null) {
-            if (self::$lender === $this->manager) {
-                [self::$lent, self::$lender, self::$lentUntil] = ['', null, 0];
+            if (self::$cachedOf === $this->manager) {
+                [self::$cached, self::$cachedOf, self::$cachedUntil] = ['', null, 0];
             }
-            Library::$ffi->tm_free($this->manager);
+            Native::$ffi->tm_free($this->manager);
             $this->manager = null;
             $this->callbacks?->forget();
         }
@@ -405,83 +304,29 @@ final class TokenManager
         return $this->callbacks ??= new Callbacks();
     }
 
-    private function send(
-        string $method,
-        string $url,
-        #[\SensitiveParameter] ?string $body,
-        #[\SensitiveParameter] ?string $options
-    ): Response {
-        if (\str_contains($url, "\0")) {
-            Arguments::refuseNul(['url' => $url]);
-        }
-        self::$lentUntil = 0;
-        $length = $body === null ? 0 : \strlen($body);
-        $outcome = Outcome::$spare ?? new Outcome();
-        Outcome::$spare = null;
-        $at = $outcome->at;
-        if (Library::$ffi->tm_request_into($this->manager, $method, $url, $body, $length, $options, $at) !== 0) {
-            throw $this->failure(TokenManagerException::of($at->error));
-        }
-        $status = $at->status;
-        $length = $at->body_len;
-        $response = new Response(
-            $status,
-            FFI::string($at->body, $length),
-            FFI::string($at->head),
-            $status < 400 ? null : TokenManagerException::read($at->error)
-        );
-        if ($length <= self::KEPT_BYTES) {
-            Outcome::$spare = $outcome;
-        }
-        if ($this->callbacks !== null) {
-            $this->throwPending();
-        }
-
-        return $response;
-    }
-
-    /** As send(), with a body or an answer that passes through a stream. */
-    private function stream(
-        string $method,
-        string $url,
-        #[\SensitiveParameter] mixed $body,
-        #[\SensitiveParameter] ?string $options,
-        mixed $sink
-    ): Response {
-        Arguments::refuseNul(['url' => $url]);
-        self::$lentUntil = 0;
-        $streams = new Streams($this->callbacks(), $body, $sink);
-        $err = new ErrorPlace();
-        $response = $streams->send($this->manager, $method, $url, $options, $err->at)
-            ?? throw $this->failure($err->exception());
-        $this->throwPending();
-
-        return $response;
-    }
-
     /** Calls a function of the library that takes the manager first, `err` last, and returns a tm_status. */
     private function do(string $function, #[\SensitiveParameter] mixed ...$arguments): void
     {
-        self::$lentUntil = 0;
-        $err = new ErrorPlace();
+        self::$cachedUntil = 0;
+        $err = new ErrorSlot();
         $arguments[] = $err->at;
-        if (Library::$ffi->$function($this->manager, ...$arguments) !== 0) {
+        if (Native::$ffi->$function($this->manager, ...$arguments) !== 0) {
             throw $this->failure($err->exception());
         }
         $this->throwPending();
     }
 
-    /** What to throw for the call that failed thus. */
+    /** What to throw for a call that failed. */
     private function failure(TokenManagerException $failure): Throwable
     {
         if ($this->manager === null) {
-            return self::gone();
+            return self::destroyed();
         }
 
         return $this->callbacks?->due($failure) ?? $failure;
     }
 
-    /** Throws what a callback threw in a call that came to a good end all the same. */
+    /** Throws what a callback threw in a call that succeeded. */
     private function throwPending(): void
     {
         $thrown = $this->callbacks?->due(null);

@@ -102,7 +102,7 @@ final class CallbackTest extends ApiTestCase
     {
         $elsewhere = new DemoApi();
         try {
-            $elsewhere->control(['access_token_bytes' => $bytes]); // more than there was room for until now
+            $elsewhere->control(['access_token_bytes' => $bytes]); // more than the buffer held until now
             $other = new TokenManager($elsewhere->url, 'demo', 'demo-password');
             $asked = [];
             $tm = $manager(function () use ($other, &$asked): void {

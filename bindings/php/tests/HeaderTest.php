@@ -9,6 +9,7 @@ use ReflectionClass;
 use TokenMgr\Exception\TokenManagerException;
 use TokenMgr\Library;
 use TokenMgr\Loader;
+use TokenMgr\Native;
 
 /**
  * Whatever the header says is not said again in PHP, or is the same.
@@ -53,8 +54,8 @@ final class HeaderTest extends TestCase
         Library::load();
         $class = (new ReflectionClass(TokenManagerException::class))->getMethod('classOf')->invoke(null, $name);
         self::assertSame(strtolower(str_replace('_', '', substr($name, 3))), strtolower($this->last($class)));
-        self::assertSame($name, Library::$ffi->tm_status_name($number));
-        self::assertSame($number, Library::$ffi->$name);
+        self::assertSame($name, Native::$ffi->tm_status_name($number));
+        self::assertSame($number, Native::$ffi->$name);
     }
 
     public function testEveryExceptionHasItsStatus(): void

@@ -100,6 +100,21 @@ final class HttpClientTest extends ApiTestCase
         self::assertSame(0, self::$api->counter('reuse'));
     }
 
+    /**
+     * Otherwise a second 401 within a minute is taken for a server that refuses every token, and costs a login.
+     *
+     * @dataProvider clients
+     */
+    public function testItTellsThatATokenWorks(callable $send): void
+    {
+        $tm = $this->manager();
+        for ($i = 0; $i < 3; $i++) {
+            self::assertSame(200, $send($this, $tm, self::request('GET', '/api/v1/products'))->getStatusCode());
+            self::$api->revoke('access');
+        }
+        self::assertSame([1, 2], [self::$api->counter('logins'), self::$api->counter('refreshes')]);
+    }
+
     /** @dataProvider clients */
     public function testOnceOnly(callable $send): void
     {
@@ -220,7 +235,7 @@ final class HttpClientTest extends ApiTestCase
         self::$api->revoke('access');
         [$sink, $other] = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0);
         self::assertSame(401, $guzzle->get('/api/v1/blob?bytes=3', ['sink' => $sink])->getStatusCode());
-        self::assertStringStartsWith('{', fread($other, 1000), 'it can not be taken back');
+        self::assertStringStartsWith('{', fread($other, 1000), 'it cannot be taken back');
         self::assertSame(2, self::$api->counter('api_arrivals'));
     }
 

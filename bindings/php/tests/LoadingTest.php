@@ -104,7 +104,7 @@ final class LoadingTest extends TestCase
         $script = Script::run($load . $load . self::TELL, [], ['TOKENMGR_LIBRARY' => '/nonexistent']);
         self::assertSame('version ' . Library::version(), $script->output);
         $script = Script::run($load . 'TokenMgr\Library::load("/other.so");');
-        self::assertStringContainsString('/other.so can not be loaded because another', $script->output);
+        self::assertStringContainsString('/other.so cannot be loaded because another', $script->output);
     }
 
     public function testByFfiPreload(): void

@@ -44,7 +44,7 @@ final class StreamTest extends ApiTestCase
         return $file;
     }
 
-    /** @return resource something that can not be rewound, and whose size nobody knows; for a body of a few kilobytes */
+    /** @return resource something that cannot be rewound, and whose size nobody knows; for a body of a few kilobytes */
     private static function pipe(string $text)
     {
         [$ours, $theirs] = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0);
@@ -417,7 +417,7 @@ final class StreamTest extends ApiTestCase
                 $closes($tm, $sink);
                 $tm->get('/api/v1/products', sink: $sink);
             }, TypeError::class],
-            'a body that can not be read' => [
+            'a body that cannot be read' => [
                 fn (TokenManager $tm) => $tm->post('/api/v1/echo', body: fopen('/', 'r')),
                 Exception\Cancelled::class,
             ],

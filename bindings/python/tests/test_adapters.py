@@ -1,4 +1,4 @@
-"""requests and httpx: tokens through their own places for authentication."""
+"""requests and httpx: tokens through their own hooks for authentication."""
 
 from __future__ import annotations
 
@@ -44,6 +44,14 @@ def test_requests_recovers_from_a_401(session: requests.Session, api: DemoApi, b
     assert [earlier.status_code for earlier in answer.history] == [401]
     assert answer.elapsed.total_seconds() > 0
     assert (api.counter("refreshes"), api.counter("logins")) == (1, 1)
+
+
+def test_requests_tells_that_a_token_works(session: requests.Session, api: DemoApi) -> None:
+    """Otherwise a second 401 within a minute is taken for a server that refuses every token, and costs a login."""
+    for _ in range(3):
+        assert session.get(api.url + "/api/v1/products").ok
+        api.control(revoke={"what": "access"})
+    assert (api.counter("refreshes"), api.counter("logins")) == (2, 1)
 
 
 def test_requests_tries_once(session: requests.Session, api: DemoApi) -> None:
@@ -123,8 +131,24 @@ def test_httpx_does_not_blame_the_token_for_another_origins_401(tm: TokenManager
     assert (api.counter("logins"), api.counter("refreshes")) == (1, 0)
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+def test_httpx_tells_that_a_token_works(tm: TokenManager, api: DemoApi, is_async: bool) -> None:
+    async def asynchronously() -> bool:
+        async with httpx.AsyncClient(auth=tm.httpx_auth()) as client:
+            return (await client.get(api.url + "/api/v1/products")).is_success
+
+    for _ in range(3):
+        if is_async:
+            assert asyncio.run(asynchronously())
+        else:
+            with httpx.Client(auth=tm.httpx_auth()) as client:
+                assert client.get(api.url + "/api/v1/products").is_success
+        api.control(revoke={"what": "access"})
+    assert (api.counter("refreshes"), api.counter("logins")) == (2, 1)
+
+
 class Pipe(io.BytesIO):
-    """A file that can not be rewound."""
+    """A file that cannot be rewound."""
 
     def seekable(self) -> bool:
         return False

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 import weakref
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
@@ -56,30 +55,6 @@ def test_a_waiting_call_leaves_the_other_threads_alone(tm: TokenManager, api: De
     assert tm.access_token()
     assert waiting.is_alive()
     waiting.join()
-
-
-def test_the_fast_path_that_waits_after_all_blocks_nobody(tm: TokenManager, api: DemoApi) -> None:
-    """It holds the GIL while it copies a token that is good. If that was taken from it at this very moment it logs in
-    with the GIL held, and lets go of it whenever it is asked whether to go on."""
-    tm.login()
-    tm.logout()
-    api.control(faults={"route": "/auth/login", "delay_before_ms": 1000})
-    seen = api.counter("login_arrivals")
-    turns, stopping = [0], threading.Event()
-
-    def work() -> None:
-        while not stopping.is_set():
-            turns[0] += 1
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    tm._good_until[0] = time.monotonic() + 3600
-    before = turns[0]
-    assert tm.access_token()
-    assert turns[0] > before
-    stopping.set()
-    worker.join()
-    assert api.counter("login_arrivals") == seen + 1
 
 
 def test_closing_waits_for_calls(api: DemoApi) -> None:

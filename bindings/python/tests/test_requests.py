@@ -177,10 +177,10 @@ def test_errors_by_status(api: DemoApi, tm: TokenManager) -> None:
 
 
 def test_every_status_has_a_class() -> None:
-    from tokenmgr.errors import BY_STATUS
-
-    assert set(BY_STATUS) == {int(status) for status in tokenmgr.Status if status is not tokenmgr.Status.OK}
-    assert all(getattr(tokenmgr, error.__name__) is error for error in BY_STATUS.values())
+    classes = tokenmgr.TokenManagerError._of
+    assert set(classes) == {int(status) for status in tokenmgr.Status if status is not tokenmgr.Status.OK}
+    assert all(getattr(tokenmgr, error.__name__) is error for error in classes.values())
+    assert all(error.status == status for status, error in classes.items())
 
 
 def test_errors_go_between_processes(tm: TokenManager) -> None:
@@ -220,8 +220,8 @@ def test_closed(api: DemoApi) -> None:
 def test_a_host_that_is_an_ipv6_address() -> None:
     with TokenManager("http://[::1]:8080", "demo", "x") as tm:
         assert repr(tm) == "<TokenManager of demo at http://[::1]:8080>"
-        with pytest.raises(tokenmgr.UrlNotAllowed, match=r"http://\[::2\]:80 is neither"):
-            tm._origins.check("http://[::2]/")
+        with pytest.raises(tokenmgr.UrlNotAllowed, match=r"http://\[::2\] is neither"):
+            tm.check_url("http://[::2]/")
 
 
 def test_the_environment(api: DemoApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import pathlib
 import re
@@ -17,11 +18,11 @@ import pytest
 
 import tokenmgr
 from conftest import PASSWORD, ROOT, USER, DemoApi
-from tokenmgr._options import DEFAULTS
 
 WORKERS, THREADS = 4, 8
+OPTIONS = json.loads((ROOT / "docs" / "options.schema.json").read_text())["options"]["properties"]
 #: How many a process keeps, by its default.
-LANES = DEFAULTS["max_idle_connections"]
+LANES = OPTIONS["max_idle_connections"]["default"]
 ROUNDS, CALLS = 5, 400
 
 #: The options of each store; <folder> is one of the test's own, and <redis> the port of a server.

@@ -38,9 +38,9 @@ def test_token(tm: TokenManager) -> None:
 
 def test_the_fast_path_follows_what_happens(tm: TokenManager, api: DemoApi) -> None:
     first = tm.access_token()
-    assert tm._good_token() == first
+    assert tm.try_access_token() == first
     tm.reject(first)
-    assert tm._good_token() is None
+    assert tm.try_access_token() is None
     second = tm.access_token()
     assert second != first
     tm.refresh()
@@ -66,24 +66,11 @@ def in_another_thread(call: Callable[[], object]) -> Iterator[None]:
 
 def test_other_threads_run_while_a_token_waits_for_a_renewal(tm: TokenManager, api: DemoApi) -> None:
     revoked = tm.access_token()
-    # Later than the answer the fast path would have a token again: after a login, and with the GIL held until then.
     api.control(faults={"route": "/auth/logout", "delay_before_ms": 1500})
     with in_another_thread(tm.logout):
         api.wait_until("logout_arrivals", 1)
-        assert tm._good_token() is None
+        assert tm.try_access_token() is None
     assert tm.access_token() != revoked
-
-
-def test_what_was_good_before_a_renewal_is_not_taken_for_good_after_it(tm: TokenManager) -> None:
-    known = tm._good_until
-    token = tm.token()
-    tm.reject(token.access_token)
-    known[0] = time.monotonic() + 1000  # what a thread would write that was slower than the rejection
-    assert tm._good_token() is None
-    tm._renewals.append(None)  # as in the middle of another thread's
-    assert tm.access_token() != token.access_token
-    assert tm._good_token() is None
-    tm._renewals.pop()
 
 
 def test_handles_of_one_persistent_manager(api: DemoApi) -> None:
@@ -91,10 +78,11 @@ def test_handles_of_one_persistent_manager(api: DemoApi) -> None:
         return TokenManager(api.url, USER, PASSWORD, persistent=True, client_id="the same")
 
     with handle() as one, handle() as two:
+        assert one.try_access_token() is None
         first = one.access_token()
         assert one.access_token() == two.access_token() == first
         two.reject(first)
-        assert one._good_token() is None  # it would wait for the other's refresh, and nobody could run meanwhile
+        assert one.try_access_token() is None
         assert one.access_token() != first
 
 
@@ -102,14 +90,19 @@ def test_a_long_token(tm: TokenManager, api: DemoApi) -> None:
     api.control(access_token_bytes=20_000)
     token = tm.access_token()
     assert len(token) > 18_000
-    assert tm._good_token() == token
+    assert tm.try_access_token() == token
 
 
-def test_a_short_lived_token_is_never_taken_for_good(tm: TokenManager, api: DemoApi) -> None:
-    api.control(access_ms=2000)
-    token = tm.access_token()
-    assert tm._good_token() is None
-    assert tm.access_token() == token
+def test_a_token_is_held_until_it_is_due(api: DemoApi) -> None:
+    api.control(access_ms=2000)  # due after three quarters of it, less the jitter
+    with TokenManager(api.url, USER, PASSWORD, refresh_jitter_seconds=0) as tm:
+        token = tm.access_token()
+        assert tm.try_access_token() == token
+        until = time.monotonic() + 10
+        while tm.try_access_token() is not None and time.monotonic() < until:
+            time.sleep(0.01)
+        assert tm.stats()["token"] in ("due", "dead")
+        assert tm.access_token()
 
 
 def test_a_late_rejection_costs_nothing(tm: TokenManager, api: DemoApi) -> None:

@@ -332,6 +332,4 @@ fn meanings_come_before_success_and_the_first_that_fits_counts() {
         (call(403, r#"{"error":"x"}"#), call(429, r#"{"error":"x"}"#), call(500, "")),
         (Some(Means::Forbidden), Some(Means::RateLimited), None)
     );
-    assert!(dialect.asks_body(200) && dialect.asks_body(404) && !dialect.asks_body(500));
-    assert!(!popup().asks_body(200));
 }

@@ -14,7 +14,7 @@ fn proxies(option: Option<&str>, environment: Environment<'_>) -> Result<Proxies
 #[track_caller]
 fn route(option: Option<&str>, environment: Environment<'_>, url: &str) -> Option<String> {
     let proxies = proxies(option, environment).unwrap();
-    proxies.of(&Url::parse(url).unwrap()).map(Proxy::shown)
+    proxies.of(&Url::parse(url).unwrap()).map(Proxy::redacted)
 }
 
 /// Whether a URL goes past both the environment's and the option's proxy; `None` where they differ.
@@ -32,7 +32,7 @@ fn the_proxy(option: &str) -> Proxy {
 
 #[test]
 fn the_option_is_a_proxys_url() {
-    for (url, shown) in [
+    for (url, redacted) in [
         ("http://proxy.example", "http://proxy.example:80"),
         ("http://proxy.example:80", "http://proxy.example:80"),
         ("http://proxy.example:3128/", "http://proxy.example:3128"),
@@ -51,7 +51,7 @@ fn the_option_is_a_proxys_url() {
         ("http://xn--bcher-kva.example", "http://xn--bcher-kva.example:80"),
     ] {
         for target in ["http://api.example", "https://api.example"] {
-            assert_eq!(route(Some(url), &[], target).as_deref(), Some(shown), "{url}");
+            assert_eq!(route(Some(url), &[], target).as_deref(), Some(redacted), "{url}");
         }
     }
     assert!(matches!(the_proxy("socks5://10.0.0.1").host, Host::Ipv4(_)));
@@ -157,7 +157,7 @@ fn the_environments_variables_have_an_order() {
     ];
     let without = |empty: &[&str]| {
         let left = all.map(|(name, value)| (name, if empty.contains(&name) { "" } else { value }));
-        let go = |url| route(None, &left, url).map(|shown| shown["http://".len()..].replace(":80", ""));
+        let go = |url| route(None, &left, url).map(|redacted| redacted["http://".len()..].replace(":80", ""));
         (go("http://api.example").unwrap_or_default(), go("https://api.example").unwrap_or_default())
     };
     let is = |http: &str, https: &str| (http.to_owned(), https.to_owned());
@@ -179,21 +179,21 @@ fn s1_a_clients_header_sets_no_proxy_of_a_cgi_program() {
     assert!(route(None, &[upper], "http://api.example").is_some());
     for (name, url) in [("http_proxy", "http"), ("HTTPS_PROXY", "https"), ("ALL_PROXY", "http"), ("all_proxy", "https")]
     {
-        let shown = route(None, &[cgi, upper, (name, "http://p.example")], &format!("{url}://api.example"));
-        assert_eq!(shown.as_deref(), Some("http://p.example:80"), "{name}");
+        let redacted = route(None, &[cgi, upper, (name, "http://p.example")], &format!("{url}://api.example"));
+        assert_eq!(redacted.as_deref(), Some("http://p.example:80"), "{name}");
     }
 }
 
 #[test]
 fn a_variables_value_needs_no_scheme() {
-    for (value, shown) in [
+    for (value, redacted) in [
         ("proxy.example:3128", "http://proxy.example:3128"),
         ("proxy.example", "http://proxy.example:80"),
         ("u:p@proxy.example:3128", "http://proxy.example:3128"),
         ("[::1]:3128", "http://[::1]:3128"),
         ("socks5h://proxy.example", "socks5h://proxy.example:1080"),
     ] {
-        assert_eq!(route(None, &[("https_proxy", value)], "https://api.example").as_deref(), Some(shown), "{value}");
+        assert_eq!(route(None, &[("https_proxy", value)], "https://api.example").as_deref(), Some(redacted), "{value}");
     }
 }
 
@@ -391,8 +391,8 @@ fn s2_every_form_of_a_password_is_known_and_none_is_shown() {
         for form in forms.into_iter().chain([basic.as_str()]) {
             assert!(secrets.iter().any(|secret| secret.as_str() == form), "{form}");
         }
-        let shown = proxies.of(&Url::parse("http://api.example").unwrap()).unwrap().shown();
-        for text in [format!("{proxies:?}"), format!("{:?}", proxies.http), shown] {
+        let redacted = proxies.of(&Url::parse("http://api.example").unwrap()).unwrap().redacted();
+        for text in [format!("{proxies:?}"), format!("{:?}", proxies.http), redacted] {
             let hidden = secrets.iter().all(|secret| !text.contains(secret.as_str()));
             assert!(hidden && !text.contains("wire"), "{text}");
         }
@@ -419,7 +419,7 @@ proptest! {
             match proxies(option, environment) {
                 Ok(proxies) => {
                     for url in ["http://api.example", "https://10.0.0.1:8080", "https://[fd00::1]"] {
-                        proxies.of(&Url::parse(url).unwrap()).map(|proxy| (proxy.shown(), proxy.basic()));
+                        proxies.of(&Url::parse(url).unwrap()).map(|proxy| (proxy.redacted(), proxy.basic()));
                     }
                     proxies.secrets();
                 }

@@ -1,23 +1,23 @@
 //! Errors of TLS in words: what is wrong, and what to do about it.
 
-use super::Side;
-use super::algorithms::{signature_name, unsupported_key_name};
-use super::refusal::{Refusal, Unreadable};
+use crate::http::tls::algorithms::{signature_name, unsupported_key_name};
+use crate::http::tls::refusal::{Refusal, Unreadable};
+use crate::http::tls::settings::OptionScope;
 use rustls::{AlertDescription, CertificateError, OtherError};
 use std::error::Error;
 use std::sync::Arc;
 
 /// If TLS is why something failed: what is wrong, and what to do about it.
-pub fn explain(error: &(dyn Error + 'static), side: Side) -> Option<String> {
-    if let Some(trouble) = local_trouble(error) {
-        return Some(trouble.to_string());
+pub fn explain(error: &(dyn Error + 'static), scope: OptionScope) -> Option<String> {
+    if let Some(failure) = local_failure(error) {
+        return Some(failure.to_string());
     }
-    cause_in_tls(error).map(|cause| advice(cause, side))
+    cause_in_tls(error).map(|cause| advice(cause, scope))
 }
 
 /// If a handshake failed because this process could not read the authorities: what it could not read, and why. The
 /// server is not to blame, and another try may work.
-pub fn local_trouble<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Unreadable> {
+pub fn local_failure<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Unreadable> {
     match cause_in_tls(error)? {
         rustls::Error::Other(OtherError(carried)) => carried.downcast_ref(),
         _ => None,
@@ -48,20 +48,20 @@ fn cause_in_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Erro
     None
 }
 
-fn advice(error: &rustls::Error, side: Side) -> String {
+fn advice(error: &rustls::Error, scope: OptionScope) -> String {
     use rustls::Error as Tls;
     match error {
-        Tls::InvalidCertificate(wrong) => of_certificate(wrong, side),
+        Tls::InvalidCertificate(wrong) => of_certificate(wrong, scope),
         Tls::InvalidMessage(_) => {
-            let plain = if side == Side::Api { "http://" } else { "a URL without TLS" };
+            let plain = if scope == OptionScope::Manager { "http://" } else { "a URL without TLS" };
             format!(
                 "the server does not speak TLS on this port; check the port, or use {plain} if it is on this machine"
             )
         }
         Tls::AlertReceived(alert) => {
             // What speaks to a store takes any version from 1.2 on.
-            let version = if side == Side::Api { "min_tls, and " } else { "" };
-            let certificate = side.option("client_cert_file");
+            let version = if scope == OptionScope::Manager { "min_tls, and " } else { "" };
+            let certificate = scope.option("client_cert_file");
             let key = match alert {
                 AlertDescription::HandshakeFailure => {
                     ", and the server's own: its key must be P-256, P-384, Ed25519 or RSA (not P-521, and not for RSA-PSS only)"
@@ -76,12 +76,12 @@ fn advice(error: &rustls::Error, side: Side) -> String {
     }
 }
 
-fn of_certificate(wrong: &CertificateError, side: Side) -> String {
+fn of_certificate(wrong: &CertificateError, scope: OptionScope) -> String {
     use CertificateError as Wrong;
     match wrong {
         Wrong::UnknownIssuer | Wrong::BadSignature => format!(
             "the server's certificate is from an authority that is not trusted here; name the authority's file in {} if it should be",
-            side.option("ca_file")
+            scope.option("ca_file")
         ),
         Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
             "the server's certificate is for another name; check the host".to_owned()

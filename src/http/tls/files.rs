@@ -1,7 +1,7 @@
 //! Files of certificates and keys: opened so that nothing but a regular file is ever waited for.
 
 use crate::error::{Error, Result, Status};
-use crate::files;
+use crate::sys::files;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -14,8 +14,8 @@ const LARGEST: u64 = 1 << 20;
 /// A PEM file that an option names.
 pub struct Named<'a> {
     option: String,
-    path: &'a str,
-    pem: Zeroizing<Vec<u8>>,
+    pub path: &'a str,
+    pub pem: Zeroizing<Vec<u8>>,
 }
 
 impl<'a> Named<'a> {

@@ -1,6 +1,6 @@
 //! The platform's certificate authorities: where they are, and which of them a server's chain asks for.
 
-use crate::files::open_regular;
+use crate::sys::files::open_regular;
 use base64::Engine;
 use memchr::memmem::Finder;
 use rustls::RootCertStore;
@@ -114,12 +114,12 @@ pub struct Found {
     /// Whether there are any authorities, wanted or not.
     pub any: bool,
     /// What could not be read, if something could not.
-    pub trouble: Option<(PathBuf, io::Error)>,
+    pub failure: Option<(PathBuf, io::Error)>,
 }
 
 impl Default for Found {
     fn default() -> Found {
-        Found { anchors: RootCertStore::empty(), any: false, trouble: None }
+        Found { anchors: RootCertStore::empty(), any: false, failure: None }
     }
 }
 
@@ -186,7 +186,7 @@ impl Found {
 
     /// The first trouble is kept: the rest often follows from it.
     fn note(&mut self, path: &Path, cause: io::Error) {
-        self.trouble.get_or_insert_with(|| (path.to_owned(), cause));
+        self.failure.get_or_insert_with(|| (path.to_owned(), cause));
     }
 }
 

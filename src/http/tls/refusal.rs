@@ -1,7 +1,7 @@
 //! What the verifier has to say beyond rustls's own errors, which carry it.
 
-use super::Side;
-use super::algorithms::unsupported_rsa_name;
+use crate::http::tls::algorithms::unsupported_rsa_name;
+use crate::http::tls::settings::OptionScope;
 use rustls::{CertificateError, OtherError};
 use std::fmt;
 use std::io;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub enum Refusal {
     /// There is no authority at all.
-    NoAuthorities(Side),
+    NoAuthorities(OptionScope),
     /// A certificate uses what ring does not verify.
     Unsupported(String),
     /// The signature over the handshake is not one of the key in the server's certificate.
@@ -29,10 +29,10 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::NoAuthorities(side) => write!(
+            Refusal::NoAuthorities(scope) => write!(
                 f,
                 "this machine has no certificate authorities to trust; install the package ca-certificates, or set {}",
-                side.option("ca_file")
+                scope.option("ca_file")
             ),
             Refusal::Unsupported(what) => write!(
                 f,
@@ -61,17 +61,17 @@ pub struct Unreadable {
     pub path: PathBuf,
     /// What the system said.
     pub cause: io::Error,
-    pub(super) side: Side,
+    pub(super) scope: OptionScope,
 }
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Unreadable { path, cause, side } = self;
+        let Unreadable { path, cause, scope } = self;
         let advice = match cause.raw_os_error() {
             Some(libc::EMFILE) => "close some of this process's files, or raise its limit of open files".to_owned(),
             Some(libc::ENFILE) => "close some of this machine's files, or raise its limit of open files".to_owned(),
             Some(libc::ENOMEM) => "free some of this machine's memory".to_owned(),
-            _ => format!("let this process read them, or set {}", side.option("ca_file")),
+            _ => format!("let this process read them, or set {}", scope.option("ca_file")),
         };
         write!(f, "the certificate authorities in {} could not be read ({cause}); {advice}", path.display())
     }
@@ -84,7 +84,7 @@ impl std::error::Error for Unreadable {
 }
 
 impl From<Unreadable> for rustls::Error {
-    fn from(trouble: Unreadable) -> rustls::Error {
-        rustls::Error::Other(OtherError(Arc::new(trouble)))
+    fn from(failure: Unreadable) -> rustls::Error {
+        rustls::Error::Other(OtherError(Arc::new(failure)))
     }
 }

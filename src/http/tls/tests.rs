@@ -1,14 +1,17 @@
 //! The verifier against what webpki says when it is given all authorities: real chains, of every shape that servers send.
 
-use super::Side;
-use super::explain::{explain, local_trouble};
-use super::platform::{Platform, Wanted};
-use super::verifier::Verifier;
+use crate::client::options::Options;
+use crate::http::tls::Shared;
+use crate::http::tls::explain::{explain, local_failure};
+use crate::http::tls::platform::{Platform, Wanted};
+use crate::http::tls::settings::{OptionScope, TlsSettings};
+use crate::http::tls::verifier::Verifier;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, RootCertStore};
+use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -121,7 +124,7 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 fn verifier(extra: &[&Authority], platform: Option<Platform>) -> Verifier {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(extra.iter().map(|one| one.certificate.clone()));
-    Verifier::new(provider().signature_verification_algorithms, roots, platform, Side::Api)
+    Verifier::new(provider().signature_verification_algorithms, roots, platform, OptionScope::Manager)
 }
 
 fn verify(verifier: &dyn ServerCertVerifier, chain: &[Der]) -> Verdict {
@@ -240,9 +243,9 @@ fn that_there_are_no_authorities_is_not_remembered() {
     let (folder, root) = (Folder::new(), Authority::named("Root"));
     let verifier = verifier(&[], Some(folder.platform()));
     let error = verify(&verifier, &[root.server()]).unwrap_err();
-    let message = explain(&error, Side::Api).unwrap();
+    let message = explain(&error, OptionScope::Manager).unwrap();
     assert!(message.starts_with("this machine has no certificate authorities to trust; install"), "{message}");
-    assert!(local_trouble(&error).is_none());
+    assert!(local_failure(&error).is_none());
     folder.bundle(&[&root]);
     verify(&verifier, &[root.server()]).unwrap();
 }
@@ -259,16 +262,16 @@ fn what_cannot_be_read_is_trouble_of_this_process_and_is_not_remembered() {
         std::os::unix::fs::symlink(&path, &path).unwrap();
         let verifier = verifier(&[&other], Some(folder.platform()));
         let error = verify(&verifier, &[root.server()]).unwrap_err();
-        let trouble = local_trouble(&error).unwrap();
-        assert_eq!((&trouble.path, trouble.cause.raw_os_error()), (&path, Some(libc::ELOOP)));
-        let message = explain(&std::io::Error::other(error), Side::Api).unwrap();
+        let failure = local_failure(&error).unwrap();
+        assert_eq!((&failure.path, failure.cause.raw_os_error()), (&path, Some(libc::ELOOP)));
+        let message = explain(&std::io::Error::other(error), OptionScope::Manager).unwrap();
         for words in [path.to_str().unwrap(), "Too many levels of symbolic links", "or set ca_file"] {
             assert!(message.contains(words), "{words} is not in: {message}");
         }
         // A server whose authority is known needs nothing else, and a bad certificate is a bad certificate.
         verify(&verifier, &[other.server()]).unwrap();
         let expired = verify(&verifier, &[root.issue(expired_params())]).unwrap_err();
-        assert!(local_trouble(&expired).is_none(), "{expired}");
+        assert!(local_failure(&expired).is_none(), "{expired}");
 
         std::fs::remove_file(&path).unwrap();
         match name {
@@ -303,4 +306,73 @@ fn an_authority_in_many_files_is_one() {
     assert!(found.any);
     let none = folder.platform().search_directories(&Wanted::new(vec![b"nobody"]));
     assert!(none.any && none.anchors.is_empty());
+}
+
+fn settings(options: &serde_json::Value, scope: OptionScope) -> TlsSettings {
+    let options: Options = serde_json::from_slice(options.to_string().as_bytes()).unwrap();
+    TlsSettings { scope, ..options.http().tls }
+}
+
+fn shared(options: &serde_json::Value, scope: OptionScope, host: &str) -> Arc<Shared> {
+    Shared::of(&settings(options, scope), host).unwrap()
+}
+
+fn pem_of_client(authority: &Authority) -> String {
+    let key = KeyPair::generate().unwrap();
+    let certificate = server_params().signed_by(&key, &authority.issuer).unwrap();
+    certificate.pem() + &key.serialize_pem()
+}
+
+#[test]
+fn equal_settings_are_shared_whatever_the_files_are_called() {
+    let (folder, authority) = (Folder::new(), Authority::named("An authority"));
+    let client = pem_of_client(&authority);
+    let with = |number: u32| {
+        let [ca, certificate] = ["ca", "client"].map(|name| folder.path(&format!("{name}-{number}.pem")));
+        std::fs::write(&ca, &authority.pem).unwrap();
+        std::fs::write(&certificate, &client).unwrap();
+        json!({"ca_file": ca, "client_cert_file": certificate, "timeout_ms": 1000 + number})
+    };
+    let of = |number| shared(&with(number), OptionScope::Manager, "https://api.example.com");
+    let first = of(1);
+    assert!(Arc::ptr_eq(&first, &of(2)) && Arc::ptr_eq(&first, &of(1)));
+    first.certificate_wanted.store(true, Ordering::Relaxed);
+    drop(first);
+    // Nobody had it any more.
+    assert!(!of(1).certificate_wanted.load(Ordering::Relaxed));
+}
+
+#[test]
+fn s1_unequal_settings_and_other_hosts_share_nothing() {
+    let (folder, authority) = (Folder::new(), Authority::named("An authority"));
+    let file = |name: &str, content: &str| {
+        std::fs::write(folder.path(name), content).unwrap();
+        folder.path(name)
+    };
+    let (ca, client) = (file("ca.pem", &authority.pem), file("client.pem", &pem_of_client(&authority)));
+    let other = file("other.pem", &pem_of_client(&authority));
+    let mut all: Vec<_> = [
+        json!({}),
+        json!({"min_tls": "1.3"}),
+        json!({"ca_file": ca}),
+        json!({"ca_file": ca, "ca_only": true}),
+        json!({"client_cert_file": client}),
+        json!({"client_cert_file": other}),
+        json!({"client_cert_file": client, "client_key_file": client}),
+        json!({"client_cert_file": ca, "client_key_file": client}),
+    ]
+    .iter()
+    .filter_map(|options| Shared::of(&settings(options, OptionScope::Manager), "a").ok())
+    .collect();
+    assert_eq!(all.len(), 7, "the last has a key for another certificate");
+    all.extend([shared(&json!({}), OptionScope::Store, "a"), shared(&json!({}), OptionScope::Manager, "b")]);
+    // The same name, another authority.
+    let renewed = Authority::named("Another authority");
+    file("ca.pem", &renewed.pem);
+    all.push(shared(&json!({"ca_file": ca}), OptionScope::Manager, "a"));
+    for (at, one) in all.iter().enumerate() {
+        for other in &all[..at] {
+            assert!(!Arc::ptr_eq(one, other) && !Arc::ptr_eq(&one.config, &other.config));
+        }
+    }
 }

@@ -1,9 +1,9 @@
 //! Verifies servers' certificates, as webpki does, and finds the authorities for that when they are needed.
 
-use super::Side;
-use super::algorithms::{element, rsa_bits};
-use super::platform::{Found, Platform, Wanted};
-use super::refusal::{Refusal, Unreadable};
+use crate::http::tls::algorithms::{element, rsa_bits};
+use crate::http::tls::platform::{Found, Platform, Wanted};
+use crate::http::tls::refusal::{Refusal, Unreadable};
+use crate::http::tls::settings::OptionScope;
 use arc_swap::ArcSwap;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -30,7 +30,7 @@ pub struct Verifier {
     extra: RootCertStore,
     platform: Option<Platform>,
     remembered: ArcSwap<RootCertStore>,
-    side: Side,
+    scope: OptionScope,
 }
 
 impl Verifier {
@@ -39,9 +39,9 @@ impl Verifier {
         algorithms: WebPkiSupportedAlgorithms,
         extra: RootCertStore,
         platform: Option<Platform>,
-        side: Side,
+        scope: OptionScope,
     ) -> Verifier {
-        Verifier { algorithms, extra, platform, remembered: ArcSwap::from_pointee(RootCertStore::empty()), side }
+        Verifier { algorithms, extra, platform, remembered: ArcSwap::from_pointee(RootCertStore::empty()), scope }
     }
 
     /// Whether the chain leads to an authority that is trusted.
@@ -57,17 +57,17 @@ impl Verifier {
             any = true;
         }
         let Some(platform) = &self.platform else {
-            return Err(if any { verdict } else { Refusal::NoAuthorities(self.side).into() });
+            return Err(if any { verdict } else { Refusal::NoAuthorities(self.scope).into() });
         };
         chain.check_end_entity()?;
 
         let intermediates = chain.parsed_intermediates();
         let wanted = Wanted::new(chain.issuers(&intermediates));
-        let mut trouble = None;
+        let mut failure = None;
         for search in [Platform::search_bundle, Platform::search_directories] {
             let found: Found = search(platform, &wanted);
             any |= found.any;
-            trouble = trouble.or(found.trouble);
+            failure = failure.or(found.failure);
             match chain.anchor_among(&found.anchors) {
                 Ok(anchor) => {
                     self.remember(anchor);
@@ -76,11 +76,11 @@ impl Verifier {
                 Err(error) => verdict = weightier(verdict, error),
             }
         }
-        Err(match trouble {
+        Err(match failure {
             // What could not be read may have been what was needed.
-            Some((path, cause)) => Unreadable { path, cause, side: self.side }.into(),
+            Some((path, cause)) => Unreadable { path, cause, scope: self.scope }.into(),
             None if any => verdict,
-            None => Refusal::NoAuthorities(self.side).into(),
+            None => Refusal::NoAuthorities(self.scope).into(),
         })
     }
 

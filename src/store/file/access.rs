@@ -137,7 +137,7 @@ pub fn folder_of(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::record::Record;
+    use crate::token::record::Record;
 
     #[test]
     fn s3_a_record_is_told_from_other_files() {

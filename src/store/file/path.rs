@@ -8,14 +8,14 @@ const CLIENT: &str = "{client_id}";
 /// The path of a client's file. A client's identity becomes a part of one name, whatever is in it: everything but
 /// letters, digits and `-_@` becomes `%` and its number. So it is never a way to another folder, no two clients share a
 /// file, and, with no dot in it, none is called as another's `.lock` or `.tmp`.
-pub fn of(option: &str, client: &str) -> PathBuf {
+pub fn of(option: &str, client_id: &str) -> PathBuf {
     let mut name = String::new();
-    for byte in client.bytes() {
+    for byte in client_id.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'@' => name.push(byte.into()),
             _ => {
                 name.push('%');
-                name.push_str(&crate::secret::hex(&[byte]).to_ascii_uppercase());
+                name.push_str(&crate::sys::secret::hex(&[byte]).to_ascii_uppercase());
             }
         }
     }
@@ -32,13 +32,13 @@ mod tests {
 
     #[test]
     fn s3_a_client_stands_in_the_path_by_its_name() {
-        for (option, client, path) in [
+        for (option, client_id, path) in [
             ("/d/{client_id}", "shop-1_a", "/d/shop-1_a"),
             ("/d/{client_id}.tokens", "john.doe@example.com", "/d/john%2Edoe@example%2Ecom.tokens"),
             ("/d/{client_id}/tokens", "a/b", "/d/a%2Fb/tokens"),
             ("/d/tokens", "shop", "/d/tokens"),
         ] {
-            assert_eq!(of(option, client).to_str(), Some(path));
+            assert_eq!(of(option, client_id).to_str(), Some(path));
         }
     }
 
@@ -65,8 +65,8 @@ mod tests {
             "A",
         ];
         for option in ["/d/{client_id}", "/d/{client_id}k", "/d/{client_id}.lock", "/d/{client_id}.lock.lock"] {
-            let files = |client: &&str| {
-                let path = of(option, client).to_str().unwrap().to_owned();
+            let files = |client_id: &&str| {
+                let path = of(option, client_id).to_str().unwrap().to_owned();
                 [format!("{path}.lock"), format!("{path}.tmp"), path]
             };
             let all: BTreeSet<String> = clients.iter().flat_map(files).collect();

@@ -1,17 +1,19 @@
 //! Where Redis is, and how to get in: what the options say, with their secrets read.
 
 use crate::error::{Error, Result, Status};
-use crate::http::tls::{self, Side};
+use crate::http::origin::parse_url;
+use crate::http::tls;
+use crate::http::tls::Material;
 use crate::net::connect::is_loopback;
-use crate::noted::Mark;
-use crate::options::{Options, RedisOptions, SecretSource};
-use crate::secret::Secret;
+use crate::options::SecretSource;
+use crate::store::redis::options::RedisOptions;
+use crate::sys::recent::Event;
+use crate::sys::secret::Secret;
 use rustls::ClientConfig;
 use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use url::Url;
 
 /// `sun_path` less its NUL.
@@ -61,10 +63,10 @@ pub struct Access {
 
 impl Access {
     /// What names user and password, if it takes any to get in.
-    pub fn mark(&self, server: &Server) -> Option<Mark> {
+    pub fn mark(&self, server: &Server) -> Option<Event> {
         let password = self.password.as_ref()?;
         let user = self.user.as_ref().map_or(&b""[..], Secret::as_bytes);
-        Some(Mark::of(&server.to_string(), &[user, password.as_bytes()]))
+        Some(Event::of(&server.to_string(), &[user, password.as_bytes()]))
     }
 }
 
@@ -168,7 +170,7 @@ impl Address {
     }
 
     /// Where the record is, for messages.
-    pub fn shown(&self) -> Cow<'static, str> {
+    pub fn redacted(&self) -> Cow<'static, str> {
         match &self.servers {
             Servers::One(server) => server.to_string().into(),
             Servers::Sentinel { master, nodes } => {
@@ -188,14 +190,7 @@ impl Address {
         if !self.speaks_tls() {
             return Ok(None);
         }
-        let same = Options {
-            ca_file: options.ca_file.clone(),
-            ca_only: options.ca_only,
-            client_cert_file: options.client_cert_file.clone(),
-            client_key_file: options.client_key_file.clone(),
-            ..Options::default()
-        };
-        let mut config = tls::client_config(&same, Side::Store, &Arc::new(AtomicBool::new(false)))?;
+        let mut config = tls::client_config(Material::read(&options.tls_settings())?, &Arc::default())?;
         config.alpn_protocols.clear();
         Ok(Some(Arc::new(config)))
     }
@@ -208,7 +203,7 @@ fn refusal(option: &str, why: &str) -> Error {
 /// Reads one URL. Messages never quote it: it may hold a password.
 fn parse(source: &SecretSource, option: &str, port: u16) -> Result<(Server, Access)> {
     let text = source.read(option)?;
-    let url = Url::parse(text.as_str()).map_err(|_| {
+    let url = parse_url(Url::options(), text.as_str()).map_err(|_| {
         refusal(option, "is no URL; give redis://user:password@host:port/0, with user and password percent-encoded")
     })?;
     match url.scheme() {

@@ -1,7 +1,8 @@
 //! What the fuzzer feeds of what comes from Redis.
 
-use super::fields::{self, Hash};
-use super::{resp, script};
+use crate::store::redis::fields;
+use crate::store::redis::fields::Hash;
+use crate::store::redis::{resp, script};
 use zeroize::Zeroizing;
 
 /// Bytes as an answer, in pieces.

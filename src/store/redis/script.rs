@@ -1,8 +1,8 @@
 //! What is sent to Redis: two scripts on the record's own key, or, where scripts are refused, the same by WATCH and
 //! MULTI.
 
-use super::fields::{Edit, Hash};
-use super::resp::{Command, Value};
+use crate::store::redis::fields::{Edit, Hash};
+use crate::store::redis::resp::{Command, Value};
 use zeroize::Zeroizing;
 
 /// What was read, in one step.
@@ -57,10 +57,10 @@ pub struct Life {
 }
 
 impl Life {
-    /// `place`: where between the earliest and the latest moment, from 0 to 1.
-    pub fn new(seconds: i64, read: &Snapshot, place: f64) -> Life {
+    /// `fraction`: where between the earliest and the latest moment, from 0 to 1.
+    pub fn new(seconds: i64, read: &Snapshot, fraction: f64) -> Life {
         let latest = read.now + seconds * 1000;
-        let sooner = (place * SPREAD as f64) as i64;
+        let sooner = (fraction * SPREAD as f64) as i64;
         let until = read.expiry.map(|expiry| {
             let until = latest - sooner;
             // Never the one that stands there.
@@ -255,12 +255,12 @@ mod tests {
 
     #[test]
     fn t3_no_write_sets_the_moment_that_stands_there() {
-        for place in [0.0, 0.25, 0.5, 0.75, 1.0] {
-            let first = Life::new(3600, &snapshot(1_000, Some(-2)), place).until.unwrap();
-            let next = Life::new(3600, &snapshot(1_000, Some(first - 1_000)), place).until.unwrap();
-            assert!(first.abs_diff(next) > 2 * TOLERANCE as u64, "{place}: {first}, {next}");
+        for fraction in [0.0, 0.25, 0.5, 0.75, 1.0] {
+            let first = Life::new(3600, &snapshot(1_000, Some(-2)), fraction).until.unwrap();
+            let next = Life::new(3600, &snapshot(1_000, Some(first - 1_000)), fraction).until.unwrap();
+            assert!(first.abs_diff(next) > 2 * TOLERANCE as u64, "{fraction}: {first}, {next}");
             for until in [first, next] {
-                assert!((1_000 + 3_600_000 - SPREAD..=1_000 + 3_600_000).contains(&until), "{place}: {until}");
+                assert!((1_000 + 3_600_000 - SPREAD..=1_000 + 3_600_000).contains(&until), "{fraction}: {until}");
             }
         }
         assert_eq!(Life::new(3600, &snapshot(1_000, None), 0.5).until, None, "the user may not ask");

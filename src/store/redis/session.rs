@@ -1,54 +1,20 @@
 //! One operation's dealings with Redis: finding the server to connect to, and asking it.
 
-use super::address::{Access, Address, Server, Servers, listed};
-use super::connection::Connection;
-use super::resp::{Command, Value};
-use super::trouble::Trouble;
-use crate::clock::Tick;
-use crate::error::{Error, Status};
 use crate::net::drive::Pace;
-use rustls::ClientConfig;
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use crate::store::redis::address::{Access, Server, Servers, listed};
+use crate::store::redis::connection::Connection;
+use crate::store::redis::error::RedisError;
+use crate::store::redis::resp::{Command, Value};
+use crate::store::redis::route::Route;
+use crate::sys::clock::Tick;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// How often in a row a Cluster may send a command on.
 const MOST_REDIRECTIONS: u32 = 5;
 
 /// A connection that idled this long is not used again: firewalls forget those that idle.
 const LONGEST_IDLE: Duration = Duration::from_secs(60);
-
-/// How many of a Cluster's nodes are remembered.
-const MOST_NODES: usize = 64;
-
-/// A Cluster's nodes, as far as they were met. Nothing calls out under its lock; it is std's because threads may wait
-/// for it (see `gate`).
-#[derive(Debug, Default)]
-pub struct Met(Mutex<Vec<Server>>);
-
-impl Met {
-    fn lock(&self) -> MutexGuard<'_, Vec<Server>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn all(&self) -> Vec<Server> {
-        self.lock().clone()
-    }
-
-    fn put_first(&self, node: Server) {
-        let mut nodes = self.lock();
-        nodes.retain(|one| *one != node);
-        nodes.insert(0, node);
-    }
-
-    fn add(&self, more: impl Iterator<Item = Server>) {
-        let mut nodes = self.lock();
-        for node in more {
-            if !nodes.contains(&node) && nodes.len() < MOST_NODES {
-                nodes.push(node);
-            }
-        }
-    }
-}
 
 /// A connection between two operations. Nothing drives it meanwhile.
 #[derive(Debug)]
@@ -70,32 +36,6 @@ impl Idle {
 
 fn is_stale(since: Tick, now: Tick) -> bool {
     now >= since.after(LONGEST_IDLE)
-}
-
-/// What a session needs to connect.
-#[derive(Debug)]
-pub struct Route<'a> {
-    pub address: Arc<Address>,
-    pub tls: Option<&'a Arc<ClientConfig>>,
-    /// The most that connecting may take, and each command.
-    pub limit: Duration,
-    /// When the operation has taken long enough.
-    pub until: Instant,
-    /// A Cluster's nodes, as far as they were met; the last that had the key first.
-    pub met: &'a Met,
-}
-
-impl Route<'_> {
-    /// What it means that a step's time is over: the operation's may be, too.
-    pub fn out_of_time(&self, of_the_step: impl FnOnce() -> Trouble) -> Trouble {
-        match Instant::now() >= self.until {
-            true => Trouble::Ended(Error::new(
-                Status::TM_STORE,
-                "Redis took half of the call's time; see whether its servers run and can be reached from here",
-            )),
-            false => of_the_step(),
-        }
-    }
 }
 
 /// One operation's connection, and how it goes about it.
@@ -136,39 +76,39 @@ impl<'a> Session<'a> {
 
     /// Sends one command to where its key is. A server that answers `MOVED` or `ASK` has not run it: so to send it to
     /// the node that it names is not to send it twice.
-    pub fn ask(&mut self, command: &Command<'_>) -> Result<Value, Trouble> {
+    pub fn ask(&mut self, command: &Command<'_>) -> Result<Value, RedisError> {
         self.ask_within(command, self.route.limit)
     }
 
     /// The same, within a time of its own.
-    pub fn ask_within(&mut self, command: &Command<'_>, limit: Duration) -> Result<Value, Trouble> {
+    pub fn ask_within(&mut self, command: &Command<'_>, limit: Duration) -> Result<Value, RedisError> {
         for _ in 0..MOST_REDIRECTIONS {
             let (connection, route, pace) = self.connected()?;
             let (server, refusal) = match connection.ask(command, limit, route, pace) {
-                Err(Trouble::Refused { server, refusal }) if matches!(&*refusal.code, "MOVED" | "ASK") => {
+                Err(RedisError::Refused { server, refusal }) if matches!(&*refusal.code, "MOVED" | "ASK") => {
                     (server, refusal)
                 }
                 other => return other,
             };
             let node = refusal.detail.split(' ').nth(1).and_then(|node| server.redirected(node));
             let (Servers::Cluster(_), Some(node)) = (&route.address.servers, node) else {
-                return Err(Trouble::Refused { server, refusal });
+                return Err(RedisError::Refused { server, refusal });
             };
             if refusal.code == "ASK" {
                 return self.ask_there(&node, command, limit);
             }
             self.disconnect();
             self.connection = Some(self.open(&node)?);
-            self.route.met.put_first(node);
+            self.route.known_nodes.put_first(node);
         }
-        Err(Trouble::Unreached(
+        Err(RedisError::Unreached(
             "the nodes of the Cluster send each other's requests round; see CLUSTER NODES".to_owned(),
         ))
     }
 
     /// The key is on its way to that node; until the slot is, only this one command goes there: the next is answered
     /// MOVED.
-    fn ask_there(&mut self, node: &Server, command: &Command<'_>, limit: Duration) -> Result<Value, Trouble> {
+    fn ask_there(&mut self, node: &Server, command: &Command<'_>, limit: Duration) -> Result<Value, RedisError> {
         let there = self.open(node)?;
         let there = self.connection.insert(there);
         there.ask(&Command::new("ASKING"), self.route.limit, &self.route, &mut self.pace)?;
@@ -176,7 +116,7 @@ impl<'a> Session<'a> {
     }
 
     /// The connection as it is, or a new one.
-    fn connected(&mut self) -> Result<(&mut Connection, &Route<'a>, &mut Pace<'a>), Trouble> {
+    fn connected(&mut self) -> Result<(&mut Connection, &Route<'a>, &mut Pace<'a>), RedisError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect()?,
@@ -184,11 +124,11 @@ impl<'a> Session<'a> {
         Ok((self.connection.insert(connection), &self.route, &mut self.pace))
     }
 
-    fn open(&mut self, server: &Server) -> Result<Connection, Trouble> {
+    fn open(&mut self, server: &Server) -> Result<Connection, RedisError> {
         Connection::open(server, &self.route.address.access, &self.route, &mut self.pace)
     }
 
-    fn connect(&mut self) -> Result<Connection, Trouble> {
+    fn connect(&mut self) -> Result<Connection, RedisError> {
         let address = Arc::clone(&self.route.address);
         match &address.servers {
             Servers::One(server) => self.open(server),
@@ -201,36 +141,36 @@ impl<'a> Session<'a> {
     }
 
     /// A Cluster's node, whichever answers first: it knows where the key is.
-    fn connect_to_any(&mut self, nodes: &[Server]) -> Result<Connection, Trouble> {
-        let mut candidates = self.route.met.all();
+    fn connect_to_any(&mut self, nodes: &[Server]) -> Result<Connection, RedisError> {
+        let mut candidates = self.route.known_nodes.all();
         let others: Vec<Server> = nodes.iter().filter(|node| !candidates.contains(node)).cloned().collect();
         candidates.extend(others);
         let mut last = None;
         for node in &candidates {
             match self.open(node).and_then(|connection| self.meet(connection)) {
                 Ok(connection) => return Ok(connection),
-                Err(Trouble::Ended(error)) => return Err(Trouble::Ended(error)),
-                Err(trouble) => last = Some(trouble),
+                Err(RedisError::Ended(error)) => return Err(RedisError::Ended(error)),
+                Err(error) => last = Some(error),
             }
         }
-        Err(last.unwrap_or_else(|| Trouble::Unreached("the option store.url names no node".to_owned())))
+        Err(last.unwrap_or_else(|| RedisError::Unreached("the option store.url names no node".to_owned())))
     }
 
     /// Learns of the other nodes, for the day when those in the options are gone. A user who may not ask does without.
-    fn meet(&mut self, mut connection: Connection) -> Result<Connection, Trouble> {
+    fn meet(&mut self, mut connection: Connection) -> Result<Connection, RedisError> {
         let slots = Command::new("CLUSTER").arg("SLOTS");
         match connection.ask(&slots, self.route.limit, &self.route, &mut self.pace) {
             Ok(Value::Array(ranges)) => {
-                self.route.met.add(ranges.into_iter().flat_map(|range| nodes_in(range, &connection.server)));
+                self.route.known_nodes.add(ranges.into_iter().flat_map(|range| nodes_in(range, &connection.server)));
             }
-            Ok(_) | Err(Trouble::Refused { .. }) => {}
-            Err(trouble) => return Err(trouble),
+            Ok(_) | Err(RedisError::Refused { .. }) => {}
+            Err(error) => return Err(error),
         }
         Ok(connection)
     }
 
     /// Which server the Sentinels take for the master: the first that knows is believed.
-    fn ask_sentinels(&mut self, master: &str, nodes: &[(Server, Access)]) -> Result<Server, Trouble> {
+    fn ask_sentinels(&mut self, master: &str, nodes: &[(Server, Access)]) -> Result<Server, RedisError> {
         let mut last = None;
         let question = Command::new("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(master);
         for (node, access) in nodes {
@@ -240,20 +180,20 @@ impl<'a> Session<'a> {
             match answer {
                 Ok(Value::Array(parts)) => match server_in(&parts) {
                     Some(server) => return Ok(server),
-                    None => last = Some(Trouble::Senseless(node.clone())),
+                    None => last = Some(RedisError::Senseless(node.clone())),
                 },
                 Ok(Value::Nil) => {
-                    last = Some(Trouble::Unreached(format!(
+                    last = Some(RedisError::Unreached(format!(
                         "the Sentinel at {node} watches nothing of the name in store.sentinel.master; correct that"
                     )));
                 }
-                Ok(_) => last = Some(Trouble::Senseless(node.clone())),
-                Err(Trouble::Ended(error)) => return Err(Trouble::Ended(error)),
-                Err(trouble) => last = Some(trouble),
+                Ok(_) => last = Some(RedisError::Senseless(node.clone())),
+                Err(RedisError::Ended(error)) => return Err(RedisError::Ended(error)),
+                Err(error) => last = Some(error),
             }
         }
         Err(last.unwrap_or_else(|| {
-            Trouble::Unreached(format!("no Sentinel of {} answers", listed(nodes.iter().map(|(node, _)| node))))
+            RedisError::Unreached(format!("no Sentinel of {} answers", listed(nodes.iter().map(|(node, _)| node))))
         }))
     }
 }

@@ -1,15 +1,42 @@
 //! One operation on a record in Redis: its commands, over one connection, to the master.
 
-use super::address::Servers;
-use super::resp::{Command, Value};
-use super::script::{self, Expiry, Life, Snapshot};
-use super::session::{Idle, Session};
-use super::trouble::Trouble;
-use super::{RedisStore, fields};
-use crate::secret::Secret;
-use crate::store::StoreFault;
-use std::sync::atomic::Ordering;
+use crate::store::contract::StoreFault;
+use crate::store::redis::address::Servers;
+use crate::store::redis::error::RedisError;
+use crate::store::redis::fields;
+use crate::store::redis::resp::{Command, Value};
+use crate::store::redis::script;
+use crate::store::redis::script::{Expiry, Life, Snapshot};
+use crate::store::redis::session::{Idle, Session};
+use crate::sys::secret::Secret;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+
+/// What the operations of one store share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The connection of the last operation. Its lock is only tried, never waited for: the second of two callers connects
+    /// anew.
+    pub idle: Mutex<Option<Idle>>,
+    /// The server refused scripts: changes go by WATCH and MULTI.
+    pub without_scripts: AtomicBool,
+    /// The user may not ask for or set the exact moment at which a record expires: so writes have no numbers.
+    pub without_numbers: AtomicBool,
+    /// How many replicas must have a write before it counts.
+    pub wait_replicas: u64,
+}
+
+impl Shared {
+    pub fn new(wait_replicas: u64) -> Shared {
+        Shared {
+            idle: Mutex::new(None),
+            without_scripts: AtomicBool::new(false),
+            without_numbers: AtomicBool::new(false),
+            wait_replicas,
+        }
+    }
+}
 
 /// What became of a write.
 pub enum Written {
@@ -20,7 +47,7 @@ pub enum Written {
 
 /// One operation of the store. Its connection is given back only after an operation that went well.
 pub struct Visit<'a> {
-    pub store: &'a RedisStore,
+    pub shared: &'a Shared,
     pub key: String,
     pub session: Session<'a>,
 }
@@ -28,8 +55,8 @@ pub struct Visit<'a> {
 impl Visit<'_> {
     /// Reads the record. `watch`: it is going to be changed.
     pub fn read(&mut self, watch: bool) -> std::result::Result<Snapshot, StoreFault> {
-        self.read_from_master(watch).map_err(|trouble| {
-            trouble.into_fault("reading the record in Redis", false, &self.session.route.address.secrets())
+        self.read_from_master(watch).map_err(|error| {
+            error.into_fault("reading the record in Redis", false, &self.session.route.address.secrets())
         })
     }
 
@@ -40,28 +67,28 @@ impl Visit<'_> {
         edit: &fields::Edit,
         life: Life,
     ) -> std::result::Result<Written, StoreFault> {
-        self.write_replicated(read, edit, life).map_err(|trouble| {
+        self.write_replicated(read, edit, life).map_err(|error| {
             let before = read.hash.0.iter().map(|(name, value)| (&name[..], value));
             let after = edit.set.iter().map(|(name, value)| (name.as_bytes(), value));
             let tokens = fields::tokens(before.chain(after));
-            let known: Vec<&Secret> = tokens.iter().chain(self.session.route.address.secrets()).collect();
-            trouble.into_fault("writing the record in Redis", true, &known)
+            let secrets: Vec<&Secret> = tokens.iter().chain(self.session.route.address.secrets()).collect();
+            error.into_fault("writing the record in Redis", true, &secrets)
         })
     }
 
     pub fn end(mut self) {
         // By WATCH and MULTI each change has a connection of its own: nobody else's watch is on it.
-        if self.store.without_scripts.load(Ordering::Relaxed) {
+        if self.shared.without_scripts.load(Ordering::Relaxed) {
             self.session.disconnect();
         }
         if let Some(connection) = self.session.into_connection()
-            && let Some(mut idle) = self.store.idle.try_lock()
+            && let Some(mut idle) = self.shared.idle.try_lock()
         {
             *idle = Some(Idle::new(connection));
         }
     }
 
-    fn read_from_master(&mut self, watch: bool) -> std::result::Result<Snapshot, Trouble> {
+    fn read_from_master(&mut self, watch: bool) -> std::result::Result<Snapshot, RedisError> {
         let is_found = !matches!(self.session.route.address.servers, Servers::One(_));
         let mut again = true;
         loop {
@@ -70,13 +97,13 @@ impl Visit<'_> {
             let look_again = again
                 && match &outcome {
                     // The server has closed a connection that idled, or was told to go: nothing was changed by asking.
-                    Err(Trouble::Lost { timed_out: false, .. }) => was_kept,
-                    Err(trouble) => trouble.is_demoted() && is_found,
+                    Err(RedisError::Lost { timed_out: false, .. }) => was_kept,
+                    Err(error) => error.is_demoted() && is_found,
                     Ok(snapshot) => snapshot.is_replica && was_kept,
                 };
             if !look_again {
                 return match outcome {
-                    Ok(snapshot) if snapshot.is_replica => Err(Trouble::Unusable(format!(
+                    Ok(snapshot) if snapshot.is_replica => Err(RedisError::Unusable(format!(
                         "{} is a replica, which may lack what was written last; name the master, or use store.sentinel",
                         self.session.server().map(ToString::to_string).unwrap_or_default()
                     ))),
@@ -88,12 +115,12 @@ impl Visit<'_> {
         }
     }
 
-    fn read_once(&mut self, watch: bool) -> std::result::Result<Snapshot, Trouble> {
+    fn read_once(&mut self, watch: bool) -> std::result::Result<Snapshot, RedisError> {
         let is_cluster = matches!(self.session.route.address.servers, Servers::Cluster(_));
-        if !self.store.without_scripts.load(Ordering::Relaxed) {
+        if !self.shared.without_scripts.load(Ordering::Relaxed) {
             match self.session.ask(&script::load(&self.key)) {
-                Err(trouble) if trouble.refuses_scripts() && !is_cluster => {
-                    self.store.without_scripts.store(true, Ordering::Relaxed);
+                Err(error) if error.refuses_scripts() && !is_cluster => {
+                    self.shared.without_scripts.store(true, Ordering::Relaxed);
                 }
                 other => return script::snapshot(other?).ok_or_else(|| self.senseless()),
             }
@@ -104,25 +131,25 @@ impl Visit<'_> {
         }
     }
 
-    fn watch(&mut self) -> std::result::Result<Snapshot, Trouble> {
+    fn watch(&mut self) -> std::result::Result<Snapshot, RedisError> {
         self.session.ask(&Command::new("WATCH").arg(&self.key))?;
         self.read_by_commands()
     }
 
     /// What the script reads, where scripts are refused. In one step only under WATCH, which EXEC asks about.
-    fn read_by_commands(&mut self) -> std::result::Result<Snapshot, Trouble> {
+    fn read_by_commands(&mut self) -> std::result::Result<Snapshot, RedisError> {
         let asked = Instant::now();
         let time = self.session.ask(&Command::new("TIME"))?;
         let now = script::time(&time).ok_or_else(|| self.senseless())?;
         let expiry = match self.session.ask(&Command::new("PTTL").arg(&self.key)) {
             Ok(left) => Expiry::read(now, &left, asked.elapsed().as_millis() as i64),
-            Err(trouble) if trouble.is_not_permitted() => None,
-            Err(trouble) => return Err(trouble),
+            Err(error) if error.is_not_permitted() => None,
+            Err(error) => return Err(error),
         };
         let (incarnation, role) = match self.session.ask(&ask_replication()) {
             Ok(info) => script::replication(info),
-            Err(trouble) if trouble.is_not_permitted() => (None, None),
-            Err(trouble) => return Err(trouble),
+            Err(error) if error.is_not_permitted() => (None, None),
+            Err(error) => return Err(error),
         };
         let hash = self.session.ask(&Command::new("HGETALL").arg(&self.key))?;
         let hash = script::hash_in(hash).ok_or_else(|| self.senseless())?;
@@ -135,12 +162,12 @@ impl Visit<'_> {
         read: &Snapshot,
         edit: &fields::Edit,
         life: Life,
-    ) -> std::result::Result<Written, Trouble> {
-        let written = match self.store.without_scripts.load(Ordering::Relaxed) {
+    ) -> std::result::Result<Written, RedisError> {
+        let written = match self.shared.without_scripts.load(Ordering::Relaxed) {
             false => self.write_by_script(read, edit, life)?,
             true => self.write_watched(read, edit, life)?,
         };
-        let replicas = self.store.setup.options.wait_replicas.0;
+        let replicas = self.shared.wait_replicas;
         if matches!(written, Written::Yes) && replicas > 0 {
             self.wait_for(replicas)?;
         }
@@ -152,11 +179,11 @@ impl Visit<'_> {
         read: &Snapshot,
         edit: &fields::Edit,
         life: Life,
-    ) -> std::result::Result<Written, Trouble> {
+    ) -> std::result::Result<Written, RedisError> {
         match self.session.ask(&script::change(&self.key, read, edit, life))? {
             Value::Int(1) => Ok(Written::Yes),
             Value::Int(2) => {
-                self.store.without_numbers.store(true, Ordering::Relaxed);
+                self.shared.without_numbers.store(true, Ordering::Relaxed);
                 Ok(Written::Yes)
             }
             other => script::snapshot(other).map(Written::Changed).ok_or_else(|| self.senseless()),
@@ -169,13 +196,13 @@ impl Visit<'_> {
         read: &Snapshot,
         edit: &fields::Edit,
         life: Life,
-    ) -> std::result::Result<Written, Trouble> {
+    ) -> std::result::Result<Written, RedisError> {
         self.session.ask(&Command::new("MULTI"))?;
         for command in script::writes(&self.key, edit, life) {
             match self.session.ask(&command) {
                 // Perhaps it is the exact moment that the user may not set: once more, without.
-                Err(trouble) if trouble.is_not_permitted() && life.until.is_some() => {
-                    self.store.without_numbers.store(true, Ordering::Relaxed);
+                Err(error) if error.is_not_permitted() && life.until.is_some() => {
+                    self.shared.without_numbers.store(true, Ordering::Relaxed);
                     self.session.disconnect();
                     return self.watch().map(Written::Changed);
                 }
@@ -202,21 +229,21 @@ impl Visit<'_> {
     }
 
     /// Waits until so many replicas have what this connection wrote.
-    fn wait_for(&mut self, wanted: u64) -> std::result::Result<(), Trouble> {
+    fn wait_for(&mut self, wanted: u64) -> std::result::Result<(), RedisError> {
         let limit = self.session.route.limit;
         let wait = Command::new("WAIT").arg_owned(wanted).arg_owned(limit.as_millis().max(1));
         // The server itself waits for up to the limit.
         match (self.session.ask_within(&wait, 2 * limit)?, self.session.server().cloned()) {
             (Value::Int(got), _) if u64::try_from(got).is_ok_and(|got| got >= wanted) => Ok(()),
-            (Value::Int(got), Some(server)) => Err(Trouble::Unreplicated { server, wanted, got }),
+            (Value::Int(got), Some(server)) => Err(RedisError::Unreplicated { server, wanted, got }),
             _ => Err(self.senseless()),
         }
     }
 
-    fn senseless(&self) -> Trouble {
+    fn senseless(&self) -> RedisError {
         match self.session.server() {
-            Some(server) => Trouble::Senseless(server.clone()),
-            None => Trouble::Unreached("there is no connection".to_owned()),
+            Some(server) => RedisError::Senseless(server.clone()),
+            None => RedisError::Unreached("there is no connection".to_owned()),
         }
     }
 }

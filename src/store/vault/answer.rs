@@ -1,8 +1,8 @@
 //! What a Vault answers, and what its refusals mean to whoever runs it. Pure.
 
 use crate::error::{Error, Status};
-use crate::scrub::scrub;
-use crate::secret::Secret;
+use crate::redact::scrub;
+use crate::sys::secret::Secret;
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
@@ -53,11 +53,13 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Opt
 /// An answer, and what is to be said of it.
 pub struct Reply<'a> {
     /// What was asked, as it may be shown: `GET https://…`.
-    pub shown: &'a str,
+    pub redacted: &'a str,
     pub status: u16,
     pub body: &'a Body,
+    /// Who else than the Vault refused, and what to do about it.
+    pub intermediary: Option<&'a str>,
     /// Secrets that the Vault may repeat in its words.
-    pub known: &'a [Secret],
+    pub secrets: &'a [Secret],
 }
 
 impl Reply<'_> {
@@ -79,32 +81,38 @@ impl Reply<'_> {
 
     /// What went wrong, where the answer is of no use.
     pub fn error(&self) -> Error {
-        let Reply { shown, status, .. } = self;
+        let Reply { redacted, status, .. } = self;
+        if let Some(why) = self.intermediary {
+            let sentence = format!("{redacted} was refused ({status}): {why}");
+            return Error::new(Status::TM_STORE, sentence).with_http_status(*status);
+        }
         let words = self.words();
         let said = if words.is_empty() { String::new() } else { format!(" ({words})") };
         let sentence = match status {
             300..400 => format!(
-                "{shown} was sent on elsewhere ({status}), as a standby that does not forward does; give the address of the active node, or of what stands before all nodes, in store.url"
+                "{redacted} was sent on elsewhere ({status}), as a standby that does not forward does; give the address of the active node, or of what stands before all nodes, in store.url"
             ),
             403 => format!(
-                "{shown} was refused (403): the Vault token's policy has to allow this path read, create and update, and the token must not have run out"
+                "{redacted} was refused (403): the Vault token's policy has to allow this path read, create and update, and the token must not have run out"
             ),
             404 if words.contains("namespace") => {
-                format!("{shown} found no such namespace{said}; check store.namespace")
+                format!("{redacted} found no such namespace{said}; check store.namespace")
             }
             404 => format!(
-                "{shown} found nothing mounted there{said}; check store.url and store.mount, or mount a KV version 2 secrets engine"
+                "{redacted} found nothing mounted there{said}; check store.url and store.mount, or mount a KV version 2 secrets engine"
             ),
-            429 => format!("{shown} was refused (429): a quota of the Vault is used up; try again later, or raise it"),
+            429 => {
+                format!("{redacted} was refused (429): a quota of the Vault is used up; try again later, or raise it")
+            }
             472 | 473 => format!(
-                "{shown} reached a standby that serves no requests ({status}); give the address of the active node in store.url"
+                "{redacted} reached a standby that serves no requests ({status}); give the address of the active node in store.url"
             ),
-            501 => format!("{shown} reached a Vault that is not initialized; initialize and unseal it"),
-            503 if self.is_sealed() => format!("{shown} reached a Vault that is sealed; unseal it"),
+            501 => format!("{redacted} reached a Vault that is not initialized; initialize and unseal it"),
+            503 if self.is_sealed() => format!("{redacted} reached a Vault that is sealed; unseal it"),
             200..300 => format!(
-                "{shown} was answered {status} without a version; check that store.mount is a KV secrets engine of version 2, and that store.url is a Vault"
+                "{redacted} was answered {status} without a version; check that store.mount is a KV secrets engine of version 2, and that store.url is a Vault"
             ),
-            _ => format!("{shown} was answered {status}{said}; see the Vault's own log"),
+            _ => format!("{redacted} was answered {status}{said}; see the Vault's own log"),
         };
         Error::new(Status::TM_STORE, sentence).with_http_status(*status)
     }
@@ -114,8 +122,8 @@ impl Reply<'_> {
     }
 
     fn words(&self) -> String {
-        let known: Vec<&Secret> = self.known.iter().collect();
-        scrub(&self.body.errors.as_deref().unwrap_or_default().join("; "), &known)
+        let secrets: Vec<&Secret> = self.secrets.iter().collect();
+        scrub(&self.body.errors.as_deref().unwrap_or_default().join("; "), &secrets)
     }
 }
 
@@ -125,7 +133,7 @@ mod tests {
 
     fn reply(status: u16, json: &str) -> Reply<'static> {
         let body = Box::leak(Box::new(serde_json::from_str(json).unwrap()));
-        Reply { shown: "GET https://v/v1/x", status, body, known: &[] }
+        Reply { redacted: "GET https://v/v1/x", status, body, intermediary: None, secrets: &[] }
     }
 
     #[test]
@@ -154,7 +162,7 @@ mod tests {
     fn s2_its_words_are_shown_without_secrets() {
         let token = Secret::new("s.hunter2hunter2").unwrap();
         let body = serde_json::from_str(r#"{"errors":["bad token s.hunter2hunter2"]}"#).unwrap();
-        let reply = Reply { shown: "x", status: 500, body: &body, known: &[token] };
+        let reply = Reply { redacted: "x", status: 500, body: &body, intermediary: None, secrets: &[token] };
         assert!(!reply.error().message().contains("hunter2"));
     }
 

@@ -1,6 +1,6 @@
 //! Where a record stands in a Vault. Pure.
 
-use crate::options::VaultOptions;
+use crate::store::vault::options::VaultOptions;
 
 /// What stands for the client in the option `path`.
 const CLIENT: &str = "{client_id}";
@@ -8,9 +8,9 @@ const CLIENT: &str = "{client_id}";
 /// The secret of a client, as a path below the mount. A client's identity becomes a part of one name, whatever is
 /// in it: a Vault takes `%2F` for a slash and refuses `..`, so that percent signs would not do. Everything but
 /// letters, digits and what stands in e-mail addresses becomes `~` and its number, and no two clients share a path.
-pub fn of(options: &VaultOptions, client: &str) -> String {
+pub fn of(options: &VaultOptions, client_id: &str) -> String {
     let mut name = String::new();
-    for byte in client.bytes() {
+    for byte in client_id.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'@' => name.push(byte.into()),
             b'.' if !name.is_empty() && !name.ends_with('.') => name.push('.'),
@@ -37,13 +37,14 @@ pub fn in_url(path: &str) -> String {
 
 fn escape(with: char, byte: u8, text: &mut String) {
     text.push(with);
-    text.push_str(&crate::secret::hex(&[byte]).to_ascii_uppercase());
+    text.push_str(&crate::sys::secret::hex(&[byte]).to_ascii_uppercase());
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::{Options, StoreOptions};
+    use crate::client::options::Options;
+    use crate::store::options::StoreOptions;
     use std::collections::BTreeSet;
 
     fn options(more: &str) -> VaultOptions {
@@ -68,7 +69,7 @@ mod tests {
             "", ".", "..", "../x", "a/../b", "a/b", "a%2Fb", "a~2Fb", "a b", "a?b", "a#b", "ä", "a..b", "a.b", "~",
             "+", "*", "\n", "a/", "/a", "a\\b", "%2e%2e", "a.", "a..",
         ];
-        let paths: BTreeSet<String> = clients.iter().map(|client| of(&options(""), client)).collect();
+        let paths: BTreeSet<String> = clients.iter().map(|client_id| of(&options(""), client_id)).collect();
         assert_eq!(paths.len(), clients.len());
         for path in paths {
             let name = path.strip_prefix("tokenmgr/").unwrap();

@@ -1,23 +1,24 @@
 //! One request to the Vault, over connections of its own: never those that the API's tokens go over.
 
-use super::answer::{Body, Reply};
+use crate::auth::http_date;
 use crate::call::Call;
-use crate::clock::unix_millis;
-use crate::dialect::http_date;
-use crate::error::{Error, Result, Status};
+use crate::call::log::Level;
+use crate::error::{Error, Result, Status, WaitEnd};
 use crate::http::fault::Fault;
 use crate::http::message::{Exchange, Outgoing, Reuse, Streams};
 use crate::http::origin::Origins;
-use crate::http::tls::Side;
+use crate::http::settings::{HttpSettings, USER_AGENT};
 use crate::http::transport::Transport;
-use crate::log::Level;
-use crate::options::{Count, Millis, Options, ProxyUrl, VaultOptions};
-use crate::secret::Secret;
 use crate::stats::Stats;
-use crate::store::StoreFault;
+use crate::store::contract::StoreFault;
+use crate::store::vault::answer::{Body, Reply};
+use crate::store::vault::options::VaultOptions;
+use crate::sys::clock::unix_millis;
+use crate::sys::secret::Secret;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use once_cell::sync::OnceCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,7 +30,7 @@ const LARGEST: u64 = 1 << 20;
 /// The Vault, as it is asked.
 pub struct Server {
     origins: Origins,
-    options: Options,
+    settings: HttpSettings,
     timeout: Duration,
     headers: HeaderMap,
     /// Made when first needed: a forked child must not use its parent's, and may never need one.
@@ -47,19 +48,21 @@ pub struct Request<'a> {
     /// JSON. Nothing where there is none.
     pub body: Zeroizing<Vec<u8>>,
     /// Secrets in the body that the Vault may repeat in its words.
-    pub known: Vec<Secret>,
+    pub secrets: Vec<Secret>,
     pub reuse: Reuse,
 }
 
 /// An answer, read as far as the Vault's own words go.
 pub struct Answered {
-    pub shown: String,
+    pub redacted: String,
     pub status: u16,
     pub body: Body,
     /// The body's text, for what stands in the secret itself.
     pub text: Zeroizing<Vec<u8>>,
     pub clock: Clock,
-    known: Vec<Secret>,
+    /// Who else than the Vault refused, and what to do about it.
+    intermediary: Option<String>,
+    secrets: Vec<Secret>,
 }
 
 /// The Vault's clock when it answered.
@@ -86,7 +89,8 @@ impl Clock {
 impl Answered {
     /// The answer, as what went wrong is told from it.
     pub fn reply(&self) -> Reply<'_> {
-        Reply { shown: &self.shown, status: self.status, body: &self.body, known: &self.known }
+        let Answered { redacted, status, body, intermediary, secrets, .. } = self;
+        Reply { redacted, status: *status, body, intermediary: intermediary.as_deref(), secrets }
     }
 }
 
@@ -94,17 +98,16 @@ impl Server {
     pub fn new(options: &VaultOptions) -> Result<Server> {
         let server = Server {
             origins: Origins::of_one(&options.url, "the option store.url", options.allow_insecure_http)?,
-            options: Options {
-                connect_timeout_ms: Millis(options.timeout_ms.0),
+            settings: HttpSettings {
+                connect_timeout: options.timeout_ms.duration(),
+                kept_timeout: Duration::from_secs(5),
+                headers: BTreeMap::new(),
+                user_agent: USER_AGENT.to_owned(),
                 // A Vault stands close by; where a proxy is needed, the environment names it.
-                proxy: None::<ProxyUrl>,
-                ca_file: options.ca_file.clone(),
-                ca_only: options.ca_only,
-                client_cert_file: options.client_cert_file.clone(),
-                client_key_file: options.client_key_file.clone(),
+                proxy: None,
                 allow_insecure_http: options.allow_insecure_http,
-                max_idle_connections: Count(2),
-                ..Options::default()
+                max_idle_connections: 2,
+                tls: options.tls(),
             },
             timeout: options.timeout_ms.duration(),
             headers: headers(options.namespace.as_deref())?,
@@ -121,10 +124,10 @@ impl Server {
     }
 
     /// The same server for a forked child.
-    pub fn in_child(&self) -> Server {
+    pub fn after_fork(&self) -> Server {
         Server {
             origins: self.origins.clone(),
-            options: self.options.clone(),
+            settings: self.settings.clone(),
             timeout: self.timeout,
             headers: self.headers.clone(),
             transport: OnceCell::new(),
@@ -134,7 +137,7 @@ impl Server {
 
     fn transport(&self) -> Result<&Transport> {
         self.transport.get_or_try_init(|| {
-            Transport::new(self.origins.clone(), &self.options, Side::Store)
+            Transport::new(self.origins.clone(), &self.settings)
                 .map_err(|error| Error::new(error.status(), format!("of the store \"vault\", {error}")))
         })
     }
@@ -144,7 +147,7 @@ impl Server {
     pub fn ask(&self, call: &Call, request: Request<'_>) -> std::result::Result<Answered, StoreFault> {
         let unsent = |error: Error| StoreFault { error, maybe_written: false };
         let transport = self.transport().map_err(|error| unsent(Error::new(Status::TM_STORE, error.message())))?;
-        let known = request.token.cloned().into_iter().chain(request.known).collect();
+        let secrets = request.token.cloned().into_iter().chain(request.secrets).collect();
         let mut headers = self.headers.clone();
         if let Some(token) = request.token {
             headers.insert(TOKEN, header_value(token).map_err(unsent)?);
@@ -153,62 +156,65 @@ impl Server {
             method: request.method,
             url: self.origins.resolve(&format!("/v1/{}", request.path)).map_err(unsent)?,
             headers: Arc::new(headers),
-            authorization: None,
+            credentials: None,
             body: if request.body.is_empty() { Bytes::new() } else { Bytes::from_owner(request.body) },
         };
-        let shown = outgoing.shown();
-        call.log(Level::Debug, || format!("sending {shown}"));
+        let redacted = outgoing.redacted();
+        call.log(Level::Debug, || format!("sending {redacted}"));
         // Where the Vault hangs, the call goes on without it.
-        let deadline = Instant::now() + self.timeout.min(call.left_for_store());
-        let mut exchange = Exchange { deadline, limit: LARGEST, on_tick: None };
+        let most = self.timeout.min(call.left_for_store());
+        let mut exchange = Exchange { deadline: Instant::now() + most, limit: LARGEST, on_tick: None };
         let answer = transport
             .send(call, &self.stats, &outgoing, request.reuse, &mut Streams::default(), &mut exchange)
-            .map_err(|fault| self.fault(call, &shown, fault))?;
+            .map_err(|fault| self.fault(call, &redacted, most, fault))?;
         let clock = Clock::read(answer.header(header::DATE).and_then(http_date), unix_millis());
-        let (status, text) = (answer.status, Zeroizing::new(answer.body));
+        let (status, text, intermediary) = (answer.status, Zeroizing::new(answer.body), answer.intermediary);
         // What is no JSON has no words of the Vault in it; its status says enough.
         let body = serde_json::from_slice(&text).unwrap_or_default();
-        Ok(Answered { shown, status, body, text, clock, known })
+        Ok(Answered { redacted, status, body, text, clock, intermediary, secrets })
     }
 
-    fn fault(&self, call: &Call, shown: &str, fault: Fault) -> StoreFault {
+    /// `most`: the time that the request had.
+    fn fault(&self, call: &Call, redacted: &str, most: Duration, fault: Fault) -> StoreFault {
         let maybe_written = !fault.nothing_was_written();
         let error = match fault {
-            Fault::Ended(error) | Fault::Unbegun(error)
-                if error.status() != Status::TM_TIMEOUT || call.left().is_zero() =>
-            {
-                call.hung(error, &format!("waiting for {shown}"))
+            Fault::Ended(error) | Fault::Unbegun(error) if error.wait_end() != Some(WaitEnd::StepDeadline) => {
+                call.hung(error, &format!("waiting for {redacted}"))
             }
-            Fault::Ended(_) | Fault::Unbegun(_) | Fault::Connect { timeout: true, .. } => Error::new(
-                Status::TM_STORE,
-                format!(
-                    "{shown} was not answered within {} ms; see whether the Vault is well, or raise store.timeout_ms",
-                    self.timeout.as_millis()
-                ),
-            ),
+            Fault::Ended(_) | Fault::Unbegun(_) | Fault::Connect { timeout: true, .. } => {
+                let (within, option) = match most < self.timeout {
+                    true => ("before half of the call's time was over".to_owned(), "timeout_ms"),
+                    false => (format!("within {} ms", most.as_millis()), "store.timeout_ms"),
+                };
+                let advice = format!("see whether the Vault is well, or raise {option}");
+                Error::new(Status::TM_STORE, format!("{redacted} was not answered {within}; {advice}"))
+            }
             Fault::Connect { why, .. } => Error::new(
                 Status::TM_STORE,
-                format!("{shown} could not connect ({why}); check store.url and that the Vault runs"),
+                format!("{redacted} could not connect ({why}); check store.url and that the Vault runs"),
             ),
-            Fault::Tls { why, .. } => Error::new(Status::TM_STORE, format!("{shown} got no TLS connection: {why}")),
+            Fault::Tls { why, .. } => Error::new(Status::TM_STORE, format!("{redacted} got no TLS connection: {why}")),
             Fault::TooLarge(limit) => Error::new(
                 Status::TM_STORE,
-                format!("{shown} got more than {limit} bytes, which no record has; check store.url and store.path"),
+                format!("{redacted} got more than {limit} bytes, which no record has; check store.url and store.path"),
             ),
             Fault::Proxy { proxy, why } => {
-                Error::new(Status::TM_STORE, format!("{shown} was not let through by the proxy {proxy}: {why}"))
+                Error::new(Status::TM_STORE, format!("{redacted} was not let through by the proxy {proxy}: {why}"))
             }
-            Fault::Exhausted(why) => Error::new(Status::TM_STORE, format!("{shown} could not be sent: {why}")),
+            Fault::Exhausted(why) => Error::new(Status::TM_STORE, format!("{redacted} could not be sent: {why}")),
             Fault::Readable { host } => Error::new(
                 Status::TM_STORE,
                 format!(
-                    "{shown} would travel readable to {host}, which is not on this machine; use https://, take the proxy away, or set store.allow_insecure_http"
+                    "{redacted} would travel readable to {host}, which is not on this machine; use https://, take the proxy away, or set store.allow_insecure_http"
                 ),
             ),
-            Fault::Lost { why, .. } | Fault::Broken(why) | Fault::Unsendable(why) => Error::new(
-                Status::TM_STORE,
-                format!("{shown} got no answer that could be read ({why}); see whether the Vault is well"),
-            ),
+            Fault::Lost { why, .. } | Fault::Broken(why) | Fault::Unsendable(why) => {
+                let advice = match self.origins.host().starts_with("https:") {
+                    true => "see whether the Vault is well",
+                    false => "see whether the Vault is well, or use https:// if its port speaks TLS",
+                };
+                Error::new(Status::TM_STORE, format!("{redacted} got no answer that could be read ({why}); {advice}"))
+            }
         };
         StoreFault { error, maybe_written }
     }

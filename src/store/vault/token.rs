@@ -1,22 +1,23 @@
 //! The library's own token at the Vault: where it comes from, how it is kept alive, and what is done when it is
 //! refused. All of it inside calls that need the store: nothing runs between them.
 
-use super::answer::Auth;
-use super::path::in_url;
-use super::server::{Answered, Request, Server};
-use super::to_json;
-use crate::backoff::{Backoff, PASSING, REFUSED};
 use crate::call::Call;
-use crate::clock::Tick;
+use crate::call::backoff::Pause;
+use crate::call::backoff::{Backoff, PASSING, REFUSED};
+use crate::call::log::Level;
+use crate::call::single_flight::SingleFlight;
 use crate::error::{Error, Result, Status};
-use crate::gate::Gate;
 use crate::http::message::Reuse;
-use crate::instance::Pause;
-use crate::log::Level;
-use crate::noted::Mark;
-use crate::options::{SecretSource, VaultOptions};
-use crate::secret::Secret;
-use crate::store::StoreFault;
+use crate::options::SecretSource;
+use crate::store::contract::StoreFault;
+use crate::store::contract::to_json;
+use crate::store::vault::answer::Auth;
+use crate::store::vault::options::VaultOptions;
+use crate::store::vault::path::in_url;
+use crate::store::vault::server::{Answered, Request, Server};
+use crate::sys::clock::Tick;
+use crate::sys::recent::Event;
+use crate::sys::secret::Secret;
 use arc_swap::ArcSwapOption;
 use http::Method;
 use serde::Serialize;
@@ -49,9 +50,9 @@ pub struct Tokens {
     source: Source,
     current: ArcSwapOption<VaultToken>,
     /// One caller at a time gets or renews a token.
-    turn: Gate,
+    turn: SingleFlight,
     /// A renewal that did not succeed.
-    renewal: Pause,
+    transaction: Pause,
     /// An AppRole login that was refused, though not for its secret's sake, and the credentials that it was tried with.
     login: Pause,
     login_with: AtomicU64,
@@ -125,8 +126,8 @@ impl Tokens {
         Tokens {
             source,
             current: ArcSwapOption::new(current),
-            turn: Gate::default(),
-            renewal: Pause::default(),
+            turn: SingleFlight::default(),
+            transaction: Pause::default(),
             login: Pause::default(),
             login_with: AtomicU64::new(0),
             denied: Pause::default(),
@@ -134,17 +135,17 @@ impl Tokens {
     }
 
     /// The same for a forked child. It goes on with its parent's token: that one does not rotate.
-    pub fn in_child(&self) -> Tokens {
+    pub fn after_fork(&self) -> Tokens {
         Tokens::of(self.source.clone(), self.current.load_full())
     }
 
     /// The token to send: the one in use, renewed where less than a third of its life is left, or a first one.
     pub fn current(&self, call: &Call, server: &Server) -> Outcome<Arc<VaultToken>> {
-        let usable = |token: &Arc<VaultToken>| !token.is_due() || !self.renewal.is_over(Tick::now());
+        let usable = |token: &Arc<VaultToken>| !token.is_due() || !self.transaction.is_over(Tick::now());
         if let Some(token) = self.current.load_full().filter(usable) {
             return Ok(token);
         }
-        let _turn = self.turn.enter_alone(call).map_err(unwritten)?;
+        let _turn = self.turn.start(call).map_err(unwritten)?;
         match self.current.load_full() {
             None => self.begin(call, server),
             Some(token) if usable(&token) => Ok(token),
@@ -162,7 +163,7 @@ impl Tokens {
         if !self.denied.is_over(Tick::now()) {
             return Ok(None);
         }
-        let _turn = self.turn.enter_alone(call).map_err(unwritten)?;
+        let _turn = self.turn.start(call).map_err(unwritten)?;
         if let Some(token) = self.current.load_full().filter(|token| token.secret != refused.secret) {
             return Ok(Some(token)); // another caller was quicker
         }
@@ -194,7 +195,7 @@ impl Tokens {
     fn install(&self, token: VaultToken) -> Arc<VaultToken> {
         let token = Arc::new(token);
         self.current.store(Some(Arc::clone(&token)));
-        self.renewal.end();
+        self.transaction.end();
         token
     }
 
@@ -220,7 +221,7 @@ impl Tokens {
                 outcome => return outcome,
             }
         }
-        self.renewal.grow(RENEWAL, None);
+        self.transaction.grow(RENEWAL, None);
         call.log(Level::Warning, || {
             let left = token.life.map_or(0, |life| Tick::now().until(life.ends).as_secs());
             format!("the Vault token runs out in {left} s and could be neither renewed nor replaced; see what the Vault allows it")
@@ -242,7 +243,7 @@ impl Tokens {
         let body = Zeroizing::new(if method == Method::POST { b"{}".to_vec() } else { Vec::new() });
         // Renewing twice does no harm.
         let reuse = Reuse::Kept { repeatable: true };
-        let request = Request { method, path, token: Some(token), body, known: Vec::new(), reuse };
+        let request = Request { method, path, token: Some(token), body, secrets: Vec::new(), reuse };
         server.ask(call, request).map_err(|fault| unwritten(fault.error))
     }
 
@@ -257,7 +258,7 @@ impl Tokens {
         let role_id = read(role_id, "store.role_id")?;
         let secret_id = secret_id.map(|source| read(source, "store.secret_id")).transpose()?;
         let parts = [role_id.as_bytes(), secret_id.as_ref().map_or(b"", Secret::as_bytes)];
-        let mark = Mark::of(&format!("{} {path}", server.name()), &parts);
+        let mark = Event::of(&format!("{} {path}", server.name()), &parts);
         self.may_log_in(mark).map_err(unwritten)?;
         #[derive(Serialize)]
         struct Login<'a> {
@@ -271,7 +272,7 @@ impl Tokens {
             path,
             token: None,
             body: to_json(&login),
-            known: [&role_id].into_iter().chain(&secret_id).cloned().collect(),
+            secrets: [&role_id].into_iter().chain(&secret_id).cloned().collect(),
             // A secret that is good for a number of logins is not to lose one to a connection that had died.
             reuse: Reuse::Never,
         };
@@ -297,7 +298,7 @@ impl Tokens {
                 };
                 Err(unwritten(Error::new(
                     Status::TM_STORE,
-                    format!("{} was refused ({status}); {advice}", answered.shown),
+                    format!("{} was refused ({status}); {advice}", answered.redacted),
                 )))
             }
             _ => Err(unwritten(answered.reply().error())),
@@ -307,8 +308,8 @@ impl Tokens {
 
 impl Tokens {
     /// R5: what was refused is not sent again as it is; what has changed since is tried at once.
-    fn may_log_in(&self, mark: Mark) -> Result<()> {
-        if mark.was_noted_within(UNCHANGED) {
+    fn may_log_in(&self, mark: Event) -> Result<()> {
+        if mark.happened_within(UNCHANGED) {
             return Err(Error::new(
                 Status::TM_STORE,
                 "no AppRole login was tried: the Vault does not know this role_id or secret_id; correct store.role_id or store.secret_id, which is then tried at once",

@@ -92,6 +92,51 @@ fn t3_also_by_a_user_with_rights_of_its_own_and_where_scripts_are_refused() {
     }
 }
 
+/// A copy with the key's own expiry is, to the server, the record as it was written.
+#[test]
+fn t3_what_carries_the_expiry_along_is_noticed_by_who_has_seen_a_later_pair() {
+    let redis = Redis::start();
+    for (keep, put_back) in [
+        ("$R COPY $K kept REPLACE", "$R COPY kept $K REPLACE"),
+        ("$R COPY $K kept REPLACE", "$R RENAME kept $K"),
+        (
+            "$R --raw DUMP $K | head -c -1 > $COPY; $R PEXPIRETIME $K > $COPY.at",
+            "at=$(cat $COPY.at); $R -X _ RESTORE $K $at _ REPLACE ABSTTL < $COPY",
+        ),
+    ] {
+        redis.cli(&["FLUSHALL"]);
+        let api = start(json!({}));
+        let new = || manager(&api, redis.options(json!({})));
+        let (first, second) = (new(), new());
+        first.token().expect("a login");
+        shell(&redis, keep);
+        second.refresh().expect("a refresh");
+        first.refresh().expect("the same pair");
+        shell(&redis, put_back);
+        first.refresh().expect("a login");
+        assert_counters(&api, [("logins", 2), ("refreshes", 1)]);
+        // That mends it for everyone.
+        second.refresh().expect("the same pair");
+        new().refresh().expect("a refresh");
+        assert_counters(&api, [("logins", 2), ("refreshes", 2)]);
+        assert_no_reuse(&api);
+    }
+}
+
+#[test]
+fn t3_a_record_that_is_removed_after_a_restore_costs_a_login() {
+    let (api, redis) = (start(json!({})), Redis::start());
+    let new = || manager(&api, redis.options(json!({})));
+    new().token().expect("a login");
+    redis.cli(&["COPY", KEY, "kept"]);
+    new().refresh().expect("a refresh");
+    redis.cli(&["RENAME", "kept", KEY]);
+    redis.cli(&["DEL", KEY]);
+    assert_eq!(status(&new()), 200);
+    assert_counters(&api, [("logins", 2), ("refresh_arrivals", 1)]);
+    assert_no_reuse(&api);
+}
+
 #[test]
 fn who_may_not_number_the_writes_is_told_once_and_goes_on() {
     let redis = Redis::start();

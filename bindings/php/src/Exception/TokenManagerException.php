@@ -7,7 +7,7 @@ namespace TokenMgr\Exception;
 use FFI\CData;
 use RuntimeException;
 use Throwable;
-use TokenMgr\Library;
+use TokenMgr\Native;
 use TokenMgr\Response;
 
 /**
@@ -69,7 +69,7 @@ class TokenManagerException extends RuntimeException
      */
     public static function read(CData $error): array
     {
-        $ffi = Library::$ffi;
+        $ffi = Native::$ffi;
         $status = $ffi->tm_error_code($error);
         $retryAfterMs = $ffi->tm_error_retry_after_ms($error);
 

@@ -4,9 +4,11 @@ declare(strict_types=1);
 
 namespace TokenMgr\Guzzle;
 
+use GuzzleHttp\Promise\PromiseInterface;
 use GuzzleHttp\Psr7\Utils;
 use Psr\Http\Message\RequestInterface;
 use Psr\Http\Message\ResponseInterface;
+use TokenMgr\Bearer;
 use TokenMgr\TokenManager;
 
 /**
@@ -24,7 +26,7 @@ final class BearerMiddleware
     {
     }
 
-    /** @param callable(RequestInterface, array): \GuzzleHttp\Promise\PromiseInterface $next */
+    /** @param callable(RequestInterface, array): PromiseInterface $next */
     public function __invoke(callable $next): callable
     {
         return function (RequestInterface $request, array $options) use ($next) {
@@ -39,30 +41,22 @@ final class BearerMiddleware
                 $options['sink'] = Utils::streamFor($resource);
             }
 
-            return $next(self::withToken($request, $token), $options)->then(
+            return $next(Bearer::request($request, $token), $options)->then(
                 function (ResponseInterface $response) use ($next, $request, $options, $token, $resource, $before) {
-                    if ($response->getStatusCode() !== 401) {
+                    if (!Bearer::isRefused($this->manager, $token, $response)) {
                         return $response;
                     }
-                    $this->manager->reject($token);
                     if ($before === null || (is_resource($resource) && !self::setBack($resource, $before))) {
-                        return $response; // it is in the sink for good
-                    }
-                    $body = $request->getBody();
-                    if ($body->getSize() !== 0) {
-                        if (!$body->isSeekable()) {
-                            return $response; // what was sent is gone; the next request has a new token
-                        }
-                        $body->rewind();
+                        return $response; // what the 401 wrote into the sink cannot be taken out again
                     }
 
-                    return $next(self::withToken($request, $this->manager->accessToken()), $options);
+                    return Bearer::rewind($request) ? $this->sendAgain($next, $request, $options) : $response;
                 }
             );
         };
     }
 
-    /** How long a sink is before an answer is written to its end; null if it can not be set back to that. */
+    /** How long a sink is before an answer is written to its end; null if it cannot be set back to that. */
     private static function lengthOf(mixed $sink): ?int
     {
         if (!is_resource($sink)) {
@@ -79,8 +73,12 @@ final class BearerMiddleware
         return ftruncate($sink, $length) && fseek($sink, $length) === 0;
     }
 
-    private static function withToken(RequestInterface $request, #[\SensitiveParameter] string $token): RequestInterface
+    private function sendAgain(callable $next, RequestInterface $request, array $options): PromiseInterface
     {
-        return $request->withHeader('Authorization', "Bearer $token");
+        $token = $this->manager->accessToken();
+
+        return $next(Bearer::request($request, $token), $options)->then(
+            fn (ResponseInterface $response): ResponseInterface => Bearer::accept($this->manager, $token, $response)
+        );
     }
 }

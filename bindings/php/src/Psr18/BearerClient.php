@@ -7,13 +7,14 @@ namespace TokenMgr\Psr18;
 use Psr\Http\Client\ClientInterface;
 use Psr\Http\Message\RequestInterface;
 use Psr\Http\Message\ResponseInterface;
+use TokenMgr\Bearer;
 use TokenMgr\Exception\TokenManagerException;
 use TokenMgr\TokenManager;
 
 /**
  * A PSR-18 client around another: sends the access token, and where a 401 answers, renews it and sends the request once
  * more. Requests to other origins than the manager's pass through untouched. The other client must not follow redirects
- * by itself: it would know of no origin where the token may not go.
+ * by itself: it would send the token to any origin.
  */
 final class BearerClient implements ClientInterface
 {
@@ -21,27 +22,21 @@ final class BearerClient implements ClientInterface
     {
     }
 
-    /** @throws NoToken if no token was to be had: the exception before it tells why */
+    /** @throws NoToken if the manager has no token; getPrevious() tells why */
     public function sendRequest(RequestInterface $request): ResponseInterface
     {
         if (!$this->manager->maySendTokenTo((string) $request->getUri())) {
             return $this->client->sendRequest($request);
         }
         $token = $this->token();
-        $response = $this->client->sendRequest($request->withHeader('Authorization', "Bearer $token"));
-        if ($response->getStatusCode() !== 401) {
+        $response = $this->client->sendRequest(Bearer::request($request, $token));
+        if (!Bearer::isRefused($this->manager, $token, $response) || !Bearer::rewind($request)) {
             return $response;
         }
-        $this->manager->reject($token);
-        $body = $request->getBody();
-        if ($body->getSize() !== 0) {
-            if (!$body->isSeekable()) {
-                return $response; // what was sent is gone; the next request has a new token
-            }
-            $body->rewind();
-        }
+        $token = $this->token();
+        $response = $this->client->sendRequest(Bearer::request($request, $token));
 
-        return $this->client->sendRequest($request->withHeader('Authorization', "Bearer {$this->token()}"));
+        return Bearer::accept($this->manager, $token, $response);
     }
 
     private function token(): string

@@ -8,7 +8,7 @@ use Psr\Http\Client\ClientExceptionInterface;
 use TokenMgr\Exception\TokenManagerException;
 
 /**
- * The request was not sent because no token was to be had; getPrevious() tells why, by its class.
+ * The request was not sent because the manager has no token; getPrevious() tells why, by its class.
  */
 final class NoToken extends TokenManagerException implements ClientExceptionInterface
 {

@@ -9,7 +9,7 @@ use TokenMgr\Exception;
 use TokenMgr\Store;
 
 /**
- * What stores on caches have in common. A cache can not compare and swap, and has no lock: the lock makes loading,
+ * What stores on caches have in common. A cache cannot compare and swap, and has no lock: the lock makes loading,
  * comparing and saving one step.
  *
  * @internal

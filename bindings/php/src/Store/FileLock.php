@@ -26,7 +26,7 @@ final class FileLock implements Lock
         // "e": a program that this process starts does not inherit the lock. Another user's file can be locked, too.
         $file = is_link($path) ? false : (@fopen($path, 'ce') ?: @fopen($path, 're'));
         if ($file === false) {
-            throw new Exception\Store("the lock file $path can not be opened; see who owns it and its folder");
+            throw new Exception\Store("the lock file $path cannot be opened; see who owns it and its folder");
         }
         $until = hrtime(true) + $waitMs * 1_000_000;
         while (!flock($file, LOCK_EX | LOCK_NB)) {

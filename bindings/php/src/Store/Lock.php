@@ -5,8 +5,8 @@ declare(strict_types=1);
 namespace TokenMgr\Store;
 
 /**
- * A lock that every process honours which shares a store. It is held for milliseconds, and has to be free again when
- * its holder dies.
+ * A lock for all processes that share a store. It is held for milliseconds, and has to be free again when its holder
+ * dies.
  */
 interface Lock
 {
@@ -15,7 +15,7 @@ interface Lock
      *
      * @param int $waitMs how many milliseconds to wait for it at the most
      *
-     * @return bool false if it was not to be had in that time
+     * @return bool false if it was not free within that time
      */
     public function acquire(string $name, int $waitMs): bool;
 

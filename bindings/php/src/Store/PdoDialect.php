@@ -9,7 +9,7 @@ use PDOException;
 use PDOStatement;
 
 /**
- * What databases do each in their way.
+ * What differs between databases: locks, transactions, and some words of SQL.
  *
  * @internal
  */
@@ -32,7 +32,7 @@ abstract class PdoDialect
         return !$this->pdo->inTransaction();
     }
 
-    /** @param list<int|string> $values bound one by one: given to PDO's execute(), they would stand in its trace */
+    /** @param list<int|string> $values bound one by one: given to PDO's execute(), they would be in its trace */
     public function execute(string $statement, #[\SensitiveParameter] array $values): PDOStatement
     {
         $prepared = $this->pdo->prepare($statement);
@@ -45,7 +45,7 @@ abstract class PdoDialect
     }
 
     /**
-     * Takes the lock of this name, 64 hexadecimal digits; false if it was not to be had in that time. It is tried again
+     * Takes the lock of this name, 64 hexadecimal digits; false if it was not free within that time. It is tried again
      * and again: while a database waits for a lock by itself, no signal handler runs.
      */
     public function lock(string $name, int $waitMs): bool
@@ -65,7 +65,7 @@ abstract class PdoDialect
 
     abstract public function unlock(string $name): void;
 
-    /** Makes what was written under the lock last. */
+    /** Commits what was written under the lock. */
     public function commit(): void
     {
     }

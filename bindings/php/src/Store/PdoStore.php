@@ -120,10 +120,10 @@ final class PdoStore implements Store
             $lock = fn (): bool => $this->dialect()->lock($this->lockOf($key), $waitMs);
 
             return $this->locked = $this->trying('locked', $lock);
-        } catch (Exception\Store $away) {
-            throw $away;
+        } catch (Exception\Store $failure) {
+            throw $failure;
         } catch (Throwable $problem) {
-            // A signal handler threw it, perhaps in the very moment after the lock was had: nobody would give it back.
+            // A signal handler threw it, perhaps right after the lock was taken: nothing else would release it.
             $this->unlock($key);
             throw $problem;
         }
@@ -178,7 +178,7 @@ final class PdoStore implements Store
             $pdo = ($this->open)();
             if ($pdo->getAttribute(PDO::ATTR_PERSISTENT)) {
                 throw new LogicException(
-                    'PdoStore can not use a connection with PDO::ATTR_PERSISTENT, which others in this process get'
+                    'PdoStore cannot use a connection with PDO::ATTR_PERSISTENT, which others in this process get'
                     . ' with its locks, and forked children; give it a connection of its own'
                 );
             }
@@ -192,7 +192,7 @@ final class PdoStore implements Store
             foreach (self::$inherited as $inherited) {
                 if ($inherited->pdo === $pdo) {
                     throw new LogicException(
-                        'a forked child can not use its parent\'s database connection;'
+                        'a forked child cannot use its parent\'s database connection;'
                         . ' give PdoStore a function that opens one'
                     );
                 }

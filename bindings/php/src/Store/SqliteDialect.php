@@ -16,15 +16,15 @@ final class SqliteDialect extends PdoDialect
 {
     private const BUSY = 5;
 
-    /** How many seconds a statement waits for another process that is putting its pages down. */
-    private const PATIENCE = 2;
+    /** How many seconds a statement waits for another process that is committing. */
+    private const WAIT_SECONDS = 2;
 
     private bool $locked = false;
 
     public function __construct(PDO $pdo)
     {
         parent::__construct($pdo);
-        $pdo->setAttribute(PDO::ATTR_TIMEOUT, self::PATIENCE);
+        $pdo->setAttribute(PDO::ATTR_TIMEOUT, self::WAIT_SECONDS);
     }
 
     public function isOurs(): bool
@@ -47,7 +47,7 @@ final class SqliteDialect extends PdoDialect
             }
             throw $problem;
         } finally {
-            $this->pdo->setAttribute(PDO::ATTR_TIMEOUT, self::PATIENCE);
+            $this->pdo->setAttribute(PDO::ATTR_TIMEOUT, self::WAIT_SECONDS);
         }
     }
 

@@ -1,4 +1,4 @@
-"""What databases do each in their way."""
+"""What differs between databases: locks, transactions, and some words of SQL."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def tries(until: float) -> Iterator[float]:
 
 
 class Dialect:
-    """A connection in which every statement stands for itself, unless a lock has begun a transaction."""
+    """A connection that commits each statement at once, unless a lock has begun a transaction."""
 
     text = "TEXT"
     insert = "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING"
@@ -50,14 +50,14 @@ class Dialect:
         raise NotImplementedError
 
     def commit(self) -> None:
-        """Makes what was written under the lock last."""
+        """Commits what was written under the lock."""
 
 
 class Sqlite(Dialect):
     """The lock is the database's write lock: a transaction that begins as one that writes."""
 
-    #: How long a reader waits for a writer that is putting its pages down.
-    READ = 10.0
+    #: How many seconds a statement waits for another connection that is committing.
+    WAIT = 10.0
 
     def __init__(self, connection: Any, paramstyle: str) -> None:
         super().__init__(connection, paramstyle)
@@ -67,7 +67,7 @@ class Sqlite(Dialect):
         super().execute("PRAGMA busy_timeout = 50")
 
     def execute(self, statement: str, *values: Any) -> Any:
-        until = time.monotonic() + self.READ
+        until = time.monotonic() + self.WAIT
         for left in tries(until):
             try:
                 return super().execute(statement, *values)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio.to_thread
 import httpx
 
-if TYPE_CHECKING:
-    from ._manager import TokenManager
+from ._bearer import PREFIX, TokenSource, accept, is_refused
 
 
 class HttpxAuth(httpx.Auth):
@@ -18,44 +17,45 @@ class HttpxAuth(httpx.Auth):
 
     In an event loop whatever may wait runs in a thread."""
 
-    def __init__(self, manager: TokenManager) -> None:
-        self._manager = manager
+    def __init__(self, source: TokenSource) -> None:
+        self._source = source
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        self._manager._origins.check(str(request.url))
-        token = self._manager.access_token()
-        response = yield bearing(request, token)
-        if is_refused(response, token):
-            self._manager.reject(token)
-            if can_be_sent_again(request):
-                yield bearing(request, self._manager.access_token())
+        self._source.check_url(str(request.url))
+        response = yield bearing(request, self._source.access_token())
+        if self._is_to_be_sent_again(request, response):
+            response = yield bearing(request, self._source.access_token())
+            self._accept(response)
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        self._manager._origins.check(str(request.url))
-        token = await self._access_token()
-        response = yield bearing(request, token)
-        if is_refused(response, token):
-            self._manager.reject(token)
-            if can_be_sent_again(request):
-                yield bearing(request, await self._access_token())
+        self._source.check_url(str(request.url))
+        response = yield bearing(request, await self._access_token())
+        if self._is_to_be_sent_again(request, response):
+            response = yield bearing(request, await self._access_token())
+            self._accept(response)
 
     async def _access_token(self) -> str:
-        token = self._manager._good_token()
-        return await anyio.to_thread.run_sync(self._manager.access_token) if token is None else token
+        token = self._source.try_access_token()
+        return await anyio.to_thread.run_sync(self._source.access_token) if token is None else token
+
+    def _is_to_be_sent_again(self, request: httpx.Request, response: httpx.Response) -> bool:
+        return is_refused(self._source, *answer(response)) and can_be_sent_again(request)
+
+    def _accept(self, response: httpx.Response) -> None:
+        accept(self._source, *answer(response))
 
 
 def bearing(request: httpx.Request, token: str) -> httpx.Request:
-    request.headers["Authorization"] = "Bearer " + token
+    request.headers["Authorization"] = PREFIX + token
     return request
 
 
-def is_refused(response: httpx.Response, token: str) -> bool:
-    """Whether the answer is one to the token: after a redirect to another origin it was not sent."""
-    return response.status_code == 401 and response.request.headers.get("Authorization") == "Bearer " + token
+def answer(response: httpx.Response) -> tuple[int, str | None]:
+    return response.status_code, response.request.headers.get("Authorization")
 
 
 def can_be_sent_again(request: httpx.Request) -> bool:
-    """Whether its body is still there: an iterator has been read, and so has a file that can not be rewound."""
+    """Whether its body is still there: an iterator has been read, and so has a file that cannot be rewound."""
     stream: Any = request.stream
     if type(stream).__name__ == "MultipartStream":  # httpx has no public name for it; it rewinds its files itself
         return all(is_still_there(field.file) for field in stream.fields if hasattr(field, "file"))

@@ -1,8 +1,12 @@
 """Where a manager's log lines go.
 
-The library hands a line over in the middle of a call. No Python code may run there: a signal handler would be run before
-the first line of a function that takes it, and what it raises, KeyboardInterrupt for one, be lost. So `operator.setitem`
-takes it, puts it into a dictionary of the thread, and the lines go on from there when the call has returned.
+The library calls back in the middle of a call, where a line must not be lost even if a signal handler raises
+KeyboardInterrupt just then (`_callbacks`). So no Python code runs there: the callback is the C function
+`operator.setitem`, which puts the line into a dictionary of the thread,
+
+    setitem(lines, level, line)      is  lines.own[level] = line
+
+and the log callback gets it when the call has returned.
 """
 
 from __future__ import annotations
@@ -27,19 +31,19 @@ logger = logging.getLogger("tokenmgr")
 
 
 class _Level(ctypes.c_int32):
-    """A level that is a key of its own in a dictionary, though it be equal to others."""
+    """A level as a key of the dictionary: each object is another key, whatever its value. So no line replaces another."""
 
     __hash__ = object.__hash__
 
 
 class Lines(threading.local):
-    """What has not gone on yet: each thread's own lines, put into its dictionary without a line of Python. A thread asks
-    for them before its call, so that they are there."""
+    """The lines that wait for the end of a call: each thread's own. A thread reads `own` before its call, which makes the
+    dictionary."""
 
     def __init__(self) -> None:
         self.own: dict[_Level, bytes] = {}
         self.put = self.own.__setitem__
-        self.are_going_on = False
+        self.are_handed_over = False
 
     __setitem__ = property(operator.attrgetter("put"))
 
@@ -65,16 +69,16 @@ class Logs:
         self.most = 0 if take is None else sum(level <= known for known in LEVELS)
 
     def hand_over(self) -> None:
-        """Gives the thread's lines to whoever takes them. What that raises is raised when all are given. Lines of calls
+        """Gives the thread's lines to the log callback. What it raises is raised when it has got them all. Lines of calls
         that it makes on this manager are left out: there might be no end to them."""
         failures: list[BaseException] = []
         lines = self.lines.own
         taken = [(level.value, line) for level, line in lines.items()]
         lines.clear()
-        if self.lines.are_going_on:
+        if self.lines.are_handed_over:
             return
         try:
-            self.lines.are_going_on = True
+            self.lines.are_handed_over = True
             for level, line in taken:
                 if self.take is not None:
                     try:
@@ -82,6 +86,6 @@ class Logs:
                     except BaseException as raised:
                         failures.append(raised)
         finally:
-            self.lines.are_going_on = False
+            self.lines.are_handed_over = False
         if failures:
             raise min(failures, key=lambda raised: isinstance(raised, Exception))

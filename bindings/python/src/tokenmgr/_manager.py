@@ -4,37 +4,25 @@ from __future__ import annotations
 
 import ctypes
 import json
-import math
 import os
 import weakref
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Callable
 
+from . import _exit
 from . import _native as native
 from ._api import tm_interrupt_callback, tm_log_callback
-from ._calls import (
-    call,
-    due,
-    ending,
-    interrupt_callback,
-    kept,
-    make_error,
-    managers,
-    place,
-    places,
-    read_error,
-    take_error,
-)
+from ._callbacks import interrupt_callback
+from ._calls import call, slots, take_error, take_slot
 from ._logs import INFO, LogCallback, Logs
 from ._logs import callback as log_callback
-from ._options import DEFAULTS
-from ._origins import Origins
+from ._outcomes import Outcome, new_outcome, read_error
+from ._pending import due, pending
 from ._request import compose
-from ._response import Response
+from ._response import Response, TokenManagerError
 from ._streams import Streams
 from ._token import Token
 from ._tracebacks import hides_arguments
-from .errors import InvalidArgument, TokenManagerError
+from .errors import InvalidArgument
 from .stores import TokenStore, store_callbacks
 
 if TYPE_CHECKING:
@@ -48,12 +36,12 @@ if TYPE_CHECKING:
     from ._request import RequestArguments
 
 _request_into = native.request_into
-_copy_access_token = native.copy_access_token
+_try_copy_access_token = native.try_copy_access_token
 _NO_BYTES = native.SIZE(0)
 
-#: What requests come to, used again and again; but not with a large body in it, which would stay.
-_outcomes: list[native.Outcome] = []
-_KEPT_BYTES = 65536
+#: Outcomes that no call uses. One with a larger body is not used again: the body would stay in memory.
+_outcomes: list[Outcome] = []
+_REUSED_BYTES = 65536
 
 #: URLs as C takes them: most programs call few.
 _urls: dict[str, bytes] = {}
@@ -75,7 +63,7 @@ class _Handle(ctypes.c_void_p):
     callbacks: list[Any]
 
 
-class _Room:
+class _TokenBuffer:
     """Where the library copies access tokens to."""
 
     __slots__ = ("array", "bytes", "size")
@@ -99,16 +87,13 @@ class TokenManager:
 
     __slots__ = (
         "__weakref__",
-        "_good_until",
+        "_buffer_size",
+        "_buffers",
         "_handle",
+        "_host",
         "_lines",
         "_logs",
-        "_origins",
-        "_renewals",
-        "_room_size",
-        "_rooms",
         "_username",
-        "_window",
     )
 
     @hides_arguments
@@ -125,15 +110,12 @@ class TokenManager:
         if isinstance(store, TokenStore):
             callbacks = store_callbacks(store)
             given["store"] = {"type": "callback", **({"id": store.id} if store.id is not None else {})}
+        # To be shown in `repr`.
+        self._host = host or os.environ.get("TOKENMGR_HOST") or "the host that TOKENMGR_HOST_FILE names"
         self._username = username or os.environ.get("TOKENMGR_USERNAME")
-        #: Before this a token that was good is good still, unless it was refused; 0: nobody knows. Each renewal puts
-        #: another list here, so that a thread which learned of a token before writes where nobody reads any more.
-        self._good_until = [0.0]
-        #: One entry for each renewal that is under way.
-        self._renewals: list[None] = []
         #: One for each thread that copies a token at the same moment.
-        self._rooms: list[_Room] = []
-        self._room_size = 4096
+        self._buffers: list[_TokenBuffer] = []
+        self._buffer_size = 4096
 
         pointer = call(
             native.new,
@@ -143,20 +125,14 @@ class TokenManager:
             json.dumps(given, default=os.fsdecode).encode() if given else None,
         )
         self._handle: _Handle | None = _Handle(pointer)
-        # At the interpreter's end threads may still be in calls: what is left then goes with the process.
+        # Not at exit, when threads may still be in calls: the process frees it all.
         weakref.finalize(self._handle, native.free, pointer).atexit = False
-        self._origins = Origins(host, given.get("allowed_origins", ()))
-        self._window = 1 + sum(
-            given.get(name, DEFAULTS[name]) for name in ("refresh_before_seconds", "refresh_jitter_seconds")
-        )
-        if given.get("persistent"):
-            self._window = math.inf  # other managers renew the same tokens, unseen from here
         self._logs = Logs()
         self._lines = self._logs.lines
         self._handle.callbacks = [self._lines]
         call(native.set_interrupt_callback, self._handle, interrupt_callback, None)
         call(native.set_log_callback, self._handle, log_callback, id(self._lines), self._logs.most)
-        managers.add(self)
+        _exit.managers.add(self)
         if callbacks is not None:
             self._handle.callbacks += callbacks
             call(native.set_store, self._handle, *callbacks, None)
@@ -210,68 +186,50 @@ class TokenManager:
         try:
             outcome = _outcomes.pop()
         except IndexError:
-            outcome = native.new_outcome()
+            outcome = new_outcome()
         lines = self._lines.own
         failed = _request_into(self._handle, method, encoded, body, size, options, outcome.at)
-        if failed or kept or lines:
-            self._settle(make_error(read_error(outcome.error)) if failed else None)
-        response = Response(outcome)
-        if len(response.content) <= _KEPT_BYTES:
+        if failed or pending or lines:
+            self._settle(read_error(outcome.error).error() if failed else None)
+        response = outcome.response()
+        if outcome.body_len <= _REUSED_BYTES:
             _outcomes.append(outcome)
         return response
 
     def _send_streams(self, method: bytes | None, url: bytes, streams: Streams, options: bytes | None) -> Response:
-        if ending:
-            due(None)  # a daemon thread goes no further: the callbacks are Python's
+        if _exit.is_stopping():
+            _exit.stop()  # the callbacks are Python's
         with streams as (read, rewind, size, write):
-            error = place()
-            lines = self._lines.own
-            handle = native.request_stream(self._handle, method, url, read, rewind, size, write, None, options, error)
-            if not handle or kept or lines:
-                self._settle(take_error(error))
-            places.append(error)
-            return streams.response(native.Answer(handle))
+            return streams.response(
+                self._do(native.request_stream, method, url, read, rewind, size, write, None, options)
+            )
 
     # ---- tokens ----
 
     def access_token(self) -> str:
-        """An access token that is good now; logs in or refreshes when due. For callers with their own HTTP client, who
-        call `reject()` where a server refuses it."""
-        return self._good_token() or self.token().access_token
+        """An access token that is good now; logs in or refreshes when due. For callers with their own HTTP client; see
+        `accept()` and `reject()`."""
+        return self.try_access_token() or self.token().access_token
 
-    def _good_token(self) -> str | None:
-        """The access token, if that takes no waiting for sure."""
-        if monotonic() >= self._good_until[0]:
-            return None
-        rooms = self._rooms
+    def try_access_token(self) -> str | None:
+        """The access token that is held, if it is good and not due for a refresh; None otherwise. It never waits."""
+        buffers = self._buffers
         try:
-            room = rooms.pop()
+            buffer = buffers.pop()
         except IndexError:
-            room = _Room(self._room_size)
-        size: int = _copy_access_token(self._handle, room.array, room.size, None)
-        if not 0 < size < len(room.bytes):
-            return None
-        token = room.bytes[:size].decode()
-        rooms.append(room)
+            buffer = _TokenBuffer(self._buffer_size)
+        size: int = _try_copy_access_token(self._handle, buffer.array, buffer.size)
+        if size >= len(buffer.bytes):
+            self._buffer_size = 2 * size
+            self._buffers = []
+            return self.try_access_token()
+        token = buffer.bytes[:size].decode() if size else None
+        buffers.append(buffer)
         return token
 
     def token(self) -> Token:
         """A token pair that is good now; logs in or refreshes when due."""
-        good_until = self._good_until
-        is_settled = not self._renewals
-        error = place()
-        lines = self._lines.own
-        handle = native.get_token(self._handle, error)
-        if not handle or kept or lines:
-            self._settle(take_error(error))
-        places.append(error)
-        token = Token(handle)
-        size = len(native.token_access(handle)) + 1
-        if size > self._room_size:
-            self._room_size, self._rooms = 2 * size, []
-        if is_settled:
-            good_until[0] = monotonic() + token.seconds_left - self._window
-        return token
+        return Token(self._do(native.get_token))
 
     def peek_token(self) -> Token | None:
         """The token pair that is held, good or not; None if there is none. It never waits."""
@@ -280,21 +238,15 @@ class TokenManager:
 
     def login(self) -> None:
         """Logs in now, whatever is held."""
-        self._renew(native.login)
+        self._do(native.login)
 
     def refresh(self) -> None:
         """Refreshes now, however long the token would still live; falls back to a login."""
-        self._renew(native.refresh)
+        self._do(native.refresh)
 
     def logout(self) -> None:
         """Revokes the tokens at the server: every token of the client, not only this one."""
-        self._renew(native.logout)
-
-    @hides_arguments
-    def reject(self, access_token: str) -> None:
-        """Says that the server answered 401 to this access token; the next call renews it. A token that is no longer the
-        current one costs nothing."""
-        self._renew(native.reject, native.text(access_token, "access token"))
+        self._do(native.logout)
 
     @hides_arguments
     def set_tokens(
@@ -304,9 +256,9 @@ class TokenManager:
         expires_at: float | None = None,
         refresh_expires_at: float | None = None,
     ) -> None:
-        """Takes over a pair from elsewhere. From then on the refresh token is the manager's alone. Times are Unix
+        """Takes over a pair from elsewhere. From then on only the manager may use the refresh token. Times are Unix
         seconds; None: unknown, then a JWT's own `exp` counts."""
-        self._renew(
+        self._do(
             native.set_tokens,
             native.text(access_token, "access token"),
             native.text(refresh_token, "refresh token"),
@@ -317,11 +269,11 @@ class TokenManager:
     @hides_arguments
     def set_credentials(self, username: str | None, password: str) -> None:
         """Replaces the credentials; None keeps the username. Another username drops the tokens."""
-        self._renew(native.set_credentials, native.text(username, "username"), native.text(password, "password"))
+        self._do(native.set_credentials, native.text(username, "username"), native.text(password, "password"))
         self._username = username or self._username
 
     def check_store(self) -> None:
-        """Reads the store once. Raises StoreError where it can not be used, which costs a login for each process."""
+        """Reads the store once. Raises StoreError where it cannot be used, which costs a login for each process."""
         self._do(native.check_store)
 
     # ---- watching ----
@@ -337,7 +289,24 @@ class TokenManager:
         self._logs.give_to(callback, level)
         self._do(native.set_log_callback, log_callback, id(self._lines), self._logs.most)
 
-    # ---- other people's HTTP clients ----
+    # ---- for other HTTP clients ----
+
+    def check_url(self, url: str) -> None:
+        """Raises UrlNotAllowed unless the token may be sent to this URL: on the host's origin or one of
+        `allowed_origins`."""
+        self._do(native.check_url, native.text(url, "URL"))
+
+    @hides_arguments
+    def reject(self, access_token: str) -> None:
+        """Says that a server answered 401 to this access token; the next call renews it. A token that is no longer the
+        current one costs nothing."""
+        self._do(native.reject, native.text(access_token, "access token"))
+
+    @hides_arguments
+    def accept(self, access_token: str) -> None:
+        """Says that a server answered something other than 401 to this access token: a later 401 is then taken for a
+        revocation, not for a server that refuses every token. Cheap enough to be called for every answer."""
+        self._do(native.accept, native.text(access_token, "access token"))
 
     def requests_auth(self) -> requests.auth.AuthBase:
         """For `requests`: `requests.Session().auth = tm.requests_auth()`."""
@@ -355,7 +324,6 @@ class TokenManager:
 
     def close(self) -> None:
         """Closes the connections, once the calls that are running have returned. It does not log out."""
-        self._good_until = [0.0]
         self._handle = None
 
     def __enter__(self) -> TokenManager:
@@ -371,11 +339,11 @@ class TokenManager:
             state = "" if self._handle is not None else ", closed"
         except AttributeError:
             return "<TokenManager that was not made>"
-        return f"<TokenManager of {self._username or 'nobody'} at {self._origins}{state}>"
+        return f"<TokenManager of {self._username or 'nobody'} at {self._host}{state}>"
 
     def __reduce__(self) -> Any:
         raise TypeError(
-            "a TokenManager can not be pickled or copied: it holds secrets and connections; make one in each process "
+            "a TokenManager cannot be pickled or copied: it holds secrets and connections; make one in each process "
             "that does not inherit it by fork, as in the initializer of a pool"
         )
 
@@ -386,32 +354,20 @@ class TokenManager:
             native.set_log_callback(self._handle, tm_log_callback(), None, 0, None)
 
     def _do(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        error = place()
+        """Calls a function that takes the manager first and the error slot last."""
+        slot = take_slot()
         lines = self._lines.own
-        result = function(self._handle, *arguments, error)
-        if error._obj or kept or lines:
-            self._settle(take_error(error))
-        places.append(error)
+        result = function(self._handle, *arguments, slot)
+        if slot._obj or pending or lines:
+            self._settle(take_error(slot))
+        slots.append(slot)
         return result
 
-    def _renew(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Does what changes the token that is held. Meanwhile whoever wants one has to wait, and must not hold the GIL."""
-        self._renewals.append(None)
-        self._good_until = [0.0]
-        try:
-            self._do(function, *arguments)
-        finally:
-            self._good_until = [0.0]
-            del self._renewals[-1:]  # a forked child may have forgotten it
-
     def _settle(self, error: TokenManagerError | None) -> None:
-        """After a call: hands the log lines over, and raises the call's error or what was raised meanwhile. Returns if
-        there is neither."""
+        """After a call: hands the log lines over; then raises the pending exception or the call's error, if any."""
         failure = due(error)
         if self._handle is None and isinstance(failure, InvalidArgument):
             failure = InvalidArgument("the TokenManager is closed; make a new one")
-        if failure is not None:
-            self._good_until = [0.0]
         try:
             self._logs.hand_over()
         except BaseException as raised:
@@ -421,10 +377,4 @@ class TokenManager:
             raise failure
 
 
-def _in_child() -> None:
-    """A forked child has one thread: what others were about is over."""
-    for manager in list(managers):
-        manager._renewals.clear()
-
-
-os.register_at_fork(after_in_child=_in_child)
+_exit.calling_modules.add(__name__)

@@ -1,10 +1,10 @@
 """The library's functions as Python calls them.
 
-Those that can wait release the GIL (`ctypes.CDLL`); those that never do keep it (`ctypes.PyDLL`): giving it away costs
+Those that can wait release the GIL (`ctypes.CDLL`); those that never do keep it (`ctypes.PyDLL`): releasing it costs
 little, but getting it back from a busy thread takes up to 5 ms.
 
 Two ways of calling: with declared arguments, from the header; and, where it counts, bare. A bare call saves a third of
-the time, and takes only what ctypes passes on as it is: handles, bytes, `None`, `SIZE` objects and error places.
+the time, and takes only what ctypes passes on as it is: handles, bytes, `None`, `SIZE` objects and error slots.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ._api import FUNCTIONS, tm_outcome
+from ._api import FUNCTIONS
 from ._library import find, load
+from .errors import InvalidArgument
 
 _path = find()
 _releasing = load(_path)
@@ -49,56 +50,7 @@ def _owned(free: Any) -> type[ctypes.c_void_p]:
 
 TokenHandle = _owned(_declared(_holding, "tm_token_free", bare=True))
 
-# ---- what requests come to ------------------------------------------------------------------------------------------
-
-_outcome_new = _declared(_holding, "tm_outcome_new")
-_outcome_free = _declared(_holding, "tm_outcome_free", bare=True)
-
-
-class Outcome(tm_outcome):
-    """What a request came to: members of the library's memory, to be read without a call. One call at a time uses it."""
-
-    #: The pointer that the library takes.
-    at: ctypes.c_void_p
-
-    def whole_body(self) -> bytes:
-        """The body with the NULs that are in it; `body` ends at the first."""
-        body = ctypes.c_void_p.from_address((self.at.value or 0) + tm_outcome.body.offset)
-        return ctypes.string_at(body.value or 0, self.body_len)
-
-    def __del__(self, free: Any = _outcome_free) -> None:
-        free(self.at)
-
-
-def new_outcome() -> Outcome:
-    pointer = _outcome_new()
-    outcome = Outcome.from_address(pointer)
-    outcome.at = ctypes.c_void_p(pointer)
-    return outcome
-
-
 ResponseHandle = _owned(_declared(_holding, "tm_response_free", bare=True))
-
-
-class Answer:
-    """What a streamed request came to, with the members of an `Outcome`. `error` is the response's, and lives as long."""
-
-    __slots__ = ("_handle", "body", "body_len", "error", "head", "status")
-
-    def __init__(self, handle: ctypes.c_void_p) -> None:
-        self._handle = handle
-        self.status: int = _response_status(handle)
-        self.body_len: int = _response_body_len(handle)
-        self.body = ctypes.string_at(_response_body(handle), self.body_len) if self.body_len else b""
-        lines = [_response_url(handle)]
-        for index in range(_response_header_count(handle)):
-            lines += [_response_header_name(handle, index), _response_header_value(handle, index)]
-        self.head = b"\n".join([*lines, b""])
-        self.error: int | None = _response_error(handle)
-
-    def whole_body(self) -> bytes:
-        return self.body
-
 
 # ---- calls that can wait --------------------------------------------------------------------------------------------
 
@@ -115,9 +67,10 @@ set_tokens = _declared(_releasing, "tm_set_tokens")
 
 # ---- calls that never wait ------------------------------------------------------------------------------------------
 
-# Waits if the token is not good: only for whoever knows that it is.
-copy_access_token = _declared(_holding, "tm_copy_access_token", bare=True)
+try_copy_access_token = _declared(_holding, "tm_try_copy_access_token", bare=True)
 peek_token = _declared(_holding, "tm_peek_token", result=TokenHandle, bare=True)
+check_url = _declared(_holding, "tm_check_url")
+accept = _declared(_holding, "tm_accept")
 reject = _declared(_holding, "tm_reject")
 set_credentials = _declared(_holding, "tm_set_credentials")
 set_log_callback = _declared(_holding, "tm_set_log_callback")
@@ -126,14 +79,17 @@ set_store = _declared(_holding, "tm_set_store")
 sink_put = _declared(_holding, "tm_sink_put")
 stats_json = _declared(_holding, "tm_stats_json", bare=True)
 
-_response_status = _declared(_holding, "tm_response_status")
-_response_body = _declared(_holding, "tm_response_body")
-_response_body_len = _declared(_holding, "tm_response_body_len")
-_response_header_count = _declared(_holding, "tm_response_header_count")
-_response_header_name = _declared(_holding, "tm_response_header_name")
-_response_header_value = _declared(_holding, "tm_response_header_value")
-_response_url = _declared(_holding, "tm_response_url")
-_response_error = _declared(_holding, "tm_response_error")
+outcome_new = _declared(_holding, "tm_outcome_new")
+outcome_free = _declared(_holding, "tm_outcome_free", bare=True)
+
+response_status = _declared(_holding, "tm_response_status")
+response_body = _declared(_holding, "tm_response_body")
+response_body_len = _declared(_holding, "tm_response_body_len")
+response_header_count = _declared(_holding, "tm_response_header_count")
+response_header_name = _declared(_holding, "tm_response_header_name")
+response_header_value = _declared(_holding, "tm_response_header_value")
+response_url = _declared(_holding, "tm_response_url")
+response_error = _declared(_holding, "tm_response_error")
 
 token_access = _declared(_holding, "tm_token_access")
 token_refresh = _declared(_holding, "tm_token_refresh")
@@ -163,8 +119,6 @@ _string_free = _declared(_holding, "tm_string_free")
 def int64(value: float, what: str, whole: Callable[[float], int] = int) -> int:
     """A whole number as C takes it; ctypes would keep the lowest 64 bits of a larger one."""
     if not -(2**63) <= value < 2**63:
-        from .errors import InvalidArgument
-
         raise InvalidArgument(f"the {what} is beyond 64 bits; pass a smaller number")
     return whole(value)
 
@@ -175,8 +129,6 @@ def text(value: str | None, what: str) -> bytes | None:
         return None
     encoded = value.encode()
     if b"\0" in encoded:
-        from .errors import InvalidArgument
-
         raise InvalidArgument(f"the {what} holds a NUL character; pass it without")
     return encoded
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     import os
@@ -76,19 +76,6 @@ class StoreOptions(TypedDict, total=False):
     token: str | Mapping[str, Any]
     #: Of vault.
     token_file: str
-
-
-#: What the numbers among the options are unless given.
-DEFAULTS: Final[dict[str, int]] = {
-    "connect_timeout_ms": 10000,
-    "kept_timeout_ms": 5000,
-    "max_idle_connections": 16,
-    "max_persistent": 64,
-    "max_response_bytes": 67108864,
-    "refresh_before_seconds": 300,
-    "refresh_jitter_seconds": 60,
-    "timeout_ms": 30000,
-}
 
 
 class ManagerOptions(TypedDict, total=False):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         #: The body, as anything that `json.dumps` takes.
         json: Any
         #: The body as bytes or text; a mapping makes a form. A binary file or an iterator of bytes is read while it is
-        #: sent; what can not be rewound is not sent again, as after a 401.
+        #: sent; what cannot be rewound is not sent again, as after a 401.
         data: Data | None
         #: In place of the manager's headers of the same names; a list is repeated, None left out.
         headers: Mapping[str, Values] | None

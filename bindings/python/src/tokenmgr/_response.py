@@ -1,4 +1,4 @@
-"""The answer to an API call."""
+"""What a call comes to: a Response, or a TokenManagerError. Each may hold the other, so both are defined here."""
 
 from __future__ import annotations
 
@@ -7,15 +7,64 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, NamedTuple
 
-from ._calls import make_error, read_error
-from .errors import TokenManagerError
+from ._api import Status
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ._native import Answer, Outcome
+
+class TokenManagerError(Exception):
+    """Why a call failed. Its text is one sentence: what failed, on what, and what to do; it never holds a secret."""
+
+    #: The status of the C interface.
+    status: Status | None = None
+    #: The HTTP status of the answer that the error came from, if there was one.
+    http_status: int | None = None
+    #: The API's own error code, if the answer had one.
+    server_code: str | None = None
+    #: How long to wait before the next try, in seconds, if known.
+    retry_after: float | None = None
+    #: Whether the same call may succeed later without anyone changing anything.
+    is_retryable: bool = False
+    #: The response that `Response.raise_for_status()` was asked about.
+    response: Response | None = None
+
+    #: The class of each status.
+    _of: ClassVar[dict[int, type[TokenManagerError]]] = {}
+
+    def __init_subclass__(cls, status: Status | None = None) -> None:
+        super().__init_subclass__()
+        if status is not None:
+            cls.status = status
+            TokenManagerError._of[status] = cls
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # For multiprocessing, which sends exceptions between processes. A response stays in its own.
+        return type(self), self.args, {name: value for name, value in vars(self).items() if name != "response"}
+
+
+class ErrorFacts(NamedTuple):
+    """What the library says of an error."""
+
+    status: int
+    message: str
+    http_status: int
+    server_code: bytes | None
+    retry_after_ms: int
+    is_retryable: bool
+
+    def error(self) -> TokenManagerError:
+        status = self.status
+        kind = TokenManagerError._of.get(status)
+        error = (kind or TokenManagerError)(self.message)
+        error.status = Status(status) if kind else None
+        error.http_status = self.http_status or None
+        error.server_code = None if self.server_code is None else self.server_code.decode()
+        error.retry_after = None if self.retry_after_ms < 0 else self.retry_after_ms / 1000
+        error.is_retryable = self.is_retryable
+        return error
 
 
 class Response:
@@ -27,16 +76,16 @@ class Response:
     #: The HTTP status, such as 200.
     status_code: int
 
-    def __init__(self, outcome: Outcome | Answer, file: BinaryIO | None = None) -> None:
-        self.status_code = status = outcome.status
-        self._file = file
-        body = outcome.body
-        if len(body) != outcome.body_len:
-            body = outcome.whole_body()
-        self._content: bytes | None = body if file is None else None
-        self._head: bytes = outcome.head
+    def __init__(
+        self, status: int, content: bytes | None, head: bytes, error: ErrorFacts | None, file: BinaryIO | None = None
+    ) -> None:
+        """`head`: the member of `tm_outcome`. `content`: None where the body is in a file."""
+        self.status_code = status
+        self._content = content
+        self._head = head
         self._headers: Headers | None = None
-        self._error = None if status < 400 else read_error(outcome.error)
+        self._error = error
+        self._file = file
 
     @property
     def ok(self) -> bool:
@@ -91,7 +140,7 @@ class Response:
         named = re.search(r"charset=[\"']?([^\s;\"']+)", self.headers.get("content-type", ""), re.IGNORECASE)
         try:
             return self.content.decode(named[1] if named else "utf-8", "replace")
-        except (LookupError, ValueError):  # unknown, or one that can not replace what is no text in it
+        except (LookupError, ValueError):  # unknown, or one that cannot replace what is no text in it
             return self.content.decode("utf-8", "replace")
 
     def json(self, **options: Any) -> Any:
@@ -115,7 +164,7 @@ class Response:
         """What a status of 400 and above means, with the server's own code and message; None below."""
         if self._error is None:
             return None
-        error = make_error(self._error)
+        error = self._error.error()
         error.response = self
         return error
 
@@ -134,7 +183,7 @@ class Response:
 
     def __reduce__(self) -> Any:
         raise TypeError(
-            "a Response can not be pickled or copied; pass on what you need of it: status_code, content, json()"
+            "a Response cannot be pickled or copied; pass on what you need of it: status_code, content, json()"
         )
 
 

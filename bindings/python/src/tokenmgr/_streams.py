@@ -15,17 +15,14 @@ import secrets
 import stat
 from collections.abc import Iterable
 from functools import partial
-from threading import get_ident
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Protocol, cast
+from typing import Any, BinaryIO, Callable, Protocol, cast
 
+from . import _exit
+from . import _native as native
 from ._api import tm_body_read, tm_body_rewind, tm_body_write
-from ._calls import Callback, ending, keep
+from ._callbacks import DONE, FAILED, Callback
+from ._outcomes import streamed_response
 from ._response import Response
-
-if TYPE_CHECKING:
-    from ._native import Answer
-
-DONE, FAILED = 1, -1
 
 #: A body of `stream=True` is held in memory up to this size.
 SPOOLED_BYTES = 1 << 20
@@ -75,7 +72,7 @@ def source_of(data: Any) -> Source:
 
 
 class FileSource:
-    """A file, from where it stands to its end."""
+    """A file, from its position to its end."""
 
     def __init__(self, file: Any) -> None:
         refuse_text(file, "data", "rb")
@@ -185,8 +182,8 @@ class FileTarget:
 
 
 class PathTarget:
-    """A file that gets its name when it is complete: until then it is beside, under another. What is no regular file, such
-    as a device or a pipe, is written directly."""
+    """A file that is written under a temporary name in the same folder, and renamed when it is complete. What is no regular
+    file, such as a device or a pipe, is written directly."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = path = os.path.realpath(path)
@@ -264,7 +261,7 @@ def target_of(stream: bool, sink: Any) -> Target | None:
     if sink is None:
         return Spool() if stream else None
     if stream:
-        raise TypeError("the answer's body goes to one place: pass stream or sink, not both")
+        raise TypeError("pass stream or sink, not both: there is one body")
     if isinstance(sink, (str, os.PathLike)):
         return PathTarget(sink)
     if hasattr(sink, "write"):
@@ -296,10 +293,11 @@ class Streams:
             write = tm_body_write(callback(partial(written_to, target)))
         return read, rewind, source.size if source is not None else 0, write
 
-    def response(self, answer: Answer) -> Response:
-        if self._target is None or not 200 <= answer.status < 300:
-            return Response(answer)
-        return Response(answer, self._target.finish())
+    def response(self, handle: ctypes.c_void_p) -> Response:
+        target = self._target
+        if target is None or not 200 <= native.response_status(handle) < 300:
+            return streamed_response(handle, None)
+        return streamed_response(handle, target.finish())
 
     def __exit__(self, *_: object) -> None:
         if self._target is not None:
@@ -323,16 +321,9 @@ def written_to(target: Target, data: int, size: int) -> int:
 
 
 def callback(function: Callable[..., int]) -> Callback:
-    """The function for the library to call back: nothing may be raised through C. When the program ends, no daemon thread
-    is to run Python code in it."""
+    """When the program ends, no daemon thread is to run Python code in a callback."""
 
-    def called_back(_: int | None, *arguments: int) -> int:
-        try:
-            if ending and get_ident() not in ending:
-                return FAILED
-            return function(*arguments)
-        except BaseException as raised:
-            keep(raised)
-            return FAILED
+    def unless_stopping(*arguments: int) -> int:
+        return FAILED if _exit.is_stopping() else function(*arguments)
 
-    return Callback(called_back)
+    return Callback(unless_stopping)

@@ -17,7 +17,7 @@ class Token:
 
     @property
     def access_token(self) -> str:
-        """What stands behind `Bearer` in an Authorization header."""
+        """What follows `Bearer` in an Authorization header."""
         token: bytes = native.token_access(self._handle)
         return token.decode()
 

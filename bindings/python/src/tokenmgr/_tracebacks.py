@@ -18,7 +18,7 @@ OURS = ("tokenmgr", "json")
 
 
 def hides_arguments(function: Callable[P, R]) -> Callable[P, R]:
-    """For a function whose arguments are secrets: what it raises carries no frame in which they stand."""
+    """For a function whose arguments are secrets: what it raises carries no frame that holds them."""
 
     @functools.wraps(function)
     def hiding(*args: P.args, **kwargs: P.kwargs) -> R:

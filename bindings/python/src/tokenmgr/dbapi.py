@@ -129,7 +129,7 @@ class DbApiStore(TokenStore):
             try:
                 return action(self._opened())
             except BaseException:
-                # Half-way through anything, a connection is worth less than a new one.
+                # Nobody knows what state the connection is in: the next call opens another.
                 try:
                     self.close()
                 except Exception:

@@ -2,166 +2,93 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ._api import Status
-
-if TYPE_CHECKING:
-    from ._response import Response
-
-
-class TokenManagerError(Exception):
-    """Why a call failed. Its text is one sentence: what failed, on what, and what to do; it never holds a secret."""
-
-    #: The status of the C interface.
-    status: Status | None = None
-    #: The HTTP status of the answer that the error came from, if there was one.
-    http_status: int | None = None
-    #: The API's own error code, if the answer had one.
-    server_code: str | None = None
-    #: How long to wait before the next try, in seconds, if known.
-    retry_after: float | None = None
-    #: Whether the same call may succeed later without anyone changing anything.
-    is_retryable: bool = False
-    #: The response that `Response.raise_for_status()` was asked about.
-    response: Response | None = None
-
-    def __reduce__(self) -> tuple[object, ...]:
-        # For multiprocessing, which sends exceptions between processes. A response stays in its own.
-        return type(self), self.args, {name: value for name, value in vars(self).items() if name != "response"}
+from ._response import TokenManagerError as TokenManagerError
 
 
 class LibraryError(TokenManagerError, ImportError):
     """The shared library is missing, or does not fit this package."""
 
 
-class InvalidArgument(TokenManagerError, ValueError):
+class InvalidArgument(TokenManagerError, ValueError, status=Status.INVALID_ARGUMENT):
     """A bad method, URL or other argument."""
 
-    status = Status.INVALID_ARGUMENT
 
-
-class InvalidOptions(TokenManagerError, ValueError):
+class InvalidOptions(TokenManagerError, ValueError, status=Status.INVALID_OPTIONS):
     """An option: the message names it, what it got and what it takes."""
 
-    status = Status.INVALID_OPTIONS
 
-
-class UrlNotAllowed(TokenManagerError, ValueError):
+class UrlNotAllowed(TokenManagerError, ValueError, status=Status.URL_NOT_ALLOWED):
     """Not the host's origin nor an allowed one, or `http://` off loopback. Nothing was sent."""
 
-    status = Status.URL_NOT_ALLOWED
 
-
-class NetworkError(TokenManagerError, ConnectionError):
+class NetworkError(TokenManagerError, ConnectionError, status=Status.NETWORK):
     """DNS, connect, reset, closed early."""
 
-    status = Status.NETWORK
 
-
-class Timeout(TokenManagerError, TimeoutError):
+class Timeout(TokenManagerError, TimeoutError, status=Status.TIMEOUT):
     """The call's time ran out."""
 
-    status = Status.TIMEOUT
 
-
-class TlsError(TokenManagerError, ConnectionError):
+class TlsError(TokenManagerError, ConnectionError, status=Status.TLS):
     """No TLS connection could be made: an untrusted certificate, a wrong name, no common version."""
 
-    status = Status.TLS
 
-
-class LoginRejected(TokenManagerError):
+class LoginRejected(TokenManagerError, status=Status.LOGIN_REJECTED):
     """The login endpoint refused the credentials."""
 
-    status = Status.LOGIN_REJECTED
 
-
-class Forbidden(TokenManagerError):
+class Forbidden(TokenManagerError, status=Status.FORBIDDEN):
     """403: the caller's IP address is not whitelisted; no refresh can help."""
 
-    status = Status.FORBIDDEN
 
-
-class RateLimited(TokenManagerError):
+class RateLimited(TokenManagerError, status=Status.RATE_LIMITED):
     """429; `retry_after` says for how long."""
 
-    status = Status.RATE_LIMITED
 
-
-class ServerError(TokenManagerError):
+class ServerError(TokenManagerError, status=Status.SERVER_ERROR):
     """5xx."""
 
-    status = Status.SERVER_ERROR
 
-
-class BadResponse(TokenManagerError):
+class BadResponse(TokenManagerError, status=Status.BAD_RESPONSE):
     """An auth endpoint answered something that holds no usable token."""
 
-    status = Status.BAD_RESPONSE
 
-
-class Unauthorized(TokenManagerError):
+class Unauthorized(TokenManagerError, status=Status.UNAUTHORIZED):
     """401 on an API call that stayed after the recovery was spent."""
 
-    status = Status.UNAUTHORIZED
 
-
-class HttpError(TokenManagerError):
+class HttpError(TokenManagerError, status=Status.HTTP_ERROR):
     """Any other 4xx on an API call."""
 
-    status = Status.HTTP_ERROR
 
-
-class StoreError(TokenManagerError):
+class StoreError(TokenManagerError, status=Status.STORE):
     """The token store failed. Where it is one in Python, `__cause__` is what it raised."""
 
-    status = Status.STORE
 
-
-class LockTimeout(TokenManagerError, TimeoutError):
+class LockTimeout(TokenManagerError, TimeoutError, status=Status.LOCK_TIMEOUT):
     """Another process held the refresh lock for longer than the wait allowed."""
 
-    status = Status.LOCK_TIMEOUT
 
-
-class LoginSuspended(TokenManagerError):
+class LoginSuspended(TokenManagerError, status=Status.LOGIN_SUSPENDED):
     """Not tried: recent logins were refused; `retry_after` says for how long."""
 
-    status = Status.LOGIN_SUSPENDED
 
-
-class Reentrant(TokenManagerError):
+class Reentrant(TokenManagerError, status=Status.REENTRANT):
     """Made inside a callback, the call would wait for a refresh that this very thread is in."""
 
-    status = Status.REENTRANT
 
-
-class BadToken(TokenManagerError, ValueError):
+class BadToken(TokenManagerError, ValueError, status=Status.BAD_TOKEN):
     """Not a JWT."""
 
-    status = Status.BAD_TOKEN
 
-
-class ResponseTooLarge(TokenManagerError):
+class ResponseTooLarge(TokenManagerError, status=Status.RESPONSE_TOO_LARGE):
     """The answer is larger than `max_response_bytes`."""
 
-    status = Status.RESPONSE_TOO_LARGE
 
-
-class Panic(TokenManagerError):
+class Panic(TokenManagerError, status=Status.PANIC):
     """A bug in the library, contained."""
 
-    status = Status.PANIC
 
-
-class Cancelled(TokenManagerError):
+class Cancelled(TokenManagerError, status=Status.CANCELLED):
     """The call was ended from outside, by what a signal handler or a callback raised."""
-
-    status = Status.CANCELLED
-
-
-#: The class of each status.
-BY_STATUS: dict[int, type[TokenManagerError]] = {
-    int(error.status): error for error in TokenManagerError.__subclasses__() if error.status is not None
-}

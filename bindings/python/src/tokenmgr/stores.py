@@ -5,15 +5,14 @@ from __future__ import annotations
 import ctypes
 import logging
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Callable
 
 from . import _native as native
 from ._api import tm_store_load, tm_store_lock, tm_store_save, tm_store_unlock
-from ._calls import Callback, StoreFault, keep
+from ._callbacks import DONE, NO, Callback
+from ._pending import Kind
 
 logger = logging.getLogger("tokenmgr")
-
-DONE, NO, FAILED = 1, 0, -1
 
 
 class TokenStore(ABC):
@@ -22,8 +21,8 @@ class TokenStore(ABC):
     The methods run on whatever thread is inside a call of the manager, one at a time for each manager. `key` is the
     option client_id, or the username. The bytes are JSON that holds the tokens: whoever reads the store can use them.
 
-    What a method raises is logged, and becomes the reason of a StoreError where the manager can not do without the
-    store: as long as the token in memory is good, a store that is away costs nobody anything.
+    What a method raises is logged, and becomes the cause of a StoreError where the manager cannot do without the store.
+    As long as the token in memory is good, a store that cannot be reached fails no call.
     """
 
     #: Tells the stores of persistent managers apart; required with `persistent=True`.
@@ -40,7 +39,7 @@ class TokenStore(ABC):
         """Stores the data (None: deletes) if `expected` is still what is stored (None: nothing). Returns whether it was."""
 
     def lock(self, key: str, wait_seconds: float) -> bool:
-        """Takes a lock that every process honours. Returns whether it was to be had in that time."""
+        """Takes a lock that every process honours. Returns False if it was not free within that time."""
         raise NotImplementedError("a store that is shared needs lock and unlock; or set is_shared = False")
 
     def unlock(self, key: str) -> None:
@@ -51,41 +50,35 @@ class TokenStore(ABC):
 def store_callbacks(store: TokenStore) -> list[Any]:
     """The four callbacks that the library takes for a store."""
 
-    def answer(method: Any, *arguments: Any) -> int:
-        try:
-            return DONE if method(*arguments) else NO
-        except Exception as cause:
-            logger.warning("the token store failed", exc_info=cause)
-            keep(StoreFault(cause))
-        except BaseException as raised:
-            keep(raised)
-        return FAILED
+    def callback(function: Callable[..., bool]) -> Callback:
+        def logged(*arguments: Any) -> int:
+            try:
+                return DONE if function(*arguments) else NO
+            except Exception as cause:
+                logger.warning("the token store failed", exc_info=cause)
+                raise
 
-    def load(_: int | None, key: bytes, sink: int) -> int:
-        return answer(load_into, key.decode(), sink)
+        return Callback(logged, Kind.STORE)
 
-    def load_into(key: str, sink: int) -> bool:
-        data = store.load(key)
+    def load(key: bytes, sink: int) -> bool:
+        data = store.load(key.decode())
         if data is not None:
             native.sink_put(sink, data, len(data))
         return True
 
-    def save(_: int | None, key: bytes, data: int, size: int, expected: int, expected_size: int, ttl: int) -> int:
-        return answer(store.save, key.decode(), copy(data, size), copy(expected, expected_size), ttl)
+    def save(key: bytes, data: int, size: int, expected: int, expected_size: int, ttl: int) -> bool:
+        return store.save(key.decode(), copy(data, size), copy(expected, expected_size), ttl)
 
-    def lock(_: int | None, key: bytes, wait_ms: int) -> int:
-        return answer(store.lock, key.decode(), wait_ms / 1000)
+    def lock(key: bytes, wait_ms: int) -> bool:
+        return store.lock(key.decode(), wait_ms / 1000)
 
-    def unlock(_: int | None, key: bytes) -> int:
-        return answer(unlocked, key.decode())
-
-    def unlocked(key: str) -> bool:
-        store.unlock(key)
+    def unlock(key: bytes) -> bool:
+        store.unlock(key.decode())
         return True
 
-    taken = [tm_store_load(Callback(load)), tm_store_save(Callback(save))]
+    taken = [tm_store_load(callback(load)), tm_store_save(callback(save))]
     if store.is_shared:
-        return [*taken, tm_store_lock(Callback(lock)), tm_store_unlock(Callback(unlock))]
+        return [*taken, tm_store_lock(callback(lock)), tm_store_unlock(callback(unlock))]
     return [*taken, tm_store_lock(), tm_store_unlock()]
 
 

@@ -1,8 +1,8 @@
-use super::super::address::Address;
-use super::super::session::Met;
 use super::*;
-use crate::call::{Call, Hooks};
-use crate::credentials::Credentials;
+use crate::call::Call;
+use crate::call::hooks::Hooks;
+use crate::store::redis::address::Address;
+use crate::store::redis::route::KnownNodes;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::mpsc::channel;
@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Connects to a server that sends these pieces, each when told to, and does something with the connection.
 fn with_connection(
     pieces: &'static [&str],
-    work: impl FnOnce(&mut dyn FnMut(Duration) -> Result<Value, Trouble>, &dyn Fn()),
+    work: impl FnOnce(&mut dyn FnMut(Duration) -> Result<Value, RedisError>, &dyn Fn()),
 ) -> bool {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -31,11 +31,10 @@ fn with_connection(
         while client.read(&mut [0; 1024]).is_ok_and(|length| length > 0) {}
     });
     let options = serde_json::from_str(&format!(r#"{{"url": "redis://127.0.0.1:{port}"}}"#)).unwrap();
-    let (address, met) = (Arc::new(Address::read(&options).unwrap()), Met::default());
+    let (address, known_nodes) = (Arc::new(Address::read(&options).unwrap()), KnownNodes::default());
     let until = Instant::now() + PATIENCE;
-    let route = Route { address: Arc::clone(&address), tls: None, limit: PATIENCE, until, met: &met };
-    let nobody = Arc::new(Credentials::new("", None).unwrap());
-    let call = Call::begin(Arc::new(Hooks::default()), PATIENCE, 0, nobody);
+    let route = Route { address: Arc::clone(&address), tls: None, limit: PATIENCE, until, known_nodes: &known_nodes };
+    let call = Call::begin(Arc::new(Hooks::default()), PATIENCE);
     let mut pace = Pace::new(&call, until, None);
     let named = Server::Tcp { host: "127.0.0.1".to_owned(), port };
     let mut connection = Connection::open(&named, &address.access, &route, &mut pace).unwrap();
@@ -61,10 +60,10 @@ fn one_answer_to_each_command_leaves_it_usable() {
 #[test]
 fn an_answer_that_came_too_late_is_never_anothers() {
     let is_usable = with_connection(&["+late\r\n", "+next\r\n"], |ask, tell| {
-        assert!(matches!(ask(SOON), Err(Trouble::Lost { timed_out: true, .. })));
+        assert!(matches!(ask(SOON), Err(RedisError::Lost { timed_out: true, .. })));
         tell();
         tell();
-        assert!(matches!(ask(PATIENCE), Err(Trouble::Lost { timed_out: false, .. })));
+        assert!(matches!(ask(PATIENCE), Err(RedisError::Lost { timed_out: false, .. })));
     });
     assert!(!is_usable);
 }
@@ -73,7 +72,7 @@ fn an_answer_that_came_too_late_is_never_anothers() {
 fn what_nobody_asked_for_makes_it_unusable() {
     let is_usable = with_connection(&["+PONG\r\n+unasked\r\n"], |ask, tell| {
         tell();
-        assert!(matches!(ask(PATIENCE), Err(Trouble::Senseless(_))));
+        assert!(matches!(ask(PATIENCE), Err(RedisError::Senseless(_))));
     });
     assert!(!is_usable);
 }
@@ -92,6 +91,7 @@ fn a_connection_that_was_closed_is_seen_to_be() {
         socket,
         alarm: Alarm::new(),
         owes_answer: false,
+        has_answered: false,
     };
     assert!(connection.is_usable());
     drop(client);

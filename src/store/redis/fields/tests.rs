@@ -1,7 +1,9 @@
 use super::*;
 use crate::options::SecretSource;
-use crate::secret::Secret;
-use crate::store::record::{Claim, Fingerprint, StoredPair, u128hex};
+use crate::sys::secret::Secret;
+use crate::token::fingerprint::Fingerprint;
+use crate::token::record::{Claim, PauseCause, StoredPair, u128hex};
+use std::collections::BTreeMap;
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -29,12 +31,16 @@ fn full() -> Record {
         stored_at: Some(NOW),
         lifetime_ms: Some(3_600_000),
         family: Some(u128hex::Hex(7)),
-        seq: 3,
+        generation: 3,
+        token_type: Some("DPoP".to_owned()),
+        kept: BTreeMap::from([("api".to_owned(), Secret::new("https://eu.example.org").unwrap())]),
     };
     let mut record = Record { host: Some("example.org".to_owned()), ..Record::default() };
     record.put("shop", &pair);
     record.suspend("mark", NOW);
-    record.hold(std::time::Duration::from_secs(9), NOW);
+    let cause = PauseCause { status: 10, message: "answered 503".to_owned() };
+    record.pause_logins("other", cause, None, 0.5, NOW);
+    record.rate_limit(Some(std::time::Duration::from_secs(9)), 0.5, NOW);
     record.user = Some(Fingerprint::of_user("shop", "us\"er"));
     record.spent = record.described.clone();
     record.incarnation = Some("0123abcd".to_owned());
@@ -121,7 +127,10 @@ fn s3_a_sealed_value_opens_under_its_key_in_its_own_field_of_its_own_client_only
     assert_eq!(decode("other", &read(), Some(&ours)).unwrap_err(), "is damaged, or another client_id's");
     assert!(decode("shop", &read(), Some(&seal(2, &[]))).unwrap_err().starts_with("is sealed with another key ("));
     assert_eq!(decode("shop", &hash(&[("access_token", "a")]), Some(&ours)).unwrap_err(), "is not sealed");
-    assert_eq!(decode("shop", &hash(&[("access_token", "tms1:?")]), Some(&ours)).unwrap_err(), "is damaged");
+    assert_eq!(
+        decode("shop", &hash(&[("access_token", "tms1:?")]), Some(&ours)).unwrap_err(),
+        "is damaged, or another client_id's"
+    );
     let mut swapped = read();
     let [a, b] = ["access_token", "refresh_token"]
         .map(|name| swapped.0.iter().position(|(field, _)| field == name.as_bytes()).unwrap());

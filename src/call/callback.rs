@@ -1,0 +1,180 @@
+//! Calls whose callbacks run, and which of them never returned.
+//!
+//! A callback may leave its call for good (`longjmp`, PHP's `exit`): none of our code runs then, and whatever the call
+//! held stays on a dead stack. So what others need to know of a call that is in a callback stands in a [`Record`] beside
+//! it. Its thread's next call finds out whether the callback's frame is still there; anyone else goes by the time that
+//! the call had. What is lost is passed over by everybody who would wait for it, and its descriptors are closed.
+//!
+//! A call that was given up for its time may come back all the same: it then finds its sockets closed and its time over.
+
+use crate::call::hooks::LogHook;
+use crate::sys::cancel;
+use crate::sys::fork;
+use crate::sys::socket::Socket;
+use crate::sys::stack;
+use crate::sys::stack::Mark;
+use crate::sys::thread::{ThreadId, set_in_library, this_thread};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Instant;
+
+/// What is known of a call beside its own stack.
+#[derive(Debug)]
+pub struct Record {
+    thread: ThreadId,
+    deadline: Instant,
+    /// Whether its thread could be cancelled before.
+    cancel_before: cancel::State,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: Option<Running>,
+    is_lost: bool,
+    /// What the call was using when its callback began.
+    sockets: Vec<Weak<Socket>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    mark: Mark,
+    /// Which log callback it is, if it is one.
+    hook: Option<usize>,
+}
+
+thread_local! {
+    /// How many callbacks this thread is in, at the most. Plain data: see `sys::thread`.
+    static CALLBACKS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The calls of this process that are in a callback or have been in one.
+static RECORDS: fork::PerProcess<Mutex<Vec<Arc<Record>>>> = fork::PerProcess::new();
+/// How many there are: most calls need not look.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+impl Record {
+    pub fn new(deadline: Instant, cancel_before: cancel::State) -> Arc<Record> {
+        Arc::new(Record { thread: this_thread(), deadline, cancel_before, state: Mutex::default() })
+    }
+
+    /// Whether nobody is to wait for the call any more.
+    pub fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline || self.state().is_lost
+    }
+
+    /// Whether the call is one of this very thread.
+    pub fn is_this_threads(&self) -> bool {
+        self.thread == this_thread()
+    }
+
+    /// Runs a callback. `sockets`: what the call is using; it has them again afterwards.
+    pub fn run(&self, hook: Option<&LogHook>, sockets: &mut Vec<Weak<Socket>>, callback: &mut dyn FnMut()) {
+        self.state().sockets = std::mem::take(sockets);
+        stack::with_mark(&mut |mark| {
+            self.state().running = Some(Running { mark, hook: hook.map(label_of) });
+            CALLBACKS.set(CALLBACKS.get() + 1);
+            let before = set_in_library(false);
+            callback();
+            set_in_library(before);
+            CALLBACKS.set(CALLBACKS.get().saturating_sub(1));
+        });
+        let mut state = self.state();
+        state.running = None;
+        *sockets = std::mem::take(&mut state.sockets);
+    }
+
+    /// Gives the call up, if it is in a callback: closes what it held.
+    fn lose(&self) {
+        let mut state = self.state();
+        if state.running.take().is_some() {
+            state.is_lost = true;
+            // Under the lock, which a call that comes back takes before it uses a socket again.
+            state.sockets.drain(..).filter_map(|socket| socket.upgrade()).for_each(|socket| socket.close());
+        }
+    }
+
+    fn running(&self) -> Option<Running> {
+        self.state().running
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing under this lock can panic half-way. std's lock: see `single_flight`.
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// From now on the call's callbacks may be lost.
+pub fn list(record: &Arc<Record>) {
+    records(|records| records.push(Arc::clone(record)));
+}
+
+/// The call has ended, or is given up.
+pub fn unlist(record: &Arc<Record>) {
+    records(|records| records.retain(|one| !Arc::ptr_eq(one, record)));
+}
+
+/// The callbacks that this thread is in, for a call that begins. Those that it has left for good are lost from now on.
+pub fn enclosing() -> Enclosing {
+    if CALLBACKS.get() == 0 {
+        return Enclosing(Vec::new());
+    }
+    let mut around = Vec::new();
+    let this_thread = this_thread();
+    records(|records| around.extend(records.iter().filter(|record| record.thread == this_thread).map(Arc::clone)));
+    let mut lost = Vec::new();
+    let mut inside = Vec::new();
+    for record in around {
+        match record.running() {
+            Some(running) if stack::has_left(running.mark) => lost.push(record),
+            Some(running) => inside.push(running),
+            None => {}
+        }
+    }
+    CALLBACKS.set(inside.len());
+    // The outermost last: it knows how the thread was before all of them.
+    for record in lost.iter().rev() {
+        record.lose();
+        unlist(record);
+        cancel::set(record.cancel_before);
+    }
+    Enclosing(inside)
+}
+
+/// The callbacks that a call was made in.
+pub struct Enclosing(Vec<Running>);
+
+impl Enclosing {
+    /// Whether one of them is this log callback.
+    pub fn has(&self, hook: &LogHook) -> bool {
+        self.0.iter().any(|running| running.hook == Some(label_of(hook)))
+    }
+}
+
+/// Gives up the calls of all threads whose callbacks have not returned within their calls' time.
+pub fn give_up_overdue() {
+    if COUNT.load(Ordering::Relaxed) == 0 {
+        return;
+    }
+    let now = Instant::now();
+    let mut overdue = Vec::new();
+    let is_overdue = |record: &Arc<Record>| now >= record.deadline && record.running().is_some();
+    records(|records| overdue.extend(records.iter().filter(|record| is_overdue(record)).map(Arc::clone)));
+    for record in overdue {
+        record.lose();
+        unlist(&record);
+    }
+}
+
+fn records<T>(work: impl FnOnce(&mut Vec<Arc<Record>>) -> T) -> T {
+    let records = RECORDS.get();
+    let mut records = records.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let output = work(&mut records);
+    COUNT.store(records.len(), Ordering::Relaxed);
+    output
+}
+
+fn label_of(hook: &LogHook) -> usize {
+    Arc::as_ptr(hook).cast::<()>().addr()
+}

@@ -1,0 +1,288 @@
+//! S2: the words of others, fit to be shown. What a server repeats of what it was sent is found whatever it wrapped it in.
+
+use crate::sys::secret::Secret;
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use std::borrow::Cow;
+
+/// So much is shown at the most, and so much looked at for it.
+const LONGEST: usize = 500;
+const LOOKED_AT: usize = 8 << 10;
+
+/// Shorter secrets would take ordinary words apart, and say more by that than they hide.
+const SHORTEST: usize = 4;
+
+/// So often something may be wrapped in something, and so many readings of a text there may be.
+const DEEPEST: usize = 3;
+const MOST_READINGS: usize = 200;
+
+const WITHHELD: &str = "[withheld: it repeats what was sent]";
+
+/// The server's own words: at most 500 bytes, one line, and without anything that looks like a secret (a JWT, a bearer
+/// token, a long run of token characters) or is one of `secrets`. Words that hold one of those in an encoding are withheld
+/// altogether.
+pub fn scrub(text: &str, secrets: &[&Secret]) -> String {
+    let text = cut(text, LOOKED_AT);
+    // Before the white space is evened out, because a secret may hold some, and after it, because that may
+    // put one together.
+    let hidden = hide(text, secrets).replace(char::is_control, " ");
+    let words: Vec<&str> = hidden.split_whitespace().collect();
+    let evened = hide(&words.join(" "), secrets);
+    if repeats(&evened, secrets) {
+        return WITHHELD.to_owned();
+    }
+    let mut redacted = String::new();
+    for (at, word) in evened.split(' ').enumerate() {
+        if at > 0 {
+            redacted.push(' ');
+        }
+        scrub_word(word, &mut redacted);
+        if redacted.len() > LONGEST {
+            break;
+        }
+    }
+    cut(&redacted, LONGEST).to_owned()
+}
+
+/// The same of words from a body that holds what was sent: nothing in quotes that is longer than a code is shown, as it
+/// may be part of that.
+pub fn scrub_echo(text: &str, secrets: &[&Secret]) -> String {
+    scrub(&without_quotes(cut(text, LOOKED_AT)), secrets)
+}
+
+/// The longest code that an API gives to its errors.
+const LONGEST_CODE: usize = 32;
+
+fn without_quotes(text: &str) -> String {
+    const PAIRS: [(char, char); 7] =
+        [('"', '"'), ('\'', '\''), ('`', '`'), ('«', '»'), ('“', '”'), ('„', '“'), ('‘', '’')];
+    let mut kept = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(|c| PAIRS.iter().any(|(open, _)| *open == c)) {
+        let open = rest[at..].chars().next().unwrap_or_default();
+        let close = PAIRS.iter().find(|(first, _)| *first == open).map_or(open, |(_, close)| *close);
+        let (before, quoted) = rest.split_at(at + open.len_utf8());
+        kept.push_str(before);
+        // What is within quotes may hold quotes itself: up to the last one.
+        let end = if open == '\'' { quoted.find(close) } else { quoted.rfind(close) }.unwrap_or(quoted.len());
+        let (value, after) = quoted.split_at(end);
+        kept.push_str(if value.len() > LONGEST_CODE { "[…]" } else { value });
+        rest = after;
+        if let Some(close) = rest.chars().next() {
+            kept.push(close);
+            rest = &rest[close.len_utf8()..];
+        }
+    }
+    kept.push_str(rest);
+    kept
+}
+
+fn cut(text: &str, longest: usize) -> &str {
+    &text[..text.floor_char_boundary(longest)]
+}
+
+fn hide(text: &str, secrets: &[&Secret]) -> String {
+    let long_enough = secrets.iter().filter(|secret| secret.as_bytes().len() >= SHORTEST);
+    long_enough.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "[secret]"))
+}
+
+/// Whether any reading of a text holds a secret: the text itself, and what it becomes when what is encoded in it is
+/// decoded, again and again.
+pub fn repeats(text: &str, secrets: &[&Secret]) -> bool {
+    let sought: Vec<String> =
+        secrets.iter().filter(|secret| secret.as_bytes().len() >= SHORTEST).flat_map(|s| forms(s.as_str())).collect();
+    if sought.is_empty() {
+        return false;
+    }
+    let mut seen: Vec<String> = Vec::new();
+    let mut readings = vec![cut(text, LOOKED_AT).to_owned()];
+    for _ in 0..=DEEPEST {
+        let mut next = Vec::new();
+        for reading in readings {
+            let plain = squeezed(&reading);
+            if sought.iter().any(|secret| plain.contains(secret.as_str())) {
+                return true;
+            }
+            for decoded in DECODERS.iter().filter_map(|decode| decode(&reading)) {
+                if seen.len() < MOST_READINGS && !seen.contains(&decoded) {
+                    seen.push(decoded.clone());
+                    next.push(decoded);
+                }
+            }
+        }
+        readings = next;
+    }
+    false
+}
+
+/// A secret as it is sought: squeezed; and a number also without the zeros that it begins with, which a server that reads
+/// it as one does not keep.
+fn forms(secret: &str) -> Vec<String> {
+    let plain = squeezed(secret);
+    let number = plain.trim_start_matches('0');
+    let is_number = plain.len() > number.len() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let shorter = (is_number && number.len() >= SHORTEST).then(|| number.to_owned());
+    // One of nothing but white space and quotes is no more than that.
+    std::iter::once(plain).chain(shorter).filter(|form| form.chars().count() >= SHORTEST.min(secret.len())).collect()
+}
+
+/// Without what comes and goes on the way: white space, quotes and what stands before them, a number's point.
+fn squeezed(text: &str) -> String {
+    let is_kept = |c: &char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '\'' | '\\' | '.');
+    text.chars().filter(is_kept).collect()
+}
+
+/// Each decodes all that it finds; `None`: there is nothing.
+const DECODERS: [fn(&str) -> Option<String>; 6] = [json, html, percent, plus, base64, hexadecimal];
+
+fn changed(from: &str, to: impl Into<String>) -> Option<String> {
+    Some(to.into()).filter(|to| to != from)
+}
+
+/// JSON's escapes, and those of other languages that are written alike.
+fn json(text: &str) -> Option<String> {
+    let mut units: Vec<u16> = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        units.extend(rest[..at].encode_utf16());
+        let escape = &rest[at + 1..];
+        let code = |digits: std::ops::Range<usize>| u16::from_str_radix(escape.get(digits)?, 16).ok();
+        let (unit, len) = match escape.as_bytes().first() {
+            Some(b'u' | b'U') => code(1..5).map_or((None, 0), |unit| (Some(unit), 5)),
+            Some(b'x') => code(1..3).map_or((None, 0), |unit| (Some(unit), 3)),
+            Some(b'n' | b'r' | b't' | b'f' | b'b') => (Some(u16::from(b' ')), 1),
+            Some(byte) if byte.is_ascii() => (Some(u16::from(*byte)), 1),
+            _ => (None, 0),
+        };
+        units.push(unit.unwrap_or(u16::from(b'\\')));
+        rest = &escape[len..];
+    }
+    units.extend(rest.encode_utf16());
+    changed(text, String::from_utf16_lossy(&units))
+}
+
+/// Character references (`&amp;`, `&#252;`, `&#xfc;`): those with names, as far as an escaper writes them.
+fn html(text: &str) -> Option<String> {
+    const NAMES: [(&str, &str); 14] = [
+        ("amp", "&"),
+        ("lt", "<"),
+        ("gt", ">"),
+        ("quot", "\""),
+        ("apos", "'"),
+        ("nbsp", " "),
+        ("auml", "ä"),
+        ("ouml", "ö"),
+        ("uuml", "ü"),
+        ("Auml", "Ä"),
+        ("Ouml", "Ö"),
+        ("Uuml", "Ü"),
+        ("szlig", "ß"),
+        ("eacute", "é"),
+    ];
+    let mut decoded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('&') {
+        decoded.push_str(&rest[..at]);
+        let reference = &rest[at + 1..];
+        let number = |digits: &str, radix| {
+            let len = digits.find(|c: char| !c.is_digit(radix)).unwrap_or(digits.len());
+            u32::from_str_radix(&digits[..len], radix).ok().and_then(char::from_u32).map(|c| (c.to_string(), len))
+        };
+        let found = if let Some(digits) = reference.strip_prefix("#x").or_else(|| reference.strip_prefix("#X")) {
+            number(digits, 16).map(|(c, len)| (c, len + 2))
+        } else if let Some(digits) = reference.strip_prefix('#') {
+            number(digits, 10).map(|(c, len)| (c, len + 1))
+        } else {
+            NAMES.iter().find(|(name, _)| reference.starts_with(name)).map(|(name, c)| ((*c).to_owned(), name.len()))
+        };
+        let (c, len) = found.unwrap_or_else(|| ("&".to_owned(), 0));
+        decoded.push_str(&c);
+        rest = &reference[len..];
+        if len > 0 {
+            rest = rest.strip_prefix(';').unwrap_or(rest);
+        }
+    }
+    decoded.push_str(rest);
+    changed(text, decoded)
+}
+
+fn percent(text: &str) -> Option<String> {
+    match percent_encoding::percent_decode_str(text).decode_utf8_lossy() {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(decoded) => changed(text, decoded),
+    }
+}
+
+/// Blanks, as forms write them.
+fn plus(text: &str) -> Option<String> {
+    changed(text, text.replace('+', " "))
+}
+
+/// Runs of base64 in either alphabet, padded or not.
+fn base64(text: &str) -> Option<String> {
+    const ANY: GeneralPurposeConfig = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
+    const ENGINE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, ANY);
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_');
+    runs(text, is_part, |run| {
+        let run = run.replace('+', "-").replace('/', "_");
+        // What stands before it may look like part of it: all four places where it could begin.
+        let readings = (0..4).filter_map(|start| {
+            let run = run.get(start..)?;
+            let whole = run.len() - usize::from(run.len() % 4 == 1);
+            ENGINE.decode(&run[..whole]).ok()
+        });
+        readings.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect::<Vec<_>>().join(" ")
+    })
+}
+
+fn hexadecimal(text: &str) -> Option<String> {
+    runs(
+        text,
+        |c| c.is_ascii_hexdigit(),
+        |run| {
+            let readings = (0..2).map(|start| {
+                let digits = run.as_bytes()[start..].chunks_exact(2);
+                let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+                digits.filter_map(byte).collect::<Vec<u8>>()
+            });
+            readings.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect::<Vec<_>>().join(" ")
+        },
+    )
+}
+
+/// Decodes every run of such characters that is long enough to hold a secret.
+fn runs(text: &str, is_part: fn(char) -> bool, decode: fn(&str) -> String) -> Option<String> {
+    const SHORTEST_RUN: usize = 6;
+    let mut decoded = String::new();
+    for piece in text.split(|c| !is_part(c)).filter(|run| run.len() >= SHORTEST_RUN) {
+        decoded.push_str(&decode(piece));
+        decoded.push(' ');
+    }
+    Some(decoded).filter(|decoded| !decoded.is_empty())
+}
+
+/// Appends a word, with every run of token characters that is long, or begins like a JWT, left out.
+fn scrub_word(word: &str, redacted: &mut String) {
+    const LONG: usize = 24;
+    let is_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+' | '/' | '=' | '~');
+    let mut rest = word;
+    while !rest.is_empty() {
+        let run = rest.find(|c| !is_token(c)).unwrap_or(rest.len());
+        let (token, after) = rest.split_at(run);
+        let has_digit = token.bytes().any(|b| b.is_ascii_digit());
+        if token.starts_with("eyJ") || (token.len() >= LONG && has_digit) || token.len() >= 2 * LONG {
+            redacted.push_str("[secret]");
+        } else {
+            redacted.push_str(token);
+        }
+        let next = after.chars().next().map_or(0, char::len_utf8);
+        redacted.push_str(&after[..next]);
+        rest = &after[next..];
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! What the record calls for. Pure: the record, the time and what else matters come in as values, and nothing is sent,
+//! written, counted or logged here.
+
+use crate::auth::RenewsBy;
+use crate::error::{Error, Status};
+use crate::refresh::need::{Budget, TokenNeed};
+use crate::sys::secret::Secret;
+use crate::token::fingerprint::Fingerprint;
+use crate::token::freshness::Freshness;
+use crate::token::pair::{Lineage, Pair};
+use crate::token::record::{PauseCause, Record};
+use std::time::Duration;
+
+/// The record, as this process and this call see it.
+pub struct View<'a> {
+    pub record: &'a Record,
+    /// Milliseconds on the store's clock.
+    pub now: i64,
+    /// The identity that the record's fingerprints are keyed with.
+    pub client_id: &'a str,
+    /// The pair in the record, if this client may use it, and what it is at this moment.
+    pub pair: Option<(&'a Pair, Freshness)>,
+    /// Where the pair stands that this process holds.
+    pub last_seen: Option<Lineage>,
+    pub has_password: bool,
+    /// Whether somebody logged out after the call had begun.
+    pub is_logged_out: bool,
+    /// What a refresh renews the token with; `None`: the API has none.
+    pub renews_by: Option<RenewsBy>,
+    /// For how long nobody tries these credentials, and why. Asked only where a login is due and any credentials are
+    /// suspended: the answer takes a slow hash.
+    pub suspended_for: &'a dyn Fn() -> Option<(Duration, Option<PauseCause>)>,
+    /// For how long this process sends no login, because the last one did not reach the server.
+    pub unreached_for: Option<(Duration, Error)>,
+}
+
+/// What to do next.
+#[derive(Debug)]
+pub enum Step {
+    /// Take over the pair that is there.
+    Adopt,
+    /// Another process has the claim, for this long at the most.
+    Wait(Duration),
+    Refresh(RefreshToken),
+    Login,
+    Refuse(Refusal),
+}
+
+/// What a refresh may be sent with, and what is known of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefreshToken {
+    /// `None`: the access token renews itself, so nothing is spent.
+    pub token: Option<Secret>,
+    /// Unix seconds on this machine's clock.
+    pub expires_at: Option<i64>,
+    pub lineage: Lineage,
+    /// It was sent before, or may have been.
+    pub is_replay: bool,
+}
+
+/// Why nothing may be sent.
+#[derive(Clone, Debug)]
+pub enum Refusal {
+    LoggedOut,
+    /// 429: the server asked everybody to wait.
+    RateLimited(Duration),
+    NoPassword,
+    /// R1: the call has spent its one refresh and its one login.
+    BudgetSpent,
+    /// R5: these credentials were refused.
+    Suspended(Duration),
+    /// R5: the last login was answered without a token.
+    LoginsPaused(Duration, PauseCause),
+    /// R5: the last login of this process did not reach the server.
+    Unreached(Duration, Error),
+}
+
+pub fn decide(view: &View<'_>, need: &TokenNeed, budget: &Budget) -> Step {
+    let View { record, now, .. } = view;
+    if view.is_logged_out {
+        return Step::Refuse(Refusal::LoggedOut);
+    }
+    let is_met = view.pair.is_some_and(|(pair, freshness)| need.is_met_by(pair, freshness));
+    if is_met && !record.is_rolled_back(view.client_id, view.last_seen) {
+        return Step::Adopt;
+    }
+    if let Some(left) = record.claimed_for(*now) {
+        return Step::Wait(left);
+    }
+    if let Some(left) = record.rate_limited_for(*now) {
+        return Step::Refuse(Refusal::RateLimited(left));
+    }
+    if let Some(token) = refresh_token(view, need, budget) {
+        return Step::Refresh(token);
+    }
+    match may_login(view, budget) {
+        Ok(()) => Step::Login,
+        Err(refusal) => Step::Refuse(refusal),
+    }
+}
+
+/// What a refresh may be sent with, if anything.
+fn refresh_token(view: &View<'_>, need: &TokenNeed, budget: &Budget) -> Option<RefreshToken> {
+    let View { record, client_id, .. } = view;
+    if matches!(need, TokenNeed::Login(_)) || !budget.refresh.get() {
+        return None;
+    }
+    let (pair, freshness) = view.pair?;
+    let may_be_sent = |token, is_replay| {
+        Some(RefreshToken { token, expires_at: pair.refresh_expires_at, lineage: pair.lineage, is_replay })
+    };
+    if view.renews_by? != RenewsBy::RefreshToken {
+        // It is spent by nobody, but of no use once it has run out or was refused.
+        let is_refused = matches!(need, TokenNeed::Other(refused) if refused.access == pair.access);
+        return if freshness == Freshness::Dead || is_refused { None } else { may_be_sent(None, false) };
+    }
+    let token = record.pair.refresh_token.clone()?;
+    let is_over = record.pair.refresh_expires_at.is_some_and(|at| at <= view.now.div_euclid(1000));
+    let is_replay = record.is_spent(client_id, view.last_seen);
+    // T3: without a password there is nothing to lose: once, after the lease, a spent one is tried again.
+    let is_last_chance = !view.has_password && record.replays_of(&Fingerprint::of(client_id, &token)) == 0;
+    let is_good = !is_over && (!is_replay || is_last_chance);
+    is_good.then(|| may_be_sent(Some(token), is_replay)).flatten()
+}
+
+/// R1, R5: whether a login may be sent.
+pub fn may_login(view: &View<'_>, budget: &Budget) -> Result<(), Refusal> {
+    if !view.has_password {
+        return Err(Refusal::NoPassword);
+    }
+    if !budget.login.get() {
+        return Err(Refusal::BudgetSpent);
+    }
+    if let Some((left, cause)) = &view.unreached_for {
+        return Err(Refusal::Unreached(*left, cause.clone()));
+    }
+    if view.record.suspensions.is_empty() {
+        return Ok(());
+    }
+    match (view.suspended_for)() {
+        None => Ok(()),
+        Some((left, None)) => Err(Refusal::Suspended(left)),
+        Some((left, Some(cause))) => Err(Refusal::LoginsPaused(left, cause)),
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Error {
+        match refusal {
+            Refusal::LoggedOut => Error::new(
+                Status::TM_UNAUTHORIZED,
+                "the manager was logged out while this call was under way; make the call again to log in anew",
+            ),
+            Refusal::RateLimited(left) => Error::new(
+                Status::TM_RATE_LIMITED,
+                format!("nothing was sent: the server asked for a pause, which lasts another {} s", left.as_secs() + 1),
+            )
+            .with_retry_after(Some(left)),
+            Refusal::NoPassword => Error::new(
+                Status::TM_LOGIN_REJECTED,
+                "only a login could help, and there is no password; give one with tm_set_credentials, or tokens with tm_set_tokens",
+            ),
+            Refusal::BudgetSpent => Error::new(
+                Status::TM_UNAUTHORIZED,
+                "the server refused what the call's one refresh and one login gave; see whether the account may do this",
+            ),
+            Refusal::Suspended(left) => Error::new(
+                Status::TM_LOGIN_SUSPENDED,
+                format!(
+                    "no login was tried: the credentials were refused, and the next try is in {} s; correct them with tm_set_credentials",
+                    left.as_secs() + 1
+                ),
+            )
+            .with_retry_after(Some(left)),
+            Refusal::LoginsPaused(left, cause) => {
+                let status = Status::from_number(cause.status).unwrap_or(Status::TM_BAD_RESPONSE);
+                paused(Error::new(status, cause.message), left)
+            }
+            Refusal::Unreached(left, cause) => paused(cause, left),
+        }
+    }
+}
+
+/// R5: the last login's error, and when the next one may be sent.
+fn paused(cause: Error, left: Duration) -> Error {
+    let seconds = left.as_secs() + 1;
+    Error::new(
+        cause.status(),
+        format!("no login was tried: the last one failed, and the next try is in {seconds} s; {cause}"),
+    )
+    .with_http_status(cause.http_status())
+    .with_retry_after(Some(left))
+}
+
+#[cfg(test)]
+mod tests;

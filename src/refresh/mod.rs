@@ -1,0 +1,12 @@
+//! Getting a new pair, so that no refresh token is ever sent twice (T1 to T5). Read `transaction` first.
+
+mod ask;
+mod decide;
+mod degraded;
+pub mod logout;
+pub mod need;
+mod outcome;
+mod publish;
+pub mod replace;
+pub mod transaction;
+mod view;

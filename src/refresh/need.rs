@@ -1,0 +1,54 @@
+//! What a caller needs of a refresh, and what it may spend on it.
+
+use crate::token::freshness::Freshness;
+use crate::token::pair::Pair;
+use std::cell::Cell;
+use std::sync::Arc;
+
+/// What a caller needs.
+#[derive(Clone, Debug)]
+pub enum TokenNeed {
+    /// A pair that can be used now: nothing usable is held.
+    Usable,
+    /// A fresher one, ahead of expiry: what is held serves meanwhile.
+    Ahead,
+    /// Another than this one, which the server answered 401.
+    Other(Arc<Pair>),
+    /// A refresh of what is held, good or not.
+    Refresh(Option<Arc<Pair>>),
+    /// A login that is not the one of this pair, whatever is held.
+    Login(Option<Arc<Pair>>),
+}
+
+impl TokenNeed {
+    /// Whether a pair is what the caller needs. `freshness` is what it is right now.
+    pub fn is_met_by(&self, pair: &Pair, freshness: Freshness) -> bool {
+        // A server may hand the same access token out again: that is another pair all the same.
+        let is_other = |than: &Pair| pair.access != than.access || pair.lineage != than.lineage;
+        match self {
+            TokenNeed::Usable => freshness != Freshness::Dead,
+            TokenNeed::Ahead => freshness == Freshness::Good,
+            TokenNeed::Other(refused) => freshness != Freshness::Dead && is_other(refused),
+            TokenNeed::Refresh(held) => freshness != Freshness::Dead && held.as_deref().is_some_and(is_other),
+            TokenNeed::Login(held) => {
+                let is_new = |held: &Arc<Pair>| held.lineage.family != pair.lineage.family;
+                freshness != Freshness::Dead && pair.lineage.generation == 0 && held.as_ref().is_some_and(is_new)
+            }
+        }
+    }
+}
+
+/// What one call may still spend (R1).
+#[derive(Debug)]
+pub struct Budget {
+    pub refresh: Cell<bool>,
+    pub login: Cell<bool>,
+    /// The one repetition with a token that is new.
+    pub repeat: Cell<bool>,
+}
+
+impl Budget {
+    pub fn new() -> Budget {
+        Budget { refresh: Cell::new(true), login: Cell::new(true), repeat: Cell::new(true) }
+    }
+}

@@ -1,0 +1,50 @@
+//! How an exchange with the auth server ended.
+
+use crate::auth::{Grant, Outcome, Refusal};
+use crate::error::Error;
+use crate::sys::clock::Tick;
+
+/// How a login or a refresh ended.
+#[derive(Debug)]
+pub enum AuthOutcome {
+    /// A pair, and when the answer came.
+    Granted(Grant, Tick),
+    /// The credentials, or the refresh token: asking again with the same ones is no use.
+    Rejected(Error),
+    /// R4: nothing that a token could mend.
+    Forbidden(Error),
+    /// 429: not now.
+    RateLimited(Error),
+    /// Another answer, which holds no token: whether the server did what was asked is unknown.
+    NoToken(Error),
+    /// The request was sent, and no whole answer came.
+    NoAnswer(Error),
+    /// Certainly not a byte was sent.
+    Unsent(Error),
+}
+
+impl AuthOutcome {
+    /// Why there is no token.
+    pub fn into_error(self) -> Option<Error> {
+        match self {
+            AuthOutcome::Granted(..) => None,
+            AuthOutcome::Rejected(error)
+            | AuthOutcome::Forbidden(error)
+            | AuthOutcome::RateLimited(error)
+            | AuthOutcome::NoToken(error)
+            | AuthOutcome::NoAnswer(error)
+            | AuthOutcome::Unsent(error) => Some(error),
+        }
+    }
+}
+
+impl From<Refusal> for AuthOutcome {
+    fn from(Refusal { outcome, error }: Refusal) -> AuthOutcome {
+        match outcome {
+            Outcome::Rejected => AuthOutcome::Rejected(error),
+            Outcome::Forbidden => AuthOutcome::Forbidden(error),
+            Outcome::RateLimited => AuthOutcome::RateLimited(error),
+            Outcome::Unavailable | Outcome::Unusable | Outcome::Intercepted => AuthOutcome::NoToken(error),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The main job: an API call with a valid token, sent again as R1 allows after a 401.
+
+use crate::auth::Means;
+use crate::call::log::Level;
+use crate::client::Client;
+use crate::client::context::Context;
+use crate::error::{Error, Result, Status, WaitEnd};
+use crate::http::fault::Fault;
+use crate::http::message::{Answer, Exchange, Outgoing, Reuse, Streams};
+use crate::http::redirect;
+use crate::refresh::need::Budget;
+use crate::request::acquire::token;
+use crate::request::explain::explain;
+use crate::request::recover::{give_up, recover};
+use crate::request::response::Response;
+use crate::sys::secret::Secret;
+use crate::token::pair::Pair;
+use std::sync::Arc;
+use url::Url;
+use zeroize::Zeroizing;
+
+/// R1: how often one call is sent at the most.
+const MOST_SENDS: usize = 3;
+
+/// Sends an API call, renewing the token and sending again as R1 says.
+pub fn send(
+    context: &Context,
+    mut outgoing: Outgoing,
+    idempotent: bool,
+    streams: &mut Streams<'_>,
+) -> Result<Response> {
+    let Context { client, call, .. } = context;
+    let dialect = &client.speaker.dialect;
+    let budget = Budget::new();
+    let url = outgoing.url.clone();
+    let mut has_nonce = false;
+    let mut pair = token(context, &budget)?;
+    for sends in 1.. {
+        carry(context, &pair, &url, &mut outgoing)?;
+        let answer = follow(context, &outgoing, idempotent, streams).map_err(|fault| {
+            client.stats.calls_failed.add_one();
+            let redacted = outgoing.redacted();
+            fault.hung(call, &format!("the call {redacted}")).into_error(&redacted)
+        })?;
+        client.stats.count_call(answer.status);
+        call.log(Level::Debug, || format!("{} was answered {}", outgoing.redacted(), answer.status));
+        let means = dialect.call_means(answer.status, &answer.headers, &answer.body);
+        if means != Some(Means::Expired) {
+            pair.accept();
+            if sends > 1 {
+                // Only a call that was itself stopped by a 401 can tell that recovery helps: one that
+                // is answered 401 for reasons of its own must not be kept trying by the others' luck.
+                client.stats.recoveries.add_one();
+                client.recovery.end();
+            }
+            return Ok(respond(client, answer, means, &outgoing, &pair));
+        }
+        // RFC 9449, 9: the proof lacks the server's nonce, which the token is not to blame for.
+        let wants_nonce = client.speaker.wants_nonce(&answer.url, answer.status, &answer.headers, &answer.body);
+        let next = match sends < MOST_SENDS {
+            true if wants_nonce && !has_nonce => {
+                has_nonce = true;
+                Ok(Some(Arc::clone(&pair)))
+            }
+            true => recover(context, &pair, &budget),
+            false => {
+                give_up(client, &pair);
+                Ok(None)
+            }
+        };
+        // The token was renewed all the same: the next call is spared it.
+        let next = next.map(|next| next.filter(|_| streams.rewind(call)));
+        pair = match next {
+            Ok(Some(next)) => next,
+            Ok(None) => return Ok(respond(client, answer, means, &outgoing, &pair)),
+            Err(error) if error.wait_end() == Some(WaitEnd::Interrupted) => return Err(error),
+            Err(error) => {
+                let mut response = respond(client, answer, means, &outgoing, &pair);
+                response.error = response.error.map(|answered| unrecovered(&outgoing.redacted(), answered, &error));
+                return Ok(response);
+            }
+        };
+    }
+    unreachable!("the loop returns from its {MOST_SENDS}rd turn at the latest")
+}
+
+/// Puts the token into a request, as the dialect has it.
+fn carry(context: &Context, pair: &Pair, url: &Url, outgoing: &mut Outgoing) -> Result<()> {
+    let Context { client, credentials, .. } = context;
+    let filled = match &pair.call {
+        Some(filled) => Arc::clone(filled),
+        None => {
+            let client_id = client.spec.options.client_id.as_deref();
+            client.speaker.credentials_for(pair, credentials, client_id, outgoing.method.as_str(), url)?
+        }
+    };
+    if !filled.query.is_empty() {
+        let own = url.query().filter(|query| !query.is_empty());
+        let query = own.map_or_else(|| filled.query.clone(), |own| Zeroizing::new(format!("{own}&{}", *filled.query)));
+        outgoing.url.set_query(Some(&query));
+    }
+    outgoing.credentials = Some(filled);
+    Ok(())
+}
+
+/// Sends a request and follows the redirects that S1 allows.
+fn follow(
+    context: &Context,
+    outgoing: &Outgoing,
+    idempotent: bool,
+    streams: &mut Streams<'_>,
+) -> std::result::Result<Answer, Fault> {
+    let Context { client, call, .. } = context;
+    let repeatable = idempotent || outgoing.method.is_idempotent();
+    let send = |outgoing: &Outgoing, streams: &mut Streams<'_>| {
+        let mut exchange =
+            Exchange { deadline: call.deadline(), limit: client.spec.options.max_response_bytes.0, on_tick: None };
+        client.transport.send(call, &client.stats, outgoing, Reuse::Kept { repeatable }, streams, &mut exchange)
+    };
+    let mut answer = send(outgoing, streams)?;
+    for _ in 0..redirect::MOST {
+        let next =
+            redirect::next(&outgoing.method, answer.status, &answer.headers, &answer.url, &client.transport.origins);
+        let Some(url) = next.filter(|_| streams.rewind(call)) else {
+            return Ok(answer);
+        };
+        let outgoing = Outgoing {
+            method: outgoing.method.clone(),
+            url,
+            headers: Arc::clone(&outgoing.headers),
+            credentials: outgoing.credentials.clone(),
+            body: outgoing.body.clone(),
+        };
+        answer = send(&outgoing, streams)?;
+    }
+    Ok(answer)
+}
+
+fn respond(client: &Client, answer: Answer, means: Option<Means>, outgoing: &Outgoing, pair: &Pair) -> Response {
+    let error = (answer.status >= 400 || means.is_some()).then(|| {
+        let others: Vec<Secret> = client.secrets().into_iter().chain(outgoing.secrets()).collect();
+        let secrets: Vec<&Secret> = std::iter::once(&pair.access).chain(&pair.refresh).chain(&others).collect();
+        explain(&outgoing.redacted(), &answer, means, &secrets)
+    });
+    let Answer { status, headers, url, body, .. } = answer;
+    Response { status, headers, url, body, error: error.flatten() }
+}
+
+/// The 401 that stayed, with the reason why nothing better could be had.
+fn unrecovered(redacted: &str, answered: Error, cause: &Error) -> Error {
+    Error::new(
+        Status::TM_UNAUTHORIZED,
+        format!("{redacted} was answered {}, and no other token could be had: {cause}", answered.http_status()),
+    )
+    .with_http_status(answered.http_status())
+    .with_server_code(answered.server_code().map(str::to_owned))
+    .with_retry_after(cause.retry_after())
+}
