@@ -45,9 +45,9 @@ impl Call {
         headers.chain(self.query.iter().map(|(_, template)| template))
     }
 
-    /// Whether it is the same for every call with one token, so that it can be made once.
+    /// Whether it is made of a pair alone, so that it can be made once for each.
     pub fn is_fixed(&self) -> bool {
-        !self.each_template().any(Template::varies)
+        self.each_template().all(Template::is_of_pair)
     }
 
     pub fn uses_assertion(&self) -> bool {

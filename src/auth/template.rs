@@ -171,9 +171,9 @@ impl Template {
         is_used
     }
 
-    /// Whether it comes out differently from one request to the next.
-    pub fn varies(&self) -> bool {
-        varies(&self.parts)
+    /// Whether it is made of the pair alone: of its token, and what was kept with it.
+    pub fn is_of_pair(&self) -> bool {
+        is_of_pair(&self.parts)
     }
 
     /// The text, if it is one and nothing else.
@@ -204,11 +204,11 @@ fn each(parts: &[Part], visit: &mut dyn FnMut(&Name)) {
     }
 }
 
-fn varies(parts: &[Part]) -> bool {
-    parts.iter().any(|part| match part {
-        Part::Time { .. } => true,
-        Part::Value(name) => matches!(name, Name::Uuid | Name::Now | Name::NowUnix | Name::Path | Name::Assertion),
-        Part::Function(_, inner) => varies(inner),
-        Part::Text(_) | Part::Given { .. } => false,
+fn is_of_pair(parts: &[Part]) -> bool {
+    parts.iter().all(|part| match part {
+        Part::Text(_) | Part::Given { .. } => true,
+        Part::Value(name) => matches!(name, Name::AccessToken | Name::Kept(_)),
+        Part::Function(_, inner) => is_of_pair(inner),
+        Part::Time { .. } => false,
     })
 }

@@ -155,7 +155,9 @@ fn a_call_carries_what_it_says() {
     assert_eq!(call_headers(&query), ["authorization: Bearer the-access-token"]);
     let none = compile(json!({"login": {"url": "/l"}, "answer": {"access_token": "/t"}, "call": {"headers": {}}}));
     assert!(call_headers(&none).is_empty());
-    for template in ["{uuid}", "{now}", "{now('%Y')}", "{base64(now_unix)}"] {
+    for template in
+        ["{uuid}", "{now}", "{now('%Y')}", "{base64(now_unix)}", "{username}", "{base64(password)}", "{client_id}"]
+    {
         let dialect = compile(
             json!({"login": {"url": "/l"}, "answer": {"access_token": "/t"}, "call": {"headers": {"X": template}}}),
         );
