@@ -5,7 +5,6 @@ use super::render::{Request, url_value};
 use super::template::{Name, Part, Scope, Template};
 use crate::error::{Error, Result, Status};
 use std::net::{Ipv4Addr, Ipv6Addr};
-use zeroize::Zeroizing;
 
 const TAKES: &str =
     "takes a path that starts with one \"/\", or an https:// URL without username, password and fragment";
@@ -122,8 +121,8 @@ impl Address {
     }
 
     /// The path or URL. Once it is known up to its query, the request's assertion is made out for that.
-    pub fn render(&self, request: &Request<'_>) -> Result<Zeroizing<String>> {
-        let mut url = Zeroizing::new(String::new());
+    pub fn render(&self, request: &Request<'_>) -> Result<String> {
+        let mut url = String::new();
         let mut is_said = false;
         for (at, piece) in self.pieces.iter().enumerate() {
             if matches!(piece, Piece::Query(_)) && !is_said {
@@ -271,17 +270,17 @@ pub fn is_callable(url: &str, allow_insecure: bool) -> bool {
 }
 
 /// A value within a host: a name, or the end of it with a port.
-fn host(value: &str) -> Result<Zeroizing<String>> {
+fn host(value: &str) -> Result<String> {
     let (name, port) = value.split_once(':').map_or((value, None), |(name, port)| (name, Some(port)));
     let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
     let is_port = port.is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
     match !value.is_empty() && is_name && is_port {
-        true => Ok(Zeroizing::new(value.to_owned())),
+        true => Ok(value.to_owned()),
         false => Err(unusable("stands in the host, where letters, digits, \".\", \"-\" and a :port may be only")),
     }
 }
 
-fn segment(value: &str) -> Result<Zeroizing<String>> {
+fn segment(value: &str) -> Result<String> {
     match value.is_empty() {
         true => Err(unusable("is empty, which would lead to another path")),
         false => Ok(url_value(value)),

@@ -3,15 +3,14 @@
 use super::body::Json;
 use super::endpoint::Setting;
 use super::key::{Algorithm, Key};
-use super::member::Member;
+use super::member::{Member, merge};
 use super::render::{Request, json_string};
 use super::template::{Name, Scope, Template};
 use crate::error::Result;
 use crate::sys::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
-use zeroize::Zeroizing;
+use serde_json::Value;
 
 #[derive(Clone, Debug)]
 pub struct Assertion {
@@ -41,21 +40,17 @@ impl Assertion {
             Some(name) => name.one_of(&Algorithm::NAMES)?,
             None => return Err(member.refuse("has no alg; it takes RS256, PS256, ES256, EdDSA or HS256")),
         };
-        let key = Key::read(algorithm, key).map_err(|why| {
-            let at = member.get("key").unwrap_or_else(|| member.clone());
-            at.refuse(&why)
-        })?;
-        let mut header = json!({"alg": algorithm.name(), "typ": "JWT"});
+        let key = match Key::read(algorithm, key) {
+            Ok(key) => key,
+            Err(why) => return Err(member.get("key").as_ref().unwrap_or(member).refuse(&why)),
+        };
+        let mut header = Value::Null;
+        header["alg"] = algorithm.name().into();
+        header["typ"] = "JWT".into();
         if let Some(id) = key.id() {
             header["kid"] = id.into();
         }
         let claims = Value::Object(serde_json::Map::new());
-        let given = |name| member.value.get(name).filter(|value| !value.is_null());
-        for name in ["header", "claims"] {
-            if given(name).is_some_and(|value| !value.is_object()) {
-                return Err(member.get(name).unwrap_or_else(|| member.clone()).takes("an object"));
-            }
-        }
         let lifetime = match member.get("lifetime_seconds") {
             None => 300,
             Some(seconds) => seconds.seconds(LONGEST)?.cast_signed(),
@@ -93,18 +88,18 @@ impl Assertion {
 
     /// The signed JWT for a request to `audience`.
     pub fn sign(&self, audience: &str, request: &Request<'_>) -> Result<Secret> {
-        let mut header = Zeroizing::new(String::new());
+        let mut header = String::new();
         self.header.render(request, &mut header)?;
-        let mut claims = Zeroizing::new(String::new());
+        let mut claims = String::new();
         self.claims.render(request, &mut claims)?;
         for name in &self.filled {
             let now = request.moment.now;
             let value = match *name {
-                "iss" | "sub" => json_string(&request.render(&self.issuer)?).to_string(),
-                "aud" => json_string(audience).to_string(),
+                "iss" | "sub" => json_string(&request.render(&self.issuer)?),
+                "aud" => json_string(audience),
                 "iat" => now.to_string(),
                 "exp" => now.saturating_add(self.lifetime).to_string(),
-                _ => json_string(&request.moment.jti()).to_string(),
+                _ => json_string(&request.moment.jti()),
             };
             let separator = if claims.len() > 2 { "," } else { "" };
             claims.pop();
@@ -113,15 +108,18 @@ impl Assertion {
         let signed =
             format!("{}.{}", URL_SAFE_NO_PAD.encode(header.as_bytes()), URL_SAFE_NO_PAD.encode(claims.as_bytes()));
         let signature = self.key.sign(self.algorithm, signed.as_bytes())?;
-        let token = Zeroizing::new(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)));
+        let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
         Secret::new(&token).ok_or_else(|| super::render::missing(&Name::Assertion))
     }
 }
 
 /// What is given of the header or the claims, over what they begin from; null leaves one out.
 fn part(member: &Member<'_>, name: &str, mut begin: Value, setting: &Setting<'_>) -> Result<Json> {
-    if let Some(given) = member.value.get(name).filter(|value| value.is_object()) {
-        super::member::merge(&mut begin, given);
+    if let Some(given) = member.get(name) {
+        if !given.value.is_object() {
+            return Err(given.takes("an object"));
+        }
+        merge(&mut begin, given.value);
     }
-    Json::parse(&Member::new(format!("{}.{name}", member.path), &begin), false, setting)
+    Json::parse(&member.at(name, &begin), false, setting)
 }

@@ -45,10 +45,14 @@ pub fn fields(member: Option<Member<'_>>, setting: &Setting<'_>) -> Result<Vec<(
 
 /// What is written into a dialect where secrets stand is one.
 pub fn note_literals(is_secret: bool, template: &Template, literals: &RefCell<Vec<Secret>>) {
-    if is_secret {
-        for text in template.literals() {
-            literals.borrow_mut().extend(text.as_str().split_whitespace().filter_map(Secret::new));
-        }
+    if !is_secret {
+        return;
+    }
+    let mut literals = literals.borrow_mut();
+    for text in template.literals() {
+        literals.push(text.clone());
+        // `Bearer …`: the word before it is none.
+        literals.extend(text.as_str().split_whitespace().skip(1).filter_map(Secret::new));
     }
 }
 
@@ -73,7 +77,7 @@ impl Body {
     }
 
     pub fn render(&self, request: &Request<'_>) -> Result<Zeroizing<Vec<u8>>> {
-        let mut out = Zeroizing::new(String::new());
+        let mut out = String::new();
         match self {
             Body::None => {}
             Body::Json(json) => json.render(request, &mut out)?,
@@ -89,7 +93,7 @@ impl Body {
                 }
             }
         }
-        Ok(Zeroizing::new(std::mem::take(&mut *out).into_bytes()))
+        Ok(Zeroizing::new(out.into_bytes()))
     }
 }
 
@@ -107,8 +111,7 @@ impl Json {
             Value::Object(map) => Json::Object(
                 map.iter()
                     .map(|(name, value)| {
-                        let below = Member::new(format!("{}.{}", member.path, crate::redact::scrub(name, &[])), value);
-                        Ok((name.clone(), Json::parse(&below, is_sensitive(name), setting)?))
+                        Ok((name.clone(), Json::parse(&member.at(name, value), is_sensitive(name), setting)?))
                     })
                     .collect::<Result<_>>()?,
             ),

@@ -45,9 +45,9 @@ impl Call {
         headers.chain(self.query.iter().map(|(_, template)| template))
     }
 
-    /// Whether it is the same for every call with one token, so that it can be made once.
+    /// Whether it is made of a pair alone, so that it can be made once for each.
     pub fn is_fixed(&self) -> bool {
-        !self.each_template().any(Template::varies)
+        self.each_template().all(Template::is_of_pair)
     }
 
     pub fn uses_assertion(&self) -> bool {
@@ -79,11 +79,11 @@ impl Call {
             let mut value = request.render(template)?;
             let scheme = value.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("bearer ")).map(str::len);
             if let (true, false, Some(length)) = (dpop, is_bearer, scheme) {
-                value = Zeroizing::new(format!("DPoP {}", &value[length..]));
+                value = format!("DPoP {}", &value[length..]);
             }
             headers.push((name.clone(), header_value(name, &value)?));
         }
-        let mut query = Zeroizing::new(String::new());
+        let mut query = String::new();
         for (name, template) in &self.query {
             if !query.is_empty() {
                 query.push('&');
@@ -92,6 +92,6 @@ impl Call {
             query.push('=');
             query.push_str(&url_value(&request.render(template)?));
         }
-        Ok(Filled { headers, query, secrets: request.secrets.take() })
+        Ok(Filled { headers, query: Zeroizing::new(query), secrets: request.secrets.take() })
     }
 }

@@ -12,9 +12,8 @@ use super::oauth2::{self, Made};
 use super::source::{self, Read};
 use super::template::{Name, Scope, Template, Where};
 use crate::error::{Error, Result, Status};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 
 /// The members that every dialect may have.
 pub const MEMBERS: [&str; 8] = ["preset", "login", "refresh", "logout", "answer", "call", "meanings", "assertion"];
@@ -37,7 +36,8 @@ pub fn compile(auth: &Value, environment: &Environment<'_>) -> Result<Dialect> {
     };
     let is_oauth2 = preset.is_some_and(|(name, _)| name == "oauth2");
     let oauth2s = oauth2::MEMBERS.iter().filter(|_| is_oauth2);
-    root.check_names(&MEMBERS.iter().chain(oauth2s).copied().collect::<Vec<_>>())?;
+    let known: Vec<&str> = MEMBERS.iter().chain(oauth2s).copied().collect();
+    root.check_names(&known)?;
     let merged = match preset {
         None => with_default_call(&given),
         Some((name, text)) => merged(name, text, &given)?,
@@ -51,10 +51,10 @@ pub fn compile(auth: &Value, environment: &Environment<'_>) -> Result<Dialect> {
 fn given(auth: &Value, read: Read<'_>) -> Result<Value> {
     let option = Member::new("auth", auth);
     match auth {
-        Value::Null => Ok(json!({"preset": "popup"})),
+        Value::Null => Ok(named("popup")),
         // PHP's json_encode([]).
-        Value::Array(items) if items.is_empty() => Ok(json!({"preset": "popup"})),
-        Value::String(name) => Ok(json!({"preset": name})),
+        Value::Array(items) if items.is_empty() => Ok(named("popup")),
+        Value::String(name) => Ok(named(name)),
         Value::Object(map) if map.contains_key("file") => {
             option.check_names(&["file"])?;
             of_file(&option, read)
@@ -62,6 +62,12 @@ fn given(auth: &Value, read: Read<'_>) -> Result<Value> {
         Value::Object(_) => Ok(auth.clone()),
         _ => Err(option.takes("a preset's name, {\"file\": PATH} or an object")),
     }
+}
+
+fn named(preset: &str) -> Value {
+    let mut option = Value::Null;
+    option["preset"] = preset.into();
+    option
 }
 
 fn of_file(option: &Member<'_>, read: Read<'_>) -> Result<Value> {
@@ -84,7 +90,7 @@ fn with_default_call(given: &Value) -> Value {
     let call = given.get("call").unwrap_or(&Value::Null);
     let says_nothing = call.get("headers").is_none_or(Value::is_null);
     if says_nothing && (call.is_null() || call.is_object()) {
-        merge(&mut own, &json!({"call": {"headers": {"Authorization": "Bearer {access_token}"}}}));
+        own["call"]["headers"]["Authorization"] = "Bearer {access_token}".into();
     }
     own
 }
@@ -122,19 +128,26 @@ impl Compiler<'_> {
         let mut scope = Scope {
             place: Where::Login,
             params: environment.params,
-            kept: BTreeSet::new(),
+            kept: Vec::new(),
             client_id: None,
             has_assertion: option.get("assertion").is_some(),
             has_issuer: *is_oauth2 && option.get("issuer").is_some(),
         };
-        let client = option.get("client").and_then(|client| client.get("id"));
-        let client = client.map(|id| Template::parse(&id, &scope)).transpose()?;
+        let client_member = option.get("client");
+        let client = match client_member.as_ref().and_then(|client| client.get("id")) {
+            Some(id) => Some(Template::parse(&id, &scope)?),
+            None => None,
+        };
         scope.client_id = client.as_ref();
         let made = match is_oauth2 {
             true => Some(oauth2::expand(option, &scope, environment.read, environment.allow_insecure)?),
             false => None,
         };
-        let answer = option.get("answer").map_or_else(|| json!({}), |answer| answer.value.clone());
+        let mut answer = Value::Object(serde_json::Map::new());
+        if let Some(given) = option.get("answer") {
+            Shape::check_names(&given)?;
+            merge(&mut answer, given.value);
+        }
         Shape::parse(&Member::new("auth.answer", &answer))?;
         let literals = RefCell::new(Vec::new());
         let setting = Setting {
@@ -149,7 +162,9 @@ impl Compiler<'_> {
         let value = self.value("login", made.as_ref().map(|made| &made.login));
         let mut scope = scope.clone();
         let mut login = Vec::new();
-        for step in endpoints("auth.login", &value) {
+        let login_member = Member::new("auth.login", &value);
+        let steps = if value.is_null() { Vec::new() } else { login_member.one_or_many() };
+        for step in steps {
             login.push(Endpoint::parse(&step, &Setting { scope: &scope, ..setting })?);
             scope.kept.extend(kept_by(step.value));
         }
@@ -238,14 +253,6 @@ impl Compiler<'_> {
         let key = source::secret(&key, setting.scope, self.environment.read)?;
         let scope = Scope { place: Where::Assertion, ..setting.scope.clone() };
         Assertion::parse(&member, &key, &Setting { scope: &scope, ..*setting }).map(Some)
-    }
-}
-
-/// One endpoint, or an array of them; null is none.
-fn endpoints<'a>(path: &str, value: &'a Value) -> Vec<Member<'a>> {
-    match value {
-        Value::Null => Vec::new(),
-        value => Member::new(path, value).one_or_many(),
     }
 }
 

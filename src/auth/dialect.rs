@@ -11,6 +11,7 @@ use super::template::Name;
 use super::verdict::{Asked, Brought, Refusal, Reply};
 use crate::error::{Result, Status};
 use crate::sys::secret::Secret;
+use crate::sys::zeroing::SecretWork;
 use http::HeaderMap;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -66,6 +67,7 @@ pub struct Dialect {
 impl Dialect {
     /// Compiles the option `auth`.
     pub fn compile(auth: &Value, environment: &Environment<'_>) -> Result<Dialect> {
+        let _work = SecretWork::begin();
         compile(auth, environment)
     }
 
@@ -128,6 +130,7 @@ impl Dialect {
 
     /// A request, ready to be sent; `None`: the dialect has no such endpoint.
     pub fn prepare(&self, stage: Stage, values: &Values<'_>, moment: &Moment) -> Option<Result<Prepared>> {
+        let _work = SecretWork::begin();
         Some(self.endpoint(stage, values)?.prepare(values, moment, self.assertion.as_ref()))
     }
 
@@ -139,6 +142,7 @@ impl Dialect {
         reply: &Reply<'_>,
         known: &[&Secret],
     ) -> std::result::Result<Brought, Refusal> {
+        let _work = SecretWork::begin();
         let (of, wants_grant) = match stage {
             Stage::Login(step) => (Of::Login, step + 1 == self.login.len()),
             Stage::Refresh => (Of::Refresh, true),
@@ -165,6 +169,7 @@ impl Dialect {
 
     /// Checks what can be known before the first request: `values` are the credentials.
     pub fn check(&self, values: &Values<'_>) -> Result<()> {
+        let _work = SecretWork::begin();
         let token = Secret::new("token");
         let values = Values { access_token: token.as_ref(), refresh_token: token.as_ref(), path: Some("/"), ..*values };
         let moment = Moment { now: 0, random: [0; 32] };
@@ -186,6 +191,7 @@ impl Dialect {
 
     /// A call's headers and query with a token.
     pub fn fill_call(&self, values: &Values<'_>, moment: &Moment) -> Result<super::call::Filled> {
+        let _work = SecretWork::begin();
         self.call.fill(values, moment, self.assertion.as_ref(), self.dpop)
     }
 

@@ -68,9 +68,9 @@ impl Key {
         let url = proof.url.split(['?', '#']).next().unwrap_or_default();
         let mut claims = format!(
             r#"{{"jti":{},"htm":{},"htu":{},"iat":{}"#,
-            *json_string(proof.jti),
-            *json_string(proof.method),
-            *json_string(url),
+            json_string(proof.jti),
+            json_string(proof.method),
+            json_string(url),
             proof.now
         );
         if let Some(token) = proof.access_token {
@@ -78,7 +78,7 @@ impl Key {
             claims.push_str(&format!(r#","ath":"{hash}""#));
         }
         if let Some(nonce) = proof.nonce {
-            claims.push_str(&format!(r#","nonce":{}"#, *json_string(nonce)));
+            claims.push_str(&format!(r#","nonce":{}"#, json_string(nonce)));
         }
         claims.push('}');
         let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));

@@ -96,7 +96,7 @@ impl Endpoint {
             basic: basic(member.get("basic"), setting)?.map(Box::new),
             basic_as_form: setting.basic_as_form,
             body: Body::parse(member, setting)?,
-            shape: Shape::parse(&Member::new(format!("{}.answer", member.path), &merged))?,
+            shape: Shape::parse(&member.at("answer", &merged))?,
             success: match member.get("success") {
                 Some(success) => Statuses::parse(&success)?,
                 None => Statuses::success(),
@@ -104,11 +104,7 @@ impl Endpoint {
             meanings: Meaning::parse_all(member.get("meanings"))?,
             keep: match member.get("keep") {
                 None => Vec::new(),
-                Some(keep) => keep
-                    .entries("an object of places")?
-                    .into_iter()
-                    .map(|(name, place)| Ok((name.to_owned(), Places::parse(&place)?)))
-                    .collect::<Result<_>>()?,
+                Some(keep) => places(&keep)?,
             },
         })
     }
@@ -184,7 +180,7 @@ impl Endpoint {
         let body = self.body.render(&request)?;
         Ok(Prepared {
             method: self.method.clone(),
-            url,
+            url: Zeroizing::new(url),
             headers,
             body,
             shown: self.shown(),
@@ -195,18 +191,17 @@ impl Endpoint {
     fn basic_value(&self, both: &[Template; 2], request: &Request<'_>) -> Result<HeaderValue> {
         let name = request.render(&both[0])?;
         let password = request.render(&both[1])?;
-        let pair = match self.basic_as_form {
-            true => format!("{}:{}", *form_value(&name), *form_value(&password)),
-            false if name.contains(':') => {
-                return Err(Error::new(
-                    Status::TM_INVALID_OPTIONS,
-                    "the first part of basic in the option auth holds a \":\", which would end the username early; nothing was sent",
-                ));
-            }
-            false => format!("{}:{}", *name, *password),
+        let (name, password) = match self.basic_as_form {
+            true => (form_value(&name), form_value(&password)),
+            false => (name, password),
         };
-        let pair = Zeroizing::new(pair);
-        let value = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
+        if name.contains(':') {
+            return Err(Error::new(
+                Status::TM_INVALID_OPTIONS,
+                "the first part of basic in the option auth holds a \":\", which would end the username early; nothing was sent",
+            ));
+        }
+        let value = format!("Basic {}", STANDARD.encode(format!("{name}:{password}")));
         request.secrets.borrow_mut().extend(Secret::new(&value[6..]));
         header_value(&header::AUTHORIZATION, &value)
     }
@@ -229,6 +224,14 @@ pub fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue> {
     }
 }
 
+fn places(keep: &Member<'_>) -> Result<Vec<(String, Places)>> {
+    let mut kept = Vec::new();
+    for (name, place) in keep.entries("an object of places")? {
+        kept.push((name.to_owned(), Places::parse(&place)?));
+    }
+    Ok(kept)
+}
+
 fn method(member: &Member<'_>) -> Result<Method> {
     let Some(method) = member.get("method") else {
         return Ok(Method::POST);
@@ -241,6 +244,9 @@ fn method(member: &Member<'_>) -> Result<Method> {
     }
 }
 
+/// More of them no server would take.
+const MOST_HEADERS: usize = 100;
+
 /// Headers with templates in their values.
 pub fn headers(member: Option<Member<'_>>, setting: &Setting<'_>) -> Result<Vec<(HeaderName, Template)>> {
     const CONNECTIONS: [HeaderName; 5] =
@@ -248,8 +254,12 @@ pub fn headers(member: Option<Member<'_>>, setting: &Setting<'_>) -> Result<Vec<
     let Some(member) = member else {
         return Ok(Vec::new());
     };
-    let mut headers = Vec::new();
-    for (text, value) in member.entries("an object of strings")? {
+    let entries = member.entries("an object of strings")?;
+    if entries.len() > MOST_HEADERS {
+        return Err(member.refuse(&format!("has more than {MOST_HEADERS} headers; leave some out")));
+    }
+    let mut headers = Vec::with_capacity(entries.len());
+    for (text, value) in entries {
         let name = HeaderName::from_bytes(text.as_bytes())
             .map_err(|_| member.refuse("has a name that no header can have; it takes an object of headers"))?;
         if CONNECTIONS.contains(&name) {

@@ -202,63 +202,73 @@ pub fn check_format(format: &str) -> Result<(), char> {
 pub fn format(unix: i64, format: &str) -> String {
     let at = Civil::of(unix.clamp(-62_167_219_200, 253_402_300_799));
     let mut out = String::new();
-    let mut letters = format.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '%' => out.push_str(&field(at, unix, letters.next().unwrap_or('%'))),
-            other => out.push(other),
-        }
-    }
+    write(at, unix, format, &mut out);
     out
 }
 
-fn field(at: Civil, unix: i64, letter: char) -> String {
-    let again = |text: &str| self::format(unix, text);
-    let name =
-        |names: &[&'static str], at: i64| usize::try_from(at).ok().and_then(|at| names.get(at)).copied().unwrap_or("");
-    let (day_name, month_name) = (name(&DAYS, at.weekday()), name(&MONTHS, at.month - 1));
-    let twelve = (at.hour + 11) % 12 + 1;
-    let (of_year, weekday) = (at.day_of_year(), at.weekday());
-    let (iso_year, iso_week) = iso_week(at);
-    match letter {
-        'a' => day_name[..3].to_owned(),
-        'A' => day_name.to_owned(),
-        'b' | 'h' => month_name[..3].to_owned(),
-        'B' => month_name.to_owned(),
-        'c' => again("%a %b %e %H:%M:%S %Y"),
-        'C' => format!("{:02}", at.year / 100),
-        'd' => format!("{:02}", at.day),
-        'D' | 'x' => again("%m/%d/%y"),
-        'e' => format!("{:2}", at.day),
-        'F' => again("%Y-%m-%d"),
-        'g' => format!("{:02}", iso_year.rem_euclid(100)),
-        'G' => format!("{iso_year:04}"),
-        'H' => format!("{:02}", at.hour),
-        'I' => format!("{twelve:02}"),
-        'j' => format!("{:03}", of_year + 1),
-        'k' => format!("{:2}", at.hour),
-        'l' => format!("{twelve:2}"),
-        'm' => format!("{:02}", at.month),
-        'M' => format!("{:02}", at.minute),
-        'n' => "\n".to_owned(),
-        'p' => if at.hour < 12 { "AM" } else { "PM" }.to_owned(),
-        'r' => again("%I:%M:%S %p"),
-        'R' => again("%H:%M"),
-        's' => unix.to_string(),
-        'S' => format!("{:02}", at.second),
-        't' => "\t".to_owned(),
-        'T' | 'X' => again("%H:%M:%S"),
-        'u' => ((weekday + 6) % 7 + 1).to_string(),
-        'U' => format!("{:02}", (of_year + 7 - weekday) / 7),
-        'V' => format!("{iso_week:02}"),
-        'w' => weekday.to_string(),
-        'W' => format!("{:02}", (of_year + 7 - (weekday + 6) % 7) / 7),
-        'y' => format!("{:02}", at.year % 100),
-        'Y' => format!("{:04}", at.year),
-        'z' => "+0000".to_owned(),
-        'Z' => "UTC".to_owned(),
-        other => other.to_string(),
+fn write(at: Civil, unix: i64, format: &str, out: &mut String) {
+    let mut letters = format.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '%' => field(at, unix, letters.next().unwrap_or('%'), out),
+            other => out.push(other),
+        }
     }
+}
+
+fn field(at: Civil, unix: i64, letter: char, out: &mut String) {
+    let (of_year, weekday) = (at.day_of_year(), at.weekday());
+    let (day_name, month_name) = (DAYS[weekday as usize % 7], MONTHS[(at.month - 1) as usize % 12]);
+    let twelve = (at.hour + 11) % 12 + 1;
+    // Of a number: how many digits, and what stands before it.
+    let (number, width, fill) = match letter {
+        'C' => (at.year / 100, 2, '0'),
+        'd' => (at.day, 2, '0'),
+        'e' => (at.day, 2, ' '),
+        'g' => (iso_week(at).0 % 100, 2, '0'),
+        'G' => (iso_week(at).0, 4, '0'),
+        'H' => (at.hour, 2, '0'),
+        'I' => (twelve, 2, '0'),
+        'j' => (of_year + 1, 3, '0'),
+        'k' => (at.hour, 2, ' '),
+        'l' => (twelve, 2, ' '),
+        'm' => (at.month, 2, '0'),
+        'M' => (at.minute, 2, '0'),
+        's' => (unix, 1, '0'),
+        'S' => (at.second, 2, '0'),
+        'u' => ((weekday + 6) % 7 + 1, 1, '0'),
+        'U' => ((of_year + 7 - weekday) / 7, 2, '0'),
+        'V' => (iso_week(at).1, 2, '0'),
+        'w' => (weekday, 1, '0'),
+        'W' => ((of_year + 7 - (weekday + 6) % 7) / 7, 2, '0'),
+        'y' => (at.year % 100, 2, '0'),
+        'Y' => (at.year, 4, '0'),
+        _ => {
+            let text = match letter {
+                'a' => &day_name[..3],
+                'A' => day_name,
+                'b' | 'h' => &month_name[..3],
+                'B' => month_name,
+                'n' => "\n",
+                'p' if at.hour < 12 => "AM",
+                'p' => "PM",
+                't' => "\t",
+                'z' => "+0000",
+                'Z' => "UTC",
+                'c' => return write(at, unix, "%a %b %e %H:%M:%S %Y", out),
+                'D' | 'x' => return write(at, unix, "%m/%d/%y", out),
+                'F' => return write(at, unix, "%Y-%m-%d", out),
+                'r' => return write(at, unix, "%I:%M:%S %p", out),
+                'R' => return write(at, unix, "%H:%M", out),
+                'T' | 'X' => return write(at, unix, "%H:%M:%S", out),
+                _ => "%",
+            };
+            return out.push_str(text);
+        }
+    };
+    let digits = number.to_string();
+    out.extend(std::iter::repeat_n(fill, usize::saturating_sub(width, digits.len())));
+    out.push_str(&digits);
 }
 
 /// ISO 8601: a week belongs to the year that its Thursday is in.

@@ -125,7 +125,7 @@ impl Meaning {
             statuses: member.get("status").map(|status| Statuses::parse(&status)).transpose()?,
             body: match member.value.get("body").filter(|body| !body.is_null()) {
                 None => Vec::new(),
-                Some(body) => body_values(&Member::new(format!("{}.body", member.path), body))?,
+                Some(body) => body_values(&member.at("body", body))?,
             },
             challenge: match member.get("challenge") {
                 None => None,
@@ -172,7 +172,7 @@ fn body_values(member: &Member<'_>) -> Result<Vec<(String, Vec<Option<String>>)>
             if !is_pointer(pointer) {
                 return Err(member.refuse("has a name that is no JSON pointer; it takes names like \"/error/code\""));
             }
-            let here = Member::new(format!("{}.{}", member.path, crate::redact::scrub(pointer, &[])), value);
+            let here = member.at(pointer, value);
             let values = here
                 .one_or_many()
                 .iter()

@@ -5,89 +5,119 @@ use crate::error::{Error, Result, Status};
 use crate::redact::scrub;
 use serde_json::Value;
 
-/// A member of the option, and where it stands.
-#[derive(Clone)]
+/// A member of the option, and where it stands: its path is put together for a message only.
+#[derive(Clone, Copy)]
 pub struct Member<'a> {
-    pub path: String,
+    parent: Option<&'a Member<'a>>,
+    name: &'a str,
+    /// Of an array's item.
+    index: Option<usize>,
     pub value: &'a Value,
 }
 
 impl<'a> Member<'a> {
-    pub fn new(path: impl Into<String>, value: &'a Value) -> Member<'a> {
-        Member { path: path.into(), value }
+    pub fn new(name: &'a str, value: &'a Value) -> Member<'a> {
+        Member { parent: None, name, index: None, value }
+    }
+
+    /// One below this.
+    pub fn at<'b>(&'b self, name: &'b str, value: &'b Value) -> Member<'b> {
+        Member { parent: Some(self), name, index: None, value }
+    }
+
+    fn path(&self) -> String {
+        let name = match (self.index, self.parent) {
+            (Some(index), _) => index.to_string(),
+            (None, Some(_)) => scrub(self.name, &[]),
+            (None, None) => self.name.to_owned(),
+        };
+        match self.parent {
+            None => name,
+            Some(parent) => format!("{}.{name}", parent.path()),
+        }
     }
 
     /// "the option auth.login got a number; it takes …"
     pub fn takes(&self, takes: &str) -> Error {
-        invalid(&self.path, &format!("got {}; it takes {takes}", kind(self.value)))
+        self.refuse(&format!("got {}; it takes {takes}", kind(self.value)))
     }
 
     /// "the option auth.login …"
     pub fn refuse(&self, why: &str) -> Error {
-        invalid(&self.path, why)
+        Error::new(Status::TM_INVALID_OPTIONS, format!("the option {} {why}", self.path()))
     }
 
     /// One of an object's members; null is none.
-    pub fn get(&self, name: &str) -> Option<Member<'a>> {
-        self.value.get(name).filter(|value| !value.is_null()).map(|value| self.below(name, value))
-    }
-
-    fn below(&self, name: &str, value: &'a Value) -> Member<'a> {
-        Member { path: format!("{}.{}", self.path, scrub(name, &[])), value }
+    pub fn get<'b>(&'b self, name: &'b str) -> Option<Member<'b>> {
+        let value = self.value.get(name)?;
+        if value.is_null() { None } else { Some(self.at(name, value)) }
     }
 
     /// The members of an object, or of the empty array that PHP's `json_encode([])` makes of an empty map. Null is none.
-    pub fn entries(&self, takes: &str) -> Result<Vec<(&'a str, Member<'a>)>> {
+    pub fn entries(&self, takes: &str) -> Result<Vec<(&'a str, Member<'_>)>> {
+        let mut entries = Vec::new();
         match self.value {
-            Value::Object(map) => Ok(map
-                .iter()
-                .filter(|(_, value)| !value.is_null())
-                .map(|(name, value)| (name.as_str(), self.below(name, value)))
-                .collect()),
-            Value::Array(items) if items.is_empty() => Ok(Vec::new()),
-            _ => Err(self.takes(takes)),
+            Value::Object(map) => {
+                for (name, value) in map {
+                    if !value.is_null() {
+                        entries.push((name.as_str(), self.at(name, value)));
+                    }
+                }
+            }
+            Value::Array(items) if items.is_empty() => {}
+            _ => return Err(self.takes(takes)),
         }
+        Ok(entries)
     }
 
     /// Refuses what is no object, and members that there are not.
     pub fn check_names(&self, known: &[&str]) -> Result<()> {
-        self.entries("an object")?;
-        let names = self.value.as_object().into_iter().flat_map(|map| map.keys());
-        match names.map(String::as_str).find(|name| !known.contains(name)) {
-            None => Ok(()),
-            Some(name) => Err(self.below(name, self.value).refuse(&match nearest(name, known) {
-                Some(near) => format!("is unknown; did you mean {near}?"),
-                None => format!("is unknown; there are {}", known.join(", ")),
-            })),
+        let Value::Object(map) = self.value else {
+            return self.entries("an object").map(drop);
+        };
+        for name in map.keys() {
+            if !known.contains(&name.as_str()) {
+                return Err(self.at(name, self.value).refuse(&match nearest(name, known) {
+                    Some(near) => format!("is unknown; did you mean {near}?"),
+                    None => format!("is unknown; there are {}", known.join(", ")),
+                }));
+            }
         }
+        Ok(())
     }
 
     /// The items of an array, or the one value that stands for an array of one.
-    pub fn one_or_many(&self) -> Vec<Member<'a>> {
-        match self.value {
-            Value::Array(items) => items
-                .iter()
-                .enumerate()
-                .map(|(at, value)| Member { path: format!("{}.{at}", self.path), value })
-                .collect(),
-            _ => vec![self.clone()],
+    pub fn one_or_many(&self) -> Vec<Member<'_>> {
+        let Value::Array(items) = self.value else {
+            return vec![*self];
+        };
+        let mut members = Vec::with_capacity(items.len());
+        for (index, value) in items.iter().enumerate() {
+            members.push(Member { parent: Some(self), name: "", index: Some(index), value });
         }
+        members
     }
 
     pub fn text(&self) -> Result<&'a str> {
-        self.value.as_str().ok_or_else(|| self.takes("a string"))
+        match self.value {
+            Value::String(text) => Ok(text),
+            _ => Err(self.takes("a string")),
+        }
     }
 
     pub fn flag(&self) -> Result<bool> {
-        self.value.as_bool().ok_or_else(|| self.takes("true or false"))
+        match self.value {
+            Value::Bool(flag) => Ok(*flag),
+            _ => Err(self.takes("true or false")),
+        }
     }
 
     /// A whole number of seconds, from 1 on. A float that is one counts.
     pub fn seconds(&self, most: u64) -> Result<u64> {
-        let float = self.value.as_f64().filter(|float| float.fract() == 0.0 && (1.0..=most as f64).contains(float));
-        float
-            .map(|float| float as u64)
-            .ok_or_else(|| self.takes(&format!("a whole number of seconds, from 1 to {most}")))
+        match self.value.as_f64() {
+            Some(float) if float.fract() == 0.0 && float >= 1.0 && float <= most as f64 => Ok(float as u64),
+            _ => Err(self.takes(&format!("a whole number of seconds, from 1 to {most}"))),
+        }
     }
 
     /// A string, or what is written as one: a number, true or false.
@@ -97,17 +127,21 @@ impl<'a> Member<'a> {
 
     /// One of some names.
     pub fn one_of<T: Copy>(&self, names: &[(&str, T)]) -> Result<T> {
-        let known: Vec<String> = names.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-        let takes = known.join(" or ");
-        let given = self.value.as_str().ok_or_else(|| self.takes(&takes))?;
-        let found = names.iter().find(|(name, _)| *name == given).map(|(_, one)| *one);
-        found.ok_or_else(|| self.refuse(&format!("got a name that it does not know; it takes {takes}")))
+        for (name, one) in names {
+            if self.value.as_str() == Some(name) {
+                return Ok(*one);
+            }
+        }
+        Err(self.none_of(&names.iter().map(|(name, _)| *name).collect::<Vec<_>>()))
     }
-}
 
-/// "the option auth.x …"
-pub fn invalid(path: &str, why: &str) -> Error {
-    Error::new(Status::TM_INVALID_OPTIONS, format!("the option {path} {why}"))
+    fn none_of(&self, names: &[&str]) -> Error {
+        let takes = format!("\"{}\"", names.join("\" or \""));
+        match self.value {
+            Value::String(_) => self.refuse(&format!("got a name that it does not know; it takes {takes}")),
+            _ => self.takes(&takes),
+        }
+    }
 }
 
 /// A string, a number, true or false as text.

@@ -1,6 +1,6 @@
 //! Dialects: what an API's login, refresh, logout and calls look like on the wire. Pure: options, bytes and times in,
 //! requests and verdicts out. The language is described in docs/DIALECTS.md.
-//! Secrets pass through all of it: whoever calls it sees to it that memory is zeroed meanwhile (S2).
+//! Secrets pass through all of it: what its entry points leave behind in memory is zeroed (S2).
 //!
 //! In reading order: `dialect` (what it can be asked), `compile` (the option, checked), `endpoint` (a request, from `template`s
 //! that `render` fills in), `verdict` (what an answer comes to: `meaning`, then `answer`), `call` (how API calls carry the
@@ -48,11 +48,13 @@ pub use verdict::{Brought, Outcome, Refusal, Reply, forbidden};
 
 use crate::error::Result;
 use crate::sys::secret::Secret;
+use crate::sys::zeroing::SecretWork;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Reads the option `auth_params`.
 pub fn params(auth_params: &Value, read: Read<'_>) -> Result<BTreeMap<String, Secret>> {
+    let _work = SecretWork::begin();
     source::params(&member::Member::new("auth_params", auth_params), read)
 }
 

@@ -5,10 +5,9 @@ use super::member::{Member, merge};
 use super::render::{Moment, Request, Values};
 use super::source::{self, Read};
 use super::template::{Scope, Template, Where};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sys::secret::Secret;
-use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use serde_json::{Map, Value};
 
 /// The members that it takes beside those of every dialect.
 pub const MEMBERS: [&str; 18] = [
@@ -76,49 +75,58 @@ struct Client {
     auth: ClientAuth,
 }
 
+/// The fields of a request, by name.
+type Fields = Map<String, Value>;
+
+fn set(fields: &mut Fields, name: &str, value: &str) {
+    fields.insert(name.to_owned(), Value::String(value.to_owned()));
+}
+
 /// `option` is the merged dialect, `scope` that of what any request may use.
 pub fn expand(option: &Member<'_>, scope: &Scope<'_>, read: Read<'_>, allow_insecure: bool) -> Result<Made> {
-    let grant = text(option, "grant", scope)?.unwrap_or_else(|| "client_credentials".to_owned());
-    let client = client(option, &grant, scope, read)?;
-    let (token_url, revocation_url) = endpoints(option, scope, allow_insecure)?;
+    let grant = text(option, "grant", scope)?.unwrap_or("client_credentials");
+    let client = client(option, grant, scope, read)?;
     let body = match option.get("body") {
         None => "form",
         Some(body) => body.one_of(&BODIES)?,
     };
-    let endpoint = |url: &str, fields: Map<String, Value>| {
-        let mut endpoint = json!({"url": url});
-        endpoint[body] = Value::Object(fields);
-        client.authenticate(&mut endpoint, body);
-        endpoint
-    };
+    let (token_url, revocation_url) = endpoints(option, scope, allow_insecure)?;
     let mut login = common(option, scope)?;
     let mut refresh = login.clone();
     if grant != "refresh_token" {
         // RFC 6749, 6: without it the new token has the scope of the old one.
         refresh.remove("scope");
     }
-    refresh.insert("grant_type".into(), "refresh_token".into());
-    refresh.insert("refresh_token".into(), "{refresh_token}".into());
-    grant_fields(option, &grant, scope, &mut login)?;
-    let revoke = |hint: &str| {
-        let token = format!("{{{hint}}}");
-        let fields = Map::from_iter([("token".to_owned(), token.into()), ("token_type_hint".to_owned(), hint.into())]);
-        revocation_url.as_ref().map(|url| endpoint(url, fields))
+    set(&mut refresh, "grant_type", "refresh_token");
+    set(&mut refresh, "refresh_token", "{refresh_token}");
+    grant_fields(option, grant, scope, &mut login)?;
+    let mut logout = Vec::new();
+    if let Some(url) = revocation_url {
+        for (hint, token) in [("refresh_token", "{refresh_token}"), ("access_token", "{access_token}")] {
+            let mut fields = Fields::new();
+            set(&mut fields, "token", token);
+            set(&mut fields, "token_type_hint", hint);
+            logout.push(client.endpoint(url, body, fields));
+        }
+    }
+    let initial_refresh_token = match option.get("initial_refresh_token") {
+        None => None,
+        Some(member) if grant != "refresh_token" => {
+            return Err(member.refuse("is for the grant refresh_token only; leave it out, or set grant"));
+        }
+        Some(member) => Some(source::secret(&member, scope, read)?),
     };
     Ok(Made {
-        login: if grant == "refresh_token" { Value::Null } else { endpoint(&token_url, login) },
-        refresh: endpoint(&token_url, refresh),
-        logout: ["refresh_token", "access_token"].into_iter().filter_map(revoke).collect(),
+        login: if grant == "refresh_token" { Value::Null } else { client.endpoint(token_url, body, login) },
+        refresh: client.endpoint(token_url, body, refresh),
+        logout,
         basic_as_form: client.auth != ClientAuth::BasicRaw,
         issuer: issuer(option, scope, allow_insecure)?,
-        initial_refresh_token: match option.get("initial_refresh_token") {
-            None => None,
-            Some(member) if grant != "refresh_token" => {
-                return Err(member.refuse("is for the grant refresh_token only; leave it out, or set grant"));
-            }
-            Some(member) => Some(source::secret(&member, scope, read)?),
+        initial_refresh_token,
+        dpop: match option.get("dpop") {
+            None => false,
+            Some(dpop) => dpop.flag()?,
         },
-        dpop: option.get("dpop").map_or(Ok(false), |dpop| dpop.flag())?,
     })
 }
 
@@ -132,33 +140,30 @@ pub fn overlay(made: &mut Value, given: Option<&Value>) {
 }
 
 /// A member that is a template, checked.
-fn text(option: &Member<'_>, name: &str, scope: &Scope<'_>) -> Result<Option<String>> {
+fn text<'a>(option: &Member<'a>, name: &str, scope: &Scope<'_>) -> Result<Option<&'a str>> {
     let Some(member) = option.get(name) else {
         return Ok(None);
     };
     member.text()?;
     Template::parse(&member, scope)?;
-    member.scalar().map(Some)
+    Ok(option.value[name].as_str())
 }
 
-fn endpoints(option: &Member<'_>, scope: &Scope<'_>, allow_insecure: bool) -> Result<(String, Option<String>)> {
-    let url = |name: &str| {
-        let Some(member) = option.get(name) else {
-            return Ok(None);
-        };
-        Address::parse(&member, scope, allow_insecure)?;
-        member.text().map(|url| Some(url.to_owned()))
-    };
-    let has_issuer = option.get("issuer").is_some();
-    let token_url = match (url("token_url")?, has_issuer) {
-        (Some(url), _) => url,
-        (None, true) => "{issuer.token_endpoint}".to_owned(),
-        (None, false) => {
-            return Err(option.refuse("has neither token_url nor issuer; it takes one of them with the preset oauth2"));
+/// The URLs for tokens and for revoking them.
+fn endpoints<'a>(option: &Member<'a>, scope: &Scope<'_>, allow_insecure: bool) -> Result<(&'a str, Option<&'a str>)> {
+    let mut urls = [None, None];
+    for (url, name) in urls.iter_mut().zip(["token_url", "revocation_url"]) {
+        if let Some(member) = option.get(name) {
+            Address::parse(&member, scope, allow_insecure)?;
+            *url = option.value[name].as_str();
         }
-    };
-    let revocation_url = url("revocation_url")?;
-    Ok((token_url, revocation_url.or_else(|| has_issuer.then(|| "{issuer.revocation_endpoint}".to_owned()))))
+    }
+    let [token_url, revocation_url] = urls;
+    let has_issuer = option.get("issuer").is_some();
+    match token_url.or(has_issuer.then_some("{issuer.token_endpoint}")) {
+        Some(token_url) => Ok((token_url, revocation_url.or(has_issuer.then_some("{issuer.revocation_endpoint}")))),
+        None => Err(option.refuse("has neither token_url nor issuer; it takes one of them with the preset oauth2")),
+    }
 }
 
 /// The issuer's URL, filled in.
@@ -166,7 +171,7 @@ fn issuer(option: &Member<'_>, scope: &Scope<'_>, allow_insecure: bool) -> Resul
     let Some(member) = option.get("issuer") else {
         return Ok(None);
     };
-    let scope = Scope { place: Where::Fixed, kept: BTreeSet::new(), client_id: None, ..scope.clone() };
+    let scope = Scope { place: Where::Fixed, kept: Vec::new(), client_id: None, ..scope.clone() };
     let template = Template::parse(&member, &scope)?;
     let (values, moment) = (Values::default(), Moment { now: 0, random: [0; 32] });
     let url = Request::new(&values, &moment, None).render(&template)?.to_string();
@@ -181,14 +186,14 @@ fn client(option: &Member<'_>, grant: &str, scope: &Scope<'_>, read: Read<'_>) -
     let (mut id, mut secret) = (None, None);
     if let Some(client) = &given {
         client.check_names(&["id", "secret"])?;
-        id = text(client, "id", scope)?;
+        id = text(client, "id", scope)?.map(str::to_owned);
         secret = match client.get("secret") {
             // What is read from elsewhere is taken as it is.
             Some(member) if member.value.is_object() => {
                 let secret = source::secret(&member, scope, read)?;
                 Some(secret.as_str().replace('{', "{{").replace('}', "}}"))
             }
-            _ => text(client, "secret", scope)?,
+            _ => text(client, "secret", scope)?.map(str::to_owned),
         };
     }
     if grant == "client_credentials" {
@@ -204,48 +209,46 @@ fn client(option: &Member<'_>, grant: &str, scope: &Scope<'_>, read: Read<'_>) -
         // A public client says its name only.
         None => ClientAuth::None,
     };
-    let refuse = |why: &str| Err(stated.clone().unwrap_or_else(|| option.clone()).refuse(why));
-    match auth {
-        ClientAuth::Basic | ClientAuth::BasicRaw | ClientAuth::Post if secret.is_none() => refuse(
-            "proves the client by a secret, but there is none; add it to auth.client, or take another client_auth",
-        ),
-        ClientAuth::PrivateKeyJwt if !scope.has_assertion => {
-            refuse("is private_key_jwt, but there is no key; add the member assertion")
-        }
-        _ => Ok(Client { id, secret, auth }),
-    }
+    let wants_secret = matches!(auth, ClientAuth::Basic | ClientAuth::BasicRaw | ClientAuth::Post);
+    let why = if wants_secret && secret.is_none() {
+        "proves the client by a secret, but there is none; add it to auth.client, or take another client_auth"
+    } else if auth == ClientAuth::PrivateKeyJwt && !scope.has_assertion {
+        "is private_key_jwt, but there is no key; add the member assertion"
+    } else {
+        return Ok(Client { id, secret, auth });
+    };
+    Err(stated.as_ref().unwrap_or(option).refuse(why))
 }
 
 impl Client {
-    /// Adds who asks, and the proof of it.
-    fn authenticate(&self, endpoint: &mut Value, body: &str) {
-        let id = self.id.as_deref();
-        let mut field = |name: &str, value: &str| endpoint[body][name] = value.into();
+    /// A request with these fields, and with who asks and the proof of it.
+    fn endpoint(&self, url: &str, body: &str, mut fields: Fields) -> Value {
+        let mut endpoint = Fields::new();
+        set(&mut endpoint, "url", url);
+        let id = self.id.as_deref().unwrap_or_default();
+        let secret = self.secret.as_deref().unwrap_or_default();
         match self.auth {
-            ClientAuth::Basic | ClientAuth::BasicRaw => endpoint["basic"] = json!([self.id, self.secret]),
-            ClientAuth::Post => {
-                field("client_id", id.unwrap_or_default());
-                field("client_secret", self.secret.as_deref().unwrap_or_default());
+            ClientAuth::Basic | ClientAuth::BasicRaw => {
+                endpoint.insert("basic".to_owned(), Value::Array(vec![id.into(), secret.into()]));
             }
+            ClientAuth::Post => set(&mut fields, "client_secret", secret),
             ClientAuth::PrivateKeyJwt => {
-                field("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
-                field("client_assertion", "{assertion}");
-                if let Some(id) = id {
-                    field("client_id", id);
-                }
+                set(&mut fields, "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+                set(&mut fields, "client_assertion", "{assertion}");
             }
-            ClientAuth::Tls | ClientAuth::None => {
-                if let Some(id) = id {
-                    field("client_id", id);
-                }
-            }
+            ClientAuth::Tls | ClientAuth::None => {}
         }
+        if !endpoint.contains_key("basic") && !id.is_empty() {
+            set(&mut fields, "client_id", id);
+        }
+        endpoint.insert(body.to_owned(), Value::Object(fields));
+        Value::Object(endpoint)
     }
 }
 
 /// The fields of every token request.
-fn common(option: &Member<'_>, scope: &Scope<'_>) -> Result<Map<String, Value>> {
-    let mut fields = Map::new();
+fn common(option: &Member<'_>, scope: &Scope<'_>) -> Result<Fields> {
+    let mut fields = Fields::new();
     if let Some(extra) = option.get("extra") {
         for (name, member) in extra.entries("an object of strings")? {
             for value in member.one_or_many() {
@@ -256,61 +259,63 @@ fn common(option: &Member<'_>, scope: &Scope<'_>) -> Result<Map<String, Value>> 
     }
     for name in ["scope", "audience", "resource"] {
         let Some(member) = option.get(name) else { continue };
-        let takes = |_: Error| member.takes("a string or an array of strings");
-        let values =
-            member.one_or_many().iter().map(|value| value.text().map_err(takes)).collect::<Result<Vec<_>>>()?;
+        let mut joined = String::new();
         for value in member.one_or_many() {
+            let Some(text) = value.value.as_str() else {
+                return Err(member.takes("a string or an array of strings"));
+            };
             Template::parse(&value, scope)?;
+            joined.push_str(if joined.is_empty() { "" } else { " " });
+            joined.push_str(text);
         }
-        let value = match name {
-            // Scopes are one field, in which blanks part them; the others repeat theirs.
-            "scope" => values.join(" ").into(),
-            _ => member.value.clone(),
-        };
+        // Scopes are one field, in which blanks part them; the others repeat theirs.
+        let value = if name == "scope" { Value::String(joined) } else { member.value.clone() };
         fields.insert(name.to_owned(), value);
     }
     Ok(fields)
 }
 
 /// The fields of one grant.
-fn grant_fields(option: &Member<'_>, grant: &str, scope: &Scope<'_>, fields: &mut Map<String, Value>) -> Result<()> {
-    let grant_type = match grant {
+fn grant_fields(option: &Member<'_>, grant: &str, scope: &Scope<'_>, fields: &mut Fields) -> Result<()> {
+    let mut grant_type = grant;
+    match grant {
         "password" => {
-            fields.insert("username".into(), "{username}".into());
-            fields.insert("password".into(), "{password}".into());
-            grant
+            set(fields, "username", "{username}");
+            set(fields, "password", "{password}");
         }
         "jwt_bearer" => {
-            if !scope.has_assertion && !fields.contains_key("assertion") {
-                let member = option.get("grant").unwrap_or_else(|| option.clone());
-                return Err(member.refuse("is jwt_bearer, but there is no key; add the member assertion"));
+            grant_type = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+            if !fields.contains_key("assertion") {
+                if !scope.has_assertion {
+                    let why = "is jwt_bearer, but there is no key; add the member assertion";
+                    return Err(option.get("grant").as_ref().unwrap_or(option).refuse(why));
+                }
+                set(fields, "assertion", "{assertion}");
             }
-            fields.entry("assertion").or_insert_with(|| "{assertion}".into());
-            "urn:ietf:params:oauth:grant-type:jwt-bearer"
         }
         "token_exchange" => {
+            grant_type = "urn:ietf:params:oauth:grant-type:token-exchange";
             exchange_fields(option, scope, fields)?;
-            "urn:ietf:params:oauth:grant-type:token-exchange"
         }
-        other => other,
-    };
-    fields.insert("grant_type".into(), grant_type.into());
+        _ => {}
+    }
+    set(fields, "grant_type", grant_type);
     Ok(())
 }
 
 /// RFC 8693.
-fn exchange_fields(option: &Member<'_>, scope: &Scope<'_>, fields: &mut Map<String, Value>) -> Result<()> {
+fn exchange_fields(option: &Member<'_>, scope: &Scope<'_>, fields: &mut Fields) -> Result<()> {
     if option.get("subject_token").is_none() {
         return Err(option.refuse("has no subject_token; it takes one with the grant token_exchange"));
     }
+    set(fields, "subject_token_type", ACCESS_TOKEN);
+    if option.get("actor_token").is_some() {
+        set(fields, "actor_token_type", ACCESS_TOKEN);
+    }
     for name in ["subject_token", "subject_token_type", "actor_token", "actor_token_type", "requested_token_type"] {
         if let Some(value) = text(option, name, scope)? {
-            fields.insert(name.into(), value.into());
+            set(fields, name, value);
         }
-    }
-    fields.entry("subject_token_type").or_insert_with(|| ACCESS_TOKEN.into());
-    if option.get("actor_token").is_some() {
-        fields.entry("actor_token_type").or_insert_with(|| ACCESS_TOKEN.into());
     }
     Ok(())
 }

@@ -11,7 +11,6 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::digest::{SHA256, digest};
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
-use zeroize::Zeroizing;
 
 /// What endpoints keep for templates, by name.
 pub type Kept = BTreeMap<String, Secret>;
@@ -87,16 +86,16 @@ impl<'a> Request<'a> {
         }
     }
 
-    pub fn render(&self, template: &Template) -> Result<Zeroizing<String>> {
+    pub fn render(&self, template: &Template) -> Result<String> {
         self.parts(&template.parts)
     }
 
-    pub fn part(&self, part: &Part) -> Result<Zeroizing<String>> {
+    pub fn part(&self, part: &Part) -> Result<String> {
         self.parts(std::slice::from_ref(part))
     }
 
-    fn parts(&self, parts: &[Part]) -> Result<Zeroizing<String>> {
-        let mut out = Zeroizing::new(String::new());
+    fn parts(&self, parts: &[Part]) -> Result<String> {
+        let mut out = String::new();
         for part in parts {
             match part {
                 Part::Text(text) => out.push_str(text.as_str()),
@@ -132,7 +131,7 @@ impl<'a> Request<'a> {
         self.secrets.borrow_mut().extend(Secret::new(value));
     }
 
-    fn value(&self, name: &Name) -> Result<Zeroizing<String>> {
+    fn value(&self, name: &Name) -> Result<String> {
         let Values { username, password, client_id, access_token, refresh_token, kept, path, discovered, .. } =
             *self.values;
         let secret = |secret: Option<&Secret>| secret.map(|secret| secret.as_str().to_owned());
@@ -144,10 +143,7 @@ impl<'a> Request<'a> {
             Name::RefreshToken => secret(refresh_token),
             Name::Kept(name) => secret(kept.and_then(|kept| kept.get(name))),
             Name::Basic => match (username, password) {
-                (Some(username), Some(password)) => {
-                    let pair = Zeroizing::new(format!("{username}:{}", password.as_str()));
-                    Some(STANDARD.encode(pair.as_bytes()))
-                }
+                (Some(username), Some(password)) => Some(STANDARD.encode(format!("{username}:{}", password.as_str()))),
                 _ => None,
             },
             Name::Uuid => Some(self.moment.uuid()),
@@ -158,7 +154,7 @@ impl<'a> Request<'a> {
             Name::TokenEndpoint => discovered.map(|found| found.token_endpoint.clone()),
             Name::RevocationEndpoint => discovered.and_then(|found| found.revocation_endpoint.clone()),
         };
-        value.map(Zeroizing::new).ok_or_else(|| missing(name))
+        value.ok_or_else(|| missing(name))
     }
 
     /// Whether a value is there, without making it.
@@ -214,8 +210,8 @@ pub fn missing(name: &Name) -> Error {
     Error::new(status, why)
 }
 
-fn apply(function: Function, value: &str) -> Zeroizing<String> {
-    Zeroizing::new(match function {
+fn apply(function: Function, value: &str) -> String {
+    match function {
         Function::Plain => value.to_owned(),
         Function::Base64 => STANDARD.encode(value),
         Function::Base64Url => URL_SAFE_NO_PAD.encode(value),
@@ -224,24 +220,24 @@ fn apply(function: Function, value: &str) -> Zeroizing<String> {
             let quoted = json_string(value);
             quoted[1..quoted.len() - 1].to_owned()
         }
-    })
+    }
 }
 
 /// A JSON string, with its quotes.
-pub fn json_string(text: &str) -> Zeroizing<String> {
+pub fn json_string(text: &str) -> String {
     // A string always serialises.
-    Zeroizing::new(serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned()))
+    serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())
 }
 
 /// What a URL's path segment or query value may hold as it is: RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// For one path segment or query value.
-pub fn url_value(text: &str) -> Zeroizing<String> {
-    Zeroizing::new(utf8_percent_encode(text, RESERVED).collect())
+pub fn url_value(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).collect()
 }
 
 /// For one field of a form.
-pub fn form_value(text: &str) -> Zeroizing<String> {
-    Zeroizing::new(url::form_urlencoded::byte_serialize(text.as_bytes()).collect())
+pub fn form_value(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

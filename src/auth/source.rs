@@ -5,7 +5,7 @@ use super::render::{Moment, Request, Values};
 use super::template::{Scope, Template, Where};
 use crate::error::Result;
 use crate::sys::secret::Secret;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Where a value is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub fn secret(member: &Member<'_>, scope: &Scope<'_>, read: Read<'_>) -> Result<
     if !member.value.is_string() {
         return Err(member.takes(TAKES));
     }
-    let scope = Scope { place: Where::Fixed, kept: BTreeSet::new(), client_id: None, ..scope.clone() };
+    let scope = Scope { place: Where::Fixed, kept: Vec::new(), client_id: None, ..scope.clone() };
     let template = Template::parse(member, &scope)?;
     let (values, moment) = (Values::default(), Moment { now: 0, random: [0; 32] });
     let text = Request::new(&values, &moment, None).render(&template)?;

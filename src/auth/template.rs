@@ -4,7 +4,7 @@ use super::member::Member;
 use super::parse::parse;
 use crate::error::Result;
 use crate::sys::secret::Secret;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A value that is there only when a request is made.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,7 +118,7 @@ pub enum Where {
 pub struct Scope<'a> {
     pub place: Where,
     pub params: &'a BTreeMap<String, Secret>,
-    pub kept: BTreeSet<&'a str>,
+    pub kept: Vec<&'a str>,
     /// `client.id`, where there is one.
     pub client_id: Option<&'a Template>,
     pub has_assertion: bool,
@@ -140,7 +140,7 @@ impl Scope<'_> {
             Name::TokenEndpoint | Name::RevocationEndpoint if !self.has_issuer => {
                 Some("uses what an issuer says of itself, but there is no issuer; add the member issuer")
             }
-            Name::Kept(kept) if !self.kept.contains(kept.as_str()) => {
+            Name::Kept(kept) if !self.kept.contains(&kept.as_str()) => {
                 Some("uses a {kept.…} that no earlier endpoint keeps; add it to an earlier endpoint's \"keep\"")
             }
             _ if self.place == Where::Fixed => Some("uses a value that there is in requests only; it takes {params.…}"),
@@ -171,9 +171,9 @@ impl Template {
         is_used
     }
 
-    /// Whether it comes out differently from one request to the next.
-    pub fn varies(&self) -> bool {
-        varies(&self.parts)
+    /// Whether it is made of the pair alone: of its token, and what was kept with it.
+    pub fn is_of_pair(&self) -> bool {
+        is_of_pair(&self.parts)
     }
 
     /// The text, if it is one and nothing else.
@@ -204,11 +204,11 @@ fn each(parts: &[Part], visit: &mut dyn FnMut(&Name)) {
     }
 }
 
-fn varies(parts: &[Part]) -> bool {
-    parts.iter().any(|part| match part {
-        Part::Time { .. } => true,
-        Part::Value(name) => matches!(name, Name::Uuid | Name::Now | Name::NowUnix | Name::Path | Name::Assertion),
-        Part::Function(_, inner) => varies(inner),
-        Part::Text(_) | Part::Given { .. } => false,
+fn is_of_pair(parts: &[Part]) -> bool {
+    parts.iter().all(|part| match part {
+        Part::Text(_) | Part::Given { .. } => true,
+        Part::Value(name) => matches!(name, Name::AccessToken | Name::Kept(_)),
+        Part::Function(_, inner) => is_of_pair(inner),
+        Part::Time { .. } => false,
     })
 }

@@ -92,8 +92,12 @@ impl Asked<'_> {
             None => return refuse(meaning::default(self.of, reply.status).unwrap_or(Means::Unusable), false),
         }
         let answer = Answer { headers: reply.headers, document: &document, now: reply.now };
-        let kept = self.endpoint.keep.iter();
-        let kept: Kept = kept.filter_map(|(name, places)| Some((name.clone(), places.text(&answer)?))).collect();
+        let mut kept = Kept::new();
+        for (name, places) in &self.endpoint.keep {
+            if let Some(value) = places.text(&answer) {
+                kept.insert(name.clone(), value);
+            }
+        }
         if !wants_grant {
             return Ok(Brought::Kept(kept));
         }

@@ -80,12 +80,14 @@ pub struct Filling {
 
 impl Filling {
     pub fn new() -> Filling {
-        let kept = [("api", "https://api7.example.com/v1"), ("session", "s-1")];
+        let mut kept = Kept::new();
+        kept.insert("session".to_owned(), secret("s-1"));
+        kept.insert("api".to_owned(), secret("https://api7.example.com/v1"));
         Filling {
             password: secret("p\"w:ö d"),
             access: secret("the-access-token"),
             refresh: secret("the-refresh-token"),
-            kept: kept.iter().map(|(name, value)| ((*name).to_owned(), secret(value))).collect(),
+            kept,
             discovered: discovery::Discovered {
                 token_endpoint: "https://id.example.com/token".to_owned(),
                 revocation_endpoint: Some("https://id.example.com/revoke".to_owned()),

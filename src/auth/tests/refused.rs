@@ -235,7 +235,7 @@ fn what_credentials_and_params_make_of_a_dialect_is_known_beforehand() {
 #[test]
 fn auth_params_are_strings_or_sources() {
     let read_params = |value: Value| params(&value, &read).map_err(|error| error.message().to_owned());
-    assert_eq!(read_params(json!({"a": {"env": "KEY"}})).unwrap()["a"].as_str(), "shared-key");
+    assert_eq!(read_params(json!({"a": {"env": "KEY"}})).unwrap().get("a").unwrap().as_str(), "shared-key");
     assert!(read_params(json!([])).unwrap().is_empty());
     for (value, said) in [
         (json!(7), "the option auth_params got a number; it takes an object of strings"),

@@ -155,7 +155,9 @@ fn a_call_carries_what_it_says() {
     assert_eq!(call_headers(&query), ["authorization: Bearer the-access-token"]);
     let none = compile(json!({"login": {"url": "/l"}, "answer": {"access_token": "/t"}, "call": {"headers": {}}}));
     assert!(call_headers(&none).is_empty());
-    for template in ["{uuid}", "{now}", "{now('%Y')}", "{base64(now_unix)}"] {
+    for template in
+        ["{uuid}", "{now}", "{now('%Y')}", "{base64(now_unix)}", "{username}", "{base64(password)}", "{client_id}"]
+    {
         let dialect = compile(
             json!({"login": {"url": "/l"}, "answer": {"access_token": "/t"}, "call": {"headers": {"X": template}}}),
         );
@@ -166,7 +168,7 @@ fn a_call_carries_what_it_says() {
 #[test]
 fn s2_nothing_shows_what_a_dialect_or_a_request_holds() {
     let dialect = compile(json!({
-        "login": {"url": "/bot{params.key}/x", "basic": ["me", "l1teral-pw"], "headers": {"X-Api-Key": "l1teral-key"},
+        "login": {"url": "/bot{params.key}/x", "basic": ["me", "l1teral-pw"], "headers": {"X-Api-Key": "l1teral-key", "X-Auth": "Token l1teral-word"},
                   "json": {"secret": "l1teral-secret", "kind": "password", "text": "l1teral-text"}},
         "answer": {"access_token": "/t"}
     }));
@@ -177,11 +179,11 @@ fn s2_nothing_shows_what_a_dialect_or_a_request_holds() {
     }
     assert_eq!(prepared.shown, "POST /bot{params.key}/x");
     let held: Vec<&str> = dialect.secrets().iter().map(Secret::as_str).collect();
-    for text in ["l1teral-pw", "l1teral-key", "l1teral-secret", "p4r4m-key"] {
+    for text in ["l1teral-pw", "l1teral-key", "l1teral-word", "l1teral-secret", "p4r4m-key"] {
         assert!(held.contains(&text), "{text}");
     }
     // Ordinary words are none.
-    assert!(!held.contains(&"password"));
+    assert!(!held.contains(&"password") && !held.contains(&"Token"));
     assert!(prepared.secrets.iter().any(|secret| secret.as_str() == "p4r4m-key"));
     let echoed = r#"{"error":"no l1teral-secret for p4r4m-key"}"#;
     let (_, error) = refused(&dialect, Stage::Login(0), 401, &[], echoed);
