@@ -42,7 +42,6 @@ pub use meaning::Means;
 pub use message::ServerMessage;
 pub use render::{Kept, Moment, Values};
 pub use source::{Read, Source};
-#[cfg(test)]
 pub use template::Name;
 pub use verdict::{Brought, Outcome, Refusal, Reply, forbidden};
 

@@ -186,6 +186,11 @@ impl Client {
         lifetime: Lifetime,
         refresh_expires_at: Option<i64>,
     ) -> Result<Pair> {
+        if access.as_bytes().is_empty() || !access.as_bytes().iter().all(u8::is_ascii_graphic) {
+            return Err(Error::invalid_argument(
+                "the access token is empty or holds characters that no header can carry; pass it as the API gave it",
+            ));
+        }
         let kept = Kept::new();
         Ok(Pair::new(PairParts {
             call: self.call_credentials(&access, None, &kept)?,

@@ -1,6 +1,6 @@
 //! Asking the auth server: the dialect's requests, sent and read.
 
-use crate::auth::{Brought, Dialect, Kept, Prepared, Reply, Stage, Values, discovery};
+use crate::auth::{Brought, Dialect, Kept, Name, Prepared, Reply, Stage, Values, discovery};
 use crate::call::Call;
 use crate::call::log::Level;
 use crate::client::Client;
@@ -119,14 +119,19 @@ pub(super) struct Asking<'a> {
 impl Asking<'_> {
     /// Sends one of the dialect's requests and reads its answer; says when that came.
     pub fn ask(&mut self, stage: Stage, values: &Values<'_>) -> std::result::Result<(Brought, Tick), AuthOutcome> {
-        let discovered = self.discover().map_err(AuthOutcome::Unsent)?;
-        let values = Values { discovered: discovered.as_deref().map(|(_, found)| found), ..*values };
         let dialect: &Dialect = &self.context.client.speaker.dialect;
+        let discovered = match dialect.missing(stage, values) {
+            Some(Name::TokenEndpoint | Name::RevocationEndpoint) => self.discover().map_err(AuthOutcome::Unsent)?,
+            _ => None,
+        };
+        let values = Values { discovered: discovered.as_deref().map(|(_, found)| found), ..*values };
         let prepared = match dialect.prepare(stage, &values, &moment()) {
             None => return Ok((Brought::Kept(Kept::new()), Tick::now())),
             Some(prepared) => prepared.map_err(AuthOutcome::Unsent)?,
         };
-        let secrets = prepared.secrets.clone();
+        let mut secrets = prepared.secrets.clone();
+        secrets.extend(values.access_token.into_iter().chain(values.refresh_token).cloned());
+        secrets.extend(values.kept.iter().flat_map(|kept| kept.values()).cloned());
         let answer = self.send(prepared, stage)?;
         let arrived = answer.arrived;
         let body = Zeroizing::new(answer.body);
@@ -147,7 +152,12 @@ impl Asking<'_> {
     /// Sends a request, once more where the server asks for a nonce of its own in the proof (RFC 9449, 8).
     fn send(&mut self, prepared: Prepared, stage: Stage) -> std::result::Result<Answer, AuthOutcome> {
         let Context { client, call, .. } = self.context;
-        let redacted = prepared.shown.clone();
+        let redacted = match prepared.shown.split_once(' ') {
+            Some((method, path)) if prepared.is_on_host() => {
+                format!("{method} {}{path}", client.spec.origins.host())
+            }
+            _ => prepared.shown.clone(),
+        };
         call.log(Level::Debug, || format!("sending {redacted}"));
         let mut outgoing = outgoing(client, prepared).map_err(AuthOutcome::Unsent)?;
         for is_last in [false, true] {
@@ -179,15 +189,16 @@ impl Asking<'_> {
         let sent =
             client.transport.send(call, &client.stats, outgoing, Reuse::Never, &mut Streams::default(), &mut exchange);
         failpoint("answered");
-        sent.map_err(|fault| match fault.hung(call, &format!("{} at {}", name_of(stage), shown_url(outgoing))) {
+        let (_, address) = redacted.split_once(' ').unwrap_or(("", redacted));
+        sent.map_err(|fault| match fault.hung(call, &format!("{} at {address}", name_of(stage))) {
             Fault::TooLarge(limit) => AuthOutcome::NoToken(Error::new(
                 Status::TM_RESPONSE_TOO_LARGE,
                 format!(
                     "{redacted} got an answer of more than {limit} bytes; check that the host is the API's address"
                 ),
             )),
-            fault if fault.nothing_was_written() => AuthOutcome::Unsent(fault.into_error(&outgoing.redacted())),
-            fault => AuthOutcome::NoAnswer(fault.into_error(&outgoing.redacted())),
+            fault if fault.nothing_was_written() => AuthOutcome::Unsent(fault.into_error(redacted)),
+            fault => AuthOutcome::NoAnswer(fault.into_error(redacted)),
         })
     }
 
@@ -249,11 +260,6 @@ fn name_of(stage: Stage) -> &'static str {
         Stage::Refresh => "the refresh",
         Stage::Logout => "the logout",
     }
-}
-
-/// A URL without its query: that may hold what the dialect sends.
-fn shown_url(outgoing: &Outgoing) -> String {
-    format!("{}{}", outgoing.url.origin().ascii_serialization(), outgoing.url.path())
 }
 
 /// What goes over the wire. A token service elsewhere gets the dialect's credentials, and nothing that the options add to

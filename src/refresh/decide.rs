@@ -30,7 +30,7 @@ pub struct View<'a> {
     /// For how long nobody tries these credentials, and why. Asked only where a login is due and any credentials are
     /// suspended: the answer takes a slow hash.
     pub suspended_for: &'a dyn Fn() -> Option<(Duration, Option<PauseCause>)>,
-    /// For how long this process sends no login, because the last one did not reach the server.
+    /// For how long this process sends no login, because the last one did not reach the API.
     pub unreached_for: Option<(Duration, Error)>,
 }
 

@@ -15,6 +15,8 @@ pub enum AuthOutcome {
     Forbidden(Error),
     /// 429: not now.
     RateLimited(Error),
+    /// Something in front of the API answered in its place.
+    Intercepted(Error),
     /// Another answer, which holds no token: whether the server did what was asked is unknown.
     NoToken(Error),
     /// The request was sent, and no whole answer came.
@@ -31,6 +33,7 @@ impl AuthOutcome {
             AuthOutcome::Rejected(error)
             | AuthOutcome::Forbidden(error)
             | AuthOutcome::RateLimited(error)
+            | AuthOutcome::Intercepted(error)
             | AuthOutcome::NoToken(error)
             | AuthOutcome::NoAnswer(error)
             | AuthOutcome::Unsent(error) => Some(error),
@@ -44,7 +47,8 @@ impl From<Refusal> for AuthOutcome {
             Outcome::Rejected => AuthOutcome::Rejected(error),
             Outcome::Forbidden => AuthOutcome::Forbidden(error),
             Outcome::RateLimited => AuthOutcome::RateLimited(error),
-            Outcome::Unavailable | Outcome::Unusable | Outcome::Intercepted => AuthOutcome::NoToken(error),
+            Outcome::Unavailable | Outcome::Unusable => AuthOutcome::NoToken(error),
+            Outcome::Intercepted => AuthOutcome::Intercepted(error),
         }
     }
 }

@@ -233,7 +233,9 @@ impl RefreshTransaction<'_> {
                 self.release(store, &claim, Spending::Nothing);
                 Err(error.into())
             }
-            AuthOutcome::NoAnswer(error) | AuthOutcome::NoToken(error) => self.after_lost_answer(store, &claim, error),
+            AuthOutcome::NoAnswer(error) | AuthOutcome::NoToken(error) | AuthOutcome::Intercepted(error) => {
+                self.after_lost_answer(store, &claim, error)
+            }
         }
     }
 
@@ -309,7 +311,7 @@ impl RefreshTransaction<'_> {
                 self.client.stats.renewals_failed.add_one();
                 self.pause_logins(store, claim, error)
             }
-            AuthOutcome::Unsent(error) => {
+            AuthOutcome::Unsent(error) | AuthOutcome::Intercepted(error) => {
                 self.client.stats.renewals_failed.add_one();
                 self.release(store, claim, Spending::Nothing);
                 self.client.note_unreached(&error);

@@ -84,3 +84,13 @@ pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
         std::thread::sleep(Duration::from_millis(5));
     }
 }
+
+/// Waits for a condition; only a failure waits long.
+#[track_caller]
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "never so: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -158,8 +158,10 @@ fn s1_no_redirect_takes_a_password_or_a_refresh_token_elsewhere() {
     let redirect = |route: &str, status: u16| json!({"faults": [{"route": route, "status": status, "headers": {"location": evil.url()}}]});
     for status in [301, 302, 307, 308] {
         api.control(redirect("POST /auth/login", status));
-        let says = status.to_string();
-        fails(manager.login(), Status::TM_BAD_RESPONSE, &[&says, "check that the host is the API's address"]);
+        let (status, url) = (status.to_string(), evil.url());
+        let says = [&status, "it is a redirect to", url.as_str(), "set the host"];
+        let another = self::manager(&api.url(), json!({"allowed_origins": [evil.url()]}));
+        fails(another.login(), Status::TM_BAD_RESPONSE, &says);
     }
     manager.login().unwrap();
     api.control(redirect("POST /auth/refresh", 307));
