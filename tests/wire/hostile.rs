@@ -90,12 +90,15 @@ fn s4_deep_json() {
 
 #[test]
 fn s4_nuls() {
-    login_ends("nul", Status::TM_BAD_RESPONSE, &["no JSON", "check that the host is the API's address"]);
+    login_ends("nul", Status::TM_BAD_RESPONSE, &["usable token", "check that the host is the API's address"]);
     both(|api, manager, _| {
         for token in ["access_token", "refresh_token"] {
             api.control(json!({"patch": {token: "a\0b"}}));
+            // Other credentials, or R5's pause would answer in the server's place.
+            manager.set_credentials(None, PASSWORD).unwrap();
             fails(manager.login(), Status::TM_BAD_RESPONSE, &["a token holds a NUL"]);
         }
+        manager.set_credentials(None, PASSWORD).unwrap();
         api.control(json!({"patch": {}, "faults": [{"route": "/api/v1/products", "do": "nul"}]}));
         let answer = get(manager, "/api/v1/products").unwrap();
         assert!(answer.body.windows(3).any(|bytes| bytes == b"\0\0\0"));
@@ -130,18 +133,15 @@ fn s4_a_web_page_in_place_of_json() {
 #[test]
 fn s4_tokens_that_no_header_can_carry() {
     let api = demo();
-    let manager = manager(&api.url(), json!({}));
+    let says = |token: Value, says: &str| {
+        api.control(json!({"patch": {"access_token": token}}));
+        fails(manager(&api.url(), json!({})).login(), Status::TM_BAD_RESPONSE, &[says]);
+    };
     for token in ["a\r\nX-Evil: 1", "a b", "é", "\u{7f}"] {
-        api.control(json!({"patch": {"access_token": token}}));
-        fails(manager.login(), Status::TM_BAD_RESPONSE, &["no header can carry"]);
+        says(json!(token), "no header can carry");
     }
-    for token in [json!(7), json!({}), json!([]), json!(true)] {
-        api.control(json!({"patch": {"access_token": token}}));
-        fails(manager.login(), Status::TM_BAD_RESPONSE, &["no string"]);
-    }
-    for token in [json!(null), json!("")] {
-        api.control(json!({"patch": {"access_token": token}}));
-        fails(manager.login(), Status::TM_BAD_RESPONSE, &["there is no access_token"]);
+    for token in [json!({}), json!([]), json!(null), json!("")] {
+        says(token, "without a usable token");
     }
 }
 
