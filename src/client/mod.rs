@@ -198,6 +198,7 @@ impl Client {
             refresh,
             token_type: None,
             kept,
+            issued: Tick::now(),
             lifetime,
             refresh_expires_at,
             lineage: Lineage { family: u128::from_le_bytes(random()), generation: 0 },

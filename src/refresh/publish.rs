@@ -37,6 +37,7 @@ impl RefreshTransaction<'_> {
             refresh: kept.and_then(|spent| spent.token.clone()).or(grant.refresh),
             token_type: grant.token_type,
             kept: grant.kept,
+            issued: arrived,
             lifetime: self.client.lifetime(arrived, grant.lifetime),
             refresh_expires_at: refresh_expires_at.or(kept.and_then(|spent| spent.expires_at)),
             lineage,

@@ -84,6 +84,8 @@ impl RefreshTransaction<'_> {
             call,
             token_type: token_type.clone(),
             kept: kept.clone(),
+            // One of which nobody knows is not taken for a new one.
+            issued: self.age_in(record, *now).map_or(Tick(0), |age| Tick(Tick::now().0.saturating_sub(age))),
             lifetime: self.lifetime_in(record, *now),
             refresh_expires_at: record.pair.refresh_expires_at.map(|at| clock::to_ours(at, *now)),
             lineage: record.lineage(client_id).unwrap_or_else(foreign),
@@ -92,14 +94,19 @@ impl RefreshTransaction<'_> {
         }))
     }
 
+    /// How many milliseconds ago this library wrote the pair, by the store's clock. `None`: another program did.
+    fn age_in(&self, record: &Record, now: i64) -> Option<u64> {
+        let holding = record.holding(&self.client.client_id, now);
+        let is_ours = record.described.as_ref().is_some_and(|token| holding == Holding::Pair(token.clone()));
+        let stored_at = record.pair.stored_at.filter(|_| is_ours)?;
+        Some(u64::try_from(now.saturating_sub(stored_at)).unwrap_or(0))
+    }
+
     /// F1: by the store's clock, which everyone who shares it reads: where this library wrote it to the millisecond, else
     /// by `expires_at`.
     fn lifetime_in(&self, record: &Record, now: i64) -> Lifetime {
         let window = self.client.window();
-        let holding = record.holding(&self.client.client_id, now);
-        let ours = record.described.as_ref().is_some_and(|token| holding == Holding::Pair(token.clone()));
-        if let (true, Some(stored_at), Some(lifetime)) = (ours, record.pair.stored_at, record.pair.lifetime_ms) {
-            let age = u64::try_from(now.saturating_sub(stored_at)).unwrap_or(0);
+        if let (Some(age), Some(lifetime)) = (self.age_in(record, now), record.pair.lifetime_ms) {
             // Counted back from now: what was stored before this machine's last start lies before its clock began.
             return Lifetime::new(Tick::now(), Duration::from_millis(lifetime), window).aged(age);
         }

@@ -48,6 +48,8 @@ pub struct Pair {
     /// Only this process knows it (T5): it is never inherited with its refresh token.
     pub local_only: bool,
     pub recovery_stage: RecoveryStage,
+    /// When the API issued it, as far as is known.
+    issued: Tick,
     made: Tick,
     /// Whether any call was answered other than 401 with it.
     accepted: AtomicBool,
@@ -84,6 +86,7 @@ pub struct PairParts {
     pub call: Option<Arc<CallCredentials>>,
     pub token_type: Option<String>,
     pub kept: Kept,
+    pub issued: Tick,
     pub lifetime: Lifetime,
     pub refresh_expires_at: Option<i64>,
     pub lineage: Lineage,
@@ -108,6 +111,7 @@ impl Pair {
             lineage: parts.lineage,
             local_only: parts.local_only,
             recovery_stage: parts.recovery_stage,
+            issued: parts.issued,
             made: Tick::now(),
             accepted: AtomicBool::new(false),
             rejected: AtomicBool::new(false),
@@ -139,6 +143,7 @@ impl Pair {
             lineage: self.lineage,
             local_only: self.local_only,
             recovery_stage: self.recovery_stage,
+            issued: self.issued,
             made: self.made,
             accepted: copy(&self.accepted),
             rejected: copy(&self.rejected),
@@ -158,9 +163,9 @@ impl Pair {
         }
     }
 
-    /// How long this process has had it.
+    /// How long ago the API issued it.
     pub fn age(&self, now: Tick) -> Duration {
-        self.made.until(now)
+        self.issued.until(now)
     }
 
     /// How far recovery had gone to get it, as long as nobody has seen it work.

@@ -1,6 +1,7 @@
 //! Each row: what the record holds, what is needed and what may be spent, and the step that follows.
 
 use super::*;
+use crate::sys::clock::Tick;
 use crate::token::freshness::Lifetime;
 use crate::token::pair::{Kept, PairParts, RecoveryStage};
 use crate::token::record::{Claim, LEASE, PauseCause, Spending, StoredPair, u128hex};
@@ -25,6 +26,7 @@ fn pair(access: &str, lineage: Lineage) -> Pair {
         call: None,
         token_type: None,
         kept: Kept::new(),
+        issued: Tick(0),
         lifetime: Lifetime::UNKNOWN,
         refresh_expires_at: None,
         lineage,

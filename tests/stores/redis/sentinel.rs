@@ -78,6 +78,7 @@ fn t3_after_a_failover_what_is_stored_serves_and_its_refresh_token_does_not() {
     assert_eq!(status(&late), 200);
     assert_counters(&api, [("logins", 1), ("refreshes", 1)]);
     // Nobody can tell whether the new master lacks a claim: one login, for all of them.
+    age(&late);
     api.control(json!({"revoke": {"what": "access"}}));
     assert_eq!(together(3, |at| status(&all[at])), [200; 3]);
     assert_eq!(status(&late), 200);
