@@ -63,8 +63,8 @@ impl Dialing<'_, '_> {
     fn connect(mut self, origin: &Arc<Origin>) -> Result<Connection, Fault> {
         let proxy = self.dialer.proxies.of(&origin.url);
         let socket = match proxy {
-            None => self.failpoint(&origin.host, origin.port, origin)?,
-            Some(proxy) => self.failpoint(&proxy.host, proxy.port, origin)?,
+            None => self.connect_tcp(&origin.host, origin.port, origin)?,
+            Some(proxy) => self.connect_tcp(&proxy.host, proxy.port, origin)?,
         };
         let mut stream = Stream::new(Layers::Plain(SocketStream(Arc::clone(&socket))));
         // What a plain request over an HTTP proxy carries for the proxy itself.
@@ -106,7 +106,7 @@ impl Dialing<'_, '_> {
     }
 
     /// A TCP connection to the first of a host's addresses that takes one (RFC 8305).
-    fn failpoint(&mut self, host: &Host, port: u16, origin: &Origin) -> Result<Arc<Socket>, Fault> {
+    fn connect_tcp(&mut self, host: &Host, port: u16, origin: &Origin) -> Result<Arc<Socket>, Fault> {
         let addresses = self.addresses(host)?;
         // The password and the token would travel readable. Judged by where they would go, not by what the URL says.
         if !origin.is_https && !self.dialer.allow_insecure && !addresses.iter().all(is_loopback) {

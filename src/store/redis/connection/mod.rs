@@ -221,7 +221,7 @@ struct Opening<'a, 'b, 'c> {
 impl Opening<'_, '_, '_> {
     fn connect(&mut self) -> Result<Connection, RedisError> {
         let socket = match self.server {
-            Server::Tcp { host, port } => self.failpoint(host, *port)?,
+            Server::Tcp { host, port } => self.connect_tcp(host, *port)?,
             Server::Unix(path) => connect::to_unix(path, self.pace).map_err(|why| self.unreached(why))?,
         };
         let stream = SocketStream(Arc::clone(&socket));
@@ -240,7 +240,7 @@ impl Opening<'_, '_, '_> {
     }
 
     /// A TCP connection to the first of the host's addresses that takes one.
-    fn failpoint(&mut self, host: &str, port: u16) -> Result<Arc<Socket>, RedisError> {
+    fn connect_tcp(&mut self, host: &str, port: u16) -> Result<Arc<Socket>, RedisError> {
         let named = match host.parse() {
             Ok(IpAddr::V4(address)) => Host::Ipv4(address),
             Ok(IpAddr::V6(address)) => Host::Ipv6(address),
