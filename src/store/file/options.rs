@@ -1,5 +1,6 @@
 //! The options of the store in one file.
 
+use crate::error::{Error, Result, Status};
 use crate::options::SecretSource;
 use serde::Deserialize;
 
@@ -26,4 +27,21 @@ pub struct FileOptions {
     /// volumes with Kubernetes' `fsGroup`.
     #[serde(default)]
     pub share_with_group: bool,
+}
+
+impl FileOptions {
+    /// What no single option can tell: whether they make sense together.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |message: &str| Err(Error::new(Status::TM_INVALID_OPTIONS, message));
+        match (&self.key, self.plaintext) {
+            (None, false) => refuse(
+                "the option store.key is missing: make one with tm_generate_key or tokenmgr key, or ask for \"plaintext\": true",
+            ),
+            (Some(_), true) => refuse("the options store.key and store.plaintext exclude each other; leave one out"),
+            _ if self.path.is_empty() || self.path.ends_with('/') => {
+                refuse("the option store.path names no file; give the path of a file")
+            }
+            _ => Ok(()),
+        }
+    }
 }
