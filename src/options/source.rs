@@ -95,7 +95,9 @@ impl schemars::JsonSchema for SecretSource {
                 "properties": {name: {"type": "string"}}
             })
         };
-        schemars::json_schema!({ "anyOf": [{"type": "string"}, place("env"), place("file")] })
+        schemars::json_schema!({
+            "anyOf": [{"type": "string"}, place("env"), place("file")], "x-kind": "secret"
+        })
     }
 }
 

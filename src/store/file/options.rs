@@ -11,10 +11,9 @@ use serde::Deserialize;
 pub struct FileOptions {
     /// The file; a file for each `client_id`, which `{client_id}` stands for in it (what is neither a letter, a digit
     /// nor one of `-_@` becomes `%` and its number). Its folder must exist, on a local file system; `PATH.lock` and
-    /// `PATH.tmp` stand beside it. Required.
+    /// `PATH.tmp` stand beside it.
     pub path: String,
-    /// The key that it is sealed with, from `tm_generate_key` or `tokenmgr key`: a string, `{"env": NAME}` or
-    /// `{"file": PATH}`.
+    /// The key that it is sealed with, from `tm_generate_key` or `tokenmgr key`. Required unless `plaintext` is set.
     pub key: Option<SecretSource>,
     /// Keys that it may still be sealed with, while keys are replaced.
     #[serde(default)]

@@ -108,7 +108,7 @@ class ManagerOptions(TypedDict, total=False):
     kept_timeout_ms: int | None
     #: How many idle connections are kept. (count; 0 to 1024; default 16)
     max_idle_connections: int | None
-    #: How many persistent instances the process keeps. Beyond that those end that no manager has, the least recently
+    #: How many persistent clients the process keeps. Beyond that those end that no manager has, the least recently
     #: used first; their next manager logs in again, or takes its tokens from the store. Those in use never end.
     #: (count; 0 to 65536; default 64)
     max_persistent: int | None
@@ -116,7 +116,7 @@ class ManagerOptions(TypedDict, total=False):
     max_response_bytes: int | None
     #: The lowest TLS version to speak. (default "1.2")
     min_tls: Literal["1.2", "1.3"] | None
-    #: Managers with equal host, username, password and options share one instance that outlives `tm_free`, so that a
+    #: Managers with equal host, username, password and options share one client that outlives `tm_free`, so that a
     #: worker's next request neither logs in nor connects again. (default false)
     persistent: bool | None
     #: A proxy URL (`http`, `https`, `socks5` or `socks5h` `://[user:password@]host:port`), or `"none"`. Unless given,
