@@ -47,7 +47,7 @@ fn link_unwinder() {
     }
 }
 
-/// Generates one header. It is committed; where it is already right, or the sources can not be written to
+/// Generates one header. It is committed; where it is already right, or the sources cannot be written to
 /// (a packaged build), it is left alone.
 fn write_header(root: &Path, config: &str, name: &str) {
     let config = cbindgen::Config::from_file(root.join(config)).expect("the cbindgen configuration is valid");

@@ -42,6 +42,18 @@
  *   Redis (1 MiB). A malloc that fails for these, or for the library's own small needs, ends the process.
  * - **Time.** Every call blocks its caller, for its timeout at the most. A time of 0 means unknown.
  * - **Secrets.** No token, password, key or body ever appears in an error, a log line or the statistics.
+ * - **The host process.** No thread of the library runs between calls. A name look-up has a thread of its own, with
+ *   every signal blocked; it ends with the look-up, which may outlast the call where a name server hangs. No signal
+ *   handler is installed, nothing is written to stdout or stderr, and the environment is read, never changed.
+ *   Sockets never raise SIGPIPE. While a file store writes, SIGXFSZ is blocked on that thread: a limit on the size
+ *   of files is #TM_STORE.
+ * - **What stays in the process.** dlclose() does not unload the library (`-z nodelete`). tm_new() registers
+ *   handlers with pthread_atfork(), once. The first call installs a hook that keeps panics of the library's own code
+ *   from printing, and leaves those of other Rust code as they are. The client of a persistent manager (its tokens,
+ *   password and connections) outlives tm_free(); the option max_persistent says how many do. Managers of one
+ *   host with equal settings of TLS share authorities and sessions until the last of them is freed. Which credentials
+ *   a store in Redis or a Vault has refused is remembered for 5 minutes or an hour, by keyed hashes, so that another
+ *   manager does not send them again.
  */
 
 /** Asks the compiler to warn where a result is dropped. */
@@ -248,7 +260,7 @@ typedef int32_t (*tm_store_load)(void *userdata, const char *key, struct tm_sink
 
 /**
  * Stores `len` bytes under `key` for `ttl_seconds`, if `expected` is still what is stored (NULL: nothing); a
- * store that can not compare ignores it. `len` 0: delete. Returns 1: done; 0: no, the store no longer holds
+ * store that cannot compare ignores it. `len` 0: delete. Returns 1: done; 0: no, the store no longer holds
  * `expected`; anything else: it failed.
  */
 typedef int32_t (*tm_store_save)(void *userdata,

@@ -5,7 +5,7 @@ use crate::sys::thread::{is_in_library, set_in_library};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-/// Runs the body of an exported function that can not fail; a panic becomes `fallback`.
+/// Runs the body of an exported function that cannot fail; a panic becomes `fallback`.
 pub fn guard<T>(fallback: T, body: impl FnOnce() -> T) -> T {
     contain(body).unwrap_or(fallback)
 }

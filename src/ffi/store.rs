@@ -23,7 +23,7 @@ pub type tm_store_load =
     Option<unsafe extern "C" fn(userdata: *mut c_void, key: *const c_char, out: *mut tm_sink) -> i32>;
 
 /// Stores `len` bytes under `key` for `ttl_seconds`, if `expected` is still what is stored (NULL: nothing); a
-/// store that can not compare ignores it. `len` 0: delete. Returns 1: done; 0: no, the store no longer holds
+/// store that cannot compare ignores it. `len` 0: delete. Returns 1: done; 0: no, the store no longer holds
 /// `expected`; anything else: it failed.
 pub type tm_store_save = Option<
     unsafe extern "C" fn(

@@ -18,7 +18,7 @@ impl MemoryStore {
         self.record.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Changes the record; in memory that can not fail.
+    /// Changes the record; in memory that cannot fail.
     pub fn update(&self, change: impl FnOnce(&mut Record, i64)) {
         change(&mut self.lock(), now());
     }

@@ -1,5 +1,5 @@
 //! S3: sealing what is stored. XChaCha20-Poly1305 under a key of the user's, bound to the client that the
-//! record belongs to, so that records can not be swapped.
+//! record belongs to, so that records cannot be swapped.
 
 use crate::error::{Error, Result, Status};
 use crate::options::SecretSource;

@@ -15,7 +15,7 @@ impl Tick {
     pub fn now() -> Tick {
         let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: `now` is a valid, writable timespec for the whole call, and the call keeps no pointer.
-        // It can not fail: the clock id is a constant that Linux has had since 2.6.32.
+        // It cannot fail: the clock id is a constant that Linux has had since 2.6.32.
         #[allow(unsafe_code)]
         // std offers no coarse clock, and this one line is the token's fast path
         unsafe {

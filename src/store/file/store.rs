@@ -107,7 +107,7 @@ impl Target<'_> {
         }
     }
 
-    /// The record in the file's bytes, or why it can not be used.
+    /// The record in the file's bytes, or why it cannot be used.
     fn decode(&self, bytes: &[u8], metadata: &Metadata) -> std::result::Result<Record, String> {
         let damaged = |_| "is damaged".to_owned();
         if let Some(why) = self.access.exposure(metadata) {

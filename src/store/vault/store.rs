@@ -127,7 +127,7 @@ impl VaultStore {
         }
     }
 
-    /// The record in an answer, or why it can not be used.
+    /// The record in an answer, or why it cannot be used.
     fn decode(&self, client_id: &str, text: &[u8]) -> std::result::Result<Record, String> {
         #[derive(Deserialize)]
         struct Outer<T> {

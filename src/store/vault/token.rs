@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// How long a token that should be renewed and can not be is used before that is tried again.
+/// How long a token that should be renewed and cannot be is used before that is tried again.
 const RENEWAL: Backoff = Backoff { first: Duration::from_secs(5), most: Duration::from_secs(600) };
 
 type Outcome<T> = std::result::Result<T, StoreFault>;

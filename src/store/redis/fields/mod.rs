@@ -70,7 +70,7 @@ impl Drop for Parts {
     }
 }
 
-/// The record in a hash, or why it can not be used.
+/// The record in a hash, or why it cannot be used.
 pub fn decode(client_id: &str, hash: &Hash, seal: Option<&Seal>) -> Result<Record, String> {
     let mut parts = Parts::default();
     for name in TEXTS.into_iter().chain(OTHERS) {
