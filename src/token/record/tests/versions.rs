@@ -13,6 +13,8 @@ fn later_fields() -> BTreeMap<String, serde_json::Value> {
     serde_json::from_value(fields).unwrap()
 }
 
+type Change<'a> = &'a mut dyn FnMut(&mut Record);
+
 /// The record as the next process reads it.
 fn reread(record: &Record) -> Record {
     serde_json::from_slice(&serde_json::to_vec(record).unwrap()).unwrap()
@@ -25,7 +27,7 @@ fn t_fields_of_a_later_version_survive_every_change() {
     let mut record: Record = serde_json::from_value(fields).unwrap();
     let claim = Claim::new();
     let print = print("a");
-    let changes: [(&str, &mut dyn FnMut(&mut Record)); 12] = [
+    let changes: [(&str, Change<'_>); 12] = [
         ("claim", &mut |record| {
             assert_eq!(record.claim(CLIENT, &holds("a"), Spending::First(&print), &claim, LONG, NOW), Claimed::Yes);
         }),
