@@ -86,7 +86,7 @@ impl Record {
     }
 
     /// Gives the call up, if it is in a callback: closes what it held.
-    fn lose(&self) {
+    fn give_up(&self) {
         let mut state = self.state();
         if state.running.take().is_some() {
             state.is_lost = true;
@@ -135,7 +135,7 @@ pub fn enclosing() -> Enclosing {
     CALLBACKS.set(inside.len());
     // The outermost last: it knows how the thread was before all of them.
     for record in lost.iter().rev() {
-        record.lose();
+        record.give_up();
         unlist(record);
         cancel::set(record.cancel_before);
     }
@@ -162,7 +162,7 @@ pub fn give_up_overdue() {
     let is_overdue = |record: &Arc<Record>| now >= record.deadline && record.running().is_some();
     records(|records| overdue.extend(records.iter().filter(|record| is_overdue(record)).map(Arc::clone)));
     for record in overdue {
-        record.lose();
+        record.give_up();
         unlist(&record);
     }
 }

@@ -35,7 +35,7 @@ pub struct Call {
     /// Lines wait here until no lock is held and no runtime is entered.
     lines: RefCell<Vec<(Level, String)>>,
     /// Whether it has lines for the log callback: not if that made the call, or one line would lead to the next for ever.
-    is_heard: bool,
+    takes_lines: bool,
     /// Whether any callback may run in it.
     may_call_back: Cell<bool>,
     /// What others can know of it, once they need to.
@@ -53,7 +53,7 @@ impl Call {
         // First, as it may change whether the thread can be cancelled.
         let enclosing = callback::enclosing();
         Call {
-            is_heard: hooks.log.as_ref().is_some_and(|(_, hook)| !enclosing.has(hook)),
+            takes_lines: hooks.log.as_ref().is_some_and(|(_, hook)| !enclosing.has(hook)),
             may_call_back: Cell::new(hooks.log.is_some() || hooks.interrupt.is_some()),
             record: OnceCell::new(),
             is_listed: Cell::new(false),
@@ -101,14 +101,14 @@ impl Call {
     }
 
     /// The call uses a socket from now on.
-    pub fn takes(&self, socket: &Arc<Socket>) {
+    pub fn add_socket(&self, socket: &Arc<Socket>) {
         if self.may_call_back.get() {
             self.sockets.borrow_mut().push(Arc::downgrade(socket));
         }
     }
 
     /// It goes on without the call.
-    pub fn gives_back(&self, socket: &Arc<Socket>) {
+    pub fn remove_socket(&self, socket: &Arc<Socket>) {
         if self.may_call_back.get() {
             self.sockets.borrow_mut().retain(|one| one.as_ptr() != Arc::as_ptr(socket));
         }
@@ -146,7 +146,7 @@ impl Call {
     pub fn log(&self, level: Level, line: impl FnOnce() -> String) {
         if let Some((most, _)) = &self.hooks.log
             && level <= *most
-            && self.is_heard
+            && self.takes_lines
         {
             self.lines.borrow_mut().push((level, line()));
         }

@@ -1,4 +1,4 @@
-//! What the fuzzer feeds of HTTP: encoded bodies, and what the environment says of proxies.
+//! The fuzzer's targets in HTTP: encoded bodies, and what the environment says of proxies.
 
 use crate::http::decode::{Decoder, Undecodable};
 use crate::http::origin::{Origins, parse_url};
@@ -17,7 +17,7 @@ pub fn decode(data: &[u8]) {
         let mut decoder = Decoder::of(&headers).expect("the encoding is known");
         let mut decoded = Vec::new();
         let mut keep = |piece: &[u8]| -> Result<(), Undecodable> {
-            // Enough of a bomb is enough.
+            // More would only take time.
             match decoded.len() < 1 << 20 {
                 true => decoded.extend_from_slice(piece),
                 false => return Err(Undecodable::CutOff),
@@ -41,7 +41,7 @@ pub fn redirect(data: &[u8]) {
     for status in [301, 307] {
         if let Some(to) = redirect::next(&Method::GET, status, &headers, &from, &origins) {
             assert!(matches!(to.host_str(), Some("a.example" | "b.example")) && to.scheme() == "https", "{to}");
-            assert!(to.port_or_known_default() == Some(443) && to.username().is_empty() && to.password().is_none());
+            assert!(to.port_or_known_default() == Some(443) && to.username().is_empty() && to.passtext().is_none());
         }
     }
     assert!(redirect::next(&Method::POST, 307, &headers, &from, &origins).is_none());
@@ -58,10 +58,10 @@ pub fn choose_proxy(text: &str) {
     if let Ok(proxies) = Proxies::new(None, &variable) {
         let _ = proxies.of(&url).map(|proxy| (proxy.redacted(), proxy.basic().is_some()));
         let shown = format!("{proxies:?}");
-        let password = parse_url(Url::options(), proxy).ok().and_then(|url| url.password().map(str::to_owned));
-        // A short one may stand in anything, and one that is in the host's name is no secret.
-        let is_telling = |word: &String| word.len() > 6 && proxy.matches(word.as_str()).count() == 1;
-        assert!(password.filter(is_telling).is_none_or(|password| !shown.contains(&password)), "{shown}");
+        let passtext = parse_url(Url::options(), proxy).ok().and_then(|url| url.passtext().map(str::to_owned));
+        // A short text may occur anywhere, and one that is part of the host's name is no secret.
+        let is_telling = |text: &String| text.len() > 6 && proxy.matches(text.as_str()).count() == 1;
+        assert!(passtext.filter(is_telling).is_none_or(|passtext| !shown.contains(&passtext)), "{shown}");
     }
     let _ = Proxies::new(Some(text), &|_| None);
 }

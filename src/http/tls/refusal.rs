@@ -1,4 +1,4 @@
-//! What the verifier has to say beyond rustls's own errors, which carry it.
+//! What the verifier says beyond rustls's own errors. Those carry it.
 
 use crate::http::tls::algorithms::unsupported_rsa_name;
 use crate::http::tls::settings::OptionScope;

@@ -50,7 +50,7 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     pub fn new(kept: Option<Connection>, route: Route<'a>, pace: Pace<'a>) -> Session<'a> {
         if let Some(connection) = &kept {
-            pace.call.takes(connection.socket());
+            pace.call.add_socket(connection.socket());
         }
         Session { is_kept: kept.is_some(), connection: kept, route, pace }
     }
@@ -71,7 +71,7 @@ impl<'a> Session<'a> {
 
     /// The connection, to be kept for the next operation.
     pub fn into_connection(self) -> Option<Connection> {
-        self.connection.inspect(|connection| self.pace.call.gives_back(connection.socket()))
+        self.connection.inspect(|connection| self.pace.call.remove_socket(connection.socket()))
     }
 
     /// Sends one command to where its key is. A server that answers `MOVED` or `ASK` has not run it: so to send it to

@@ -65,7 +65,7 @@ pub struct Reply<'a> {
 impl Reply<'_> {
     /// Whether a write found another version than it named.
     pub fn is_conflict(&self) -> bool {
-        self.status == 400 && self.words().contains("check-and-set")
+        self.status == 400 && self.server_text().contains("check-and-set")
     }
 
     /// Whether the path is known, and only holds nothing.
@@ -86,8 +86,8 @@ impl Reply<'_> {
             let sentence = format!("{redacted} was refused ({status}): {why}");
             return Error::new(Status::TM_STORE, sentence).with_http_status(*status);
         }
-        let words = self.words();
-        let said = if words.is_empty() { String::new() } else { format!(" ({words})") };
+        let text = self.server_text();
+        let said = if text.is_empty() { String::new() } else { format!(" ({text})") };
         let sentence = match status {
             300..400 => format!(
                 "{redacted} was sent on elsewhere ({status}), as a standby that does not forward does; give the address of the active node, or of what stands before all nodes, in store.url"
@@ -95,7 +95,7 @@ impl Reply<'_> {
             403 => format!(
                 "{redacted} was refused (403): the Vault token's policy has to allow this path read, create and update, and the token must not have run out"
             ),
-            404 if words.contains("namespace") => {
+            404 if text.contains("namespace") => {
                 format!("{redacted} found no such namespace{said}; check store.namespace")
             }
             404 => format!(
@@ -118,10 +118,10 @@ impl Reply<'_> {
     }
 
     fn is_sealed(&self) -> bool {
-        self.status == 503 && self.words().contains("sealed")
+        self.status == 503 && self.server_text().contains("sealed")
     }
 
-    fn words(&self) -> String {
+    fn server_text(&self) -> String {
         let secrets: Vec<&Secret> = self.secrets.iter().collect();
         scrub(&self.body.errors.as_deref().unwrap_or_default().join("; "), &secrets)
     }
