@@ -1,4 +1,4 @@
-//! The store that only this process has. Its clock is the one that no one can set.
+//! The store in this process's memory. Its clock is the monotonic one, which cannot be set.
 
 use crate::call::Call;
 use crate::store::contract::{Change, Loaded, StoreFault, TokenStore};

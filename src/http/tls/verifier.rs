@@ -96,8 +96,8 @@ impl Verifier {
     }
 }
 
-/// Of the refusals of two places: the later one, unless that place knows no authority of the name. The one that knows
-/// it knows best what is wrong.
+/// Of the refusals by two sets of authorities: the later one, unless that set has no authority of the name. The set that has
+/// it gives the better reason.
 fn weightier(earlier: rustls::Error, later: rustls::Error) -> rustls::Error {
     if later == UNKNOWN_ISSUER { earlier } else { later }
 }

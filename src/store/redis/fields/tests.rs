@@ -98,7 +98,7 @@ fn t3_nonsense_in_our_own_fields_never_makes_a_spent_token_good() {
     let record = full();
     let read = || applied(Hash::default(), encode("shop", &record, &Hash::default(), None));
     for name in TEXTS.into_iter().chain(OTHERS) {
-        // Whoever may write the pair and what is spent may do anything.
+        // A writer of the pair and of what is spent can do anything.
         if ["access_token", "refresh_token", "spent", "for"].contains(&name) {
             continue;
         }
