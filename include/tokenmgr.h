@@ -311,7 +311,8 @@ struct tm_manager *tm_new(const char *host,
                           struct tm_error **err);
 
 /**
- * Frees a manager. It never logs out. In a forked child it frees the child's copy.
+ * Frees a manager. It never logs out. In a forked child it frees the child's copy. The client of a persistent manager
+ * (tokens, password, connections) stays in the process for the next manager with equal settings.
  *
  * @param tm an owned manager, or NULL. No call on it may be running or begin, its callbacks included
  * @par Threads and forks any thread, once
@@ -513,7 +514,7 @@ enum tm_status tm_check_url(struct tm_manager *tm,
  * @param access_token the token that was accepted
  * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT
  * @return #TM_OK, or the error's status
- * @par Threads and forks any thread; never waits, and costs no more than a look: may be called for every answer
+ * @par Threads and forks any thread; never waits, and is cheap enough to be called for every answer
  * @since 0.1, interface 3
  */
 enum tm_status tm_accept(struct tm_manager *tm,
@@ -917,7 +918,7 @@ const char *tm_status_name(int32_t status);
  *
  * The callback runs only on a thread that is inside a call on this handle, with no lock held. It may call
  * other managers, and this one where that need not wait for itself. The lines of calls that it makes on this
- * handle are left out, or one line would lead to the next for ever. It must not throw. A replaced callback and
+ * handle are left out, or each line would cause another. It must not throw. A replaced callback and
  * its userdata must stay valid until every call begun before has returned.
  *
  * @param tm the manager
@@ -985,7 +986,7 @@ enum tm_status tm_check_store(struct tm_manager *tm,
  * Callbacks answer exactly 1: done; 0: no; anything else: failed (so that a forgotten return does not read as
  * success). They run only on a thread that is inside a call on this handle, one at a time, with no lock of
  * the library held. `key` is the option client_id, or the username. What is stored is JSON that holds the
- * tokens: whoever reads the store can use them.
+ * tokens: anyone who can read the store can use them.
  *
  * @param tm the manager
  * @param load reads; required

@@ -1,4 +1,4 @@
-//! A secret in the options: as it is, or where it is kept.
+//! A secret in the options: the secret itself, or where it is.
 
 use crate::error::{Error, Result, Status};
 use crate::sys::files;
