@@ -41,7 +41,7 @@ pub fn redirect(data: &[u8]) {
     for status in [301, 307] {
         if let Some(to) = redirect::next(&Method::GET, status, &headers, &from, &origins) {
             assert!(matches!(to.host_str(), Some("a.example" | "b.example")) && to.scheme() == "https", "{to}");
-            assert!(to.port_or_known_default() == Some(443) && to.username().is_empty() && to.passtext().is_none());
+            assert!(to.port_or_known_default() == Some(443) && to.username().is_empty() && to.password().is_none());
         }
     }
     assert!(redirect::next(&Method::POST, 307, &headers, &from, &origins).is_none());
@@ -58,10 +58,10 @@ pub fn choose_proxy(text: &str) {
     if let Ok(proxies) = Proxies::new(None, &variable) {
         let _ = proxies.of(&url).map(|proxy| (proxy.redacted(), proxy.basic().is_some()));
         let shown = format!("{proxies:?}");
-        let passtext = parse_url(Url::options(), proxy).ok().and_then(|url| url.passtext().map(str::to_owned));
+        let password = parse_url(Url::options(), proxy).ok().and_then(|url| url.password().map(str::to_owned));
         // A short text may occur anywhere, and one that is part of the host's name is no secret.
         let is_telling = |text: &String| text.len() > 6 && proxy.matches(text.as_str()).count() == 1;
-        assert!(passtext.filter(is_telling).is_none_or(|passtext| !shown.contains(&passtext)), "{shown}");
+        assert!(password.filter(is_telling).is_none_or(|password| !shown.contains(&password)), "{shown}");
     }
     let _ = Proxies::new(Some(text), &|_| None);
 }

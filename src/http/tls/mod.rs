@@ -12,6 +12,7 @@ mod shared;
 mod tests;
 mod verifier;
 
+#[cfg(feature = "store-redis")]
 pub use config::{Material, client_config};
 pub use explain::explain;
 #[allow(unused_imports)] // For callers that tell errors of this process from those of the server.
