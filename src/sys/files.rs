@@ -56,7 +56,7 @@ fn secret_text(bytes: &[u8]) -> io::Result<Zeroizing<String>> {
     Ok(Zeroizing::new(without_line_end(text).to_owned()))
 }
 
-/// The same for a credential, which is read once, when a manager is made: it may also come from a pipe that somebody
+/// The same for a credential, which is read once, when a manager is made: it may also come from a pipe that another process
 /// writes to, as a shell's `<(command)` is. It waits for the writer for [`PATIENCE`] at the most.
 pub fn read_credential(path: &Path) -> io::Result<Zeroizing<String>> {
     match std::fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo()) {

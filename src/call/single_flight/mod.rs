@@ -38,7 +38,7 @@ struct Leader {
     call: Arc<Record>,
 }
 
-/// The right to do the work. Dropped without [`Flight::finish`], it tells those who wait nothing.
+/// The right to do the work. Dropped without [`Flight::finish`], it shares no outcome.
 #[derive(Debug)]
 pub struct Flight<'a> {
     single_flight: &'a SingleFlight,
@@ -147,7 +147,7 @@ fn reentrant() -> Error {
 }
 
 impl Flight<'_> {
-    /// Ends the flight and tells those who waited how it ended, unless only the caller may know.
+    /// Ends the flight and shares the outcome with those who waited, unless it is only the caller's.
     pub fn finish(mut self, outcome: std::result::Result<(), Error>) {
         if !matches!(&outcome, Err(error) if error.is_callers_own()) {
             self.outcome = Some(outcome);

@@ -112,7 +112,7 @@ impl Access {
 }
 
 /// Whether a file's content is a record, or what a damaged disk has left of a sealed one. Anything else is never
-/// replaced: it is somebody's file that `path` names by mistake.
+/// replaced: it is another file, which `path` names by mistake.
 pub fn is_record(content: &[u8]) -> bool {
     /// Members that every record has, and hardly any other JSON.
     #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 pub fn reply(data: &[u8]) {
     let mut reader = resp::Reader::new();
     for piece in data.chunks(7) {
-        reader.room()[..piece.len()].copy_from_slice(piece);
+        reader.unfilled()[..piece.len()].copy_from_slice(piece);
         match reader.came(piece.len()) {
             Ok(None) => {}
             Ok(Some(value)) => return drop(script::snapshot(value)),

@@ -87,7 +87,7 @@ impl Clock {
 }
 
 impl Answered {
-    /// The answer, as what went wrong is told from it.
+    /// The answer, with what messages about it need.
     pub fn reply(&self) -> Reply<'_> {
         let Answered { redacted, status, body, intermediary, secrets, .. } = self;
         Reply { redacted, status: *status, body, intermediary: intermediary.as_deref(), secrets }

@@ -5,7 +5,7 @@
 //!
 //! A write is never sent twice. It goes over the connection that the reading has just gone over, and if that dies,
 //! or the answer does not come, it counts as perhaps written: sent again it would meet its own version, and that
-//! looks like somebody else's.
+//! looks like another process's.
 
 use crate::call::Call;
 use crate::call::backoff::RETRY_VAULT_WRITE;
@@ -303,7 +303,7 @@ mod tests {
         assert!(!is_spent(7, found(7, 600)));
         assert!(!is_spent(7, found(7, 9_000)), "a slow Vault");
         assert!(!is_spent(7, found(7, -900)), "another node's clock");
-        // Not told from a slow Vault: a copy that meets its own number within that time (docs/STORES.md).
+        // It looks like a slow Vault: a copy that meets its own number within that time (docs/STORES.md).
         assert!(!is_spent(7, found(7, LONGEST_WRITE)));
     }
 

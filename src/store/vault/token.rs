@@ -32,7 +32,7 @@ const RENEWAL: Backoff = Backoff { first: Duration::from_secs(5), most: Duration
 type Outcome<T> = std::result::Result<T, StoreFault>;
 
 /// How long a secret that the Vault does not know is not sent again while it is the same. A Vault forgets refused logins
-/// after a quarter of an hour, unless it is told otherwise.
+/// after a quarter of an hour, unless it is configured otherwise.
 const UNCHANGED: Duration = Duration::from_secs(3600);
 
 /// Where the token comes from.

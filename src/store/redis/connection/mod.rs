@@ -172,7 +172,7 @@ impl Exchange<'_> {
         }
         // Also while the command is not sent in full: a server that refuses it early says so and closes.
         loop {
-            let mut buffer = ReadBuf::new(self.reader.room());
+            let mut buffer = ReadBuf::new(self.reader.unfilled());
             match Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(cause)) => return Poll::Ready(Err(cause)),

@@ -129,8 +129,8 @@ impl Reader {
         Reader { buffer, filled: 0, at: 0, searched: 0, open: Vec::new(), elements: 0 }
     }
 
-    /// Where the next bytes of the server belong; never empty.
-    pub fn room(&mut self) -> &mut [u8] {
+    /// Where the next bytes of the server go; never empty.
+    pub fn unfilled(&mut self) -> &mut [u8] {
         if self.filled == self.buffer.len() {
             let mut larger = Zeroizing::new(vec![0; 2 * self.buffer.len()]);
             larger[..self.filled].copy_from_slice(&self.buffer);
