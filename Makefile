@@ -128,6 +128,7 @@ lint: ## formatting and warnings, in every language
 	$(CARGO) clippy $(CARGOFLAGS) --lib --no-default-features -- -D warnings
 	$(CARGO) clippy $(CARGOFLAGS) --lib --features fuzzing,failpoints,shuttle -- -D warnings
 	scripts/check-layers
+	scripts/check-docs
 	@for file in $(C_FILES); do \
 	  $(CC) -std=c11 $(C_WARNINGS) -Werror -Iinclude -fsyntax-only "$$file" && \
 	  $(CXX) -x c++ -Wall -Wextra -Werror -Iinclude -fsyntax-only "$$file" || exit 1; \

@@ -4,6 +4,21 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+/// The files of src/ffi that export something, in the order of the header.
+const EXPORTING: [&str; 11] = [
+    "manager.rs",
+    "adapter.rs",
+    "response.rs",
+    "outcome.rs",
+    "stream.rs",
+    "token.rs",
+    "jwt.rs",
+    "error.rs",
+    "callbacks.rs",
+    "store.rs",
+    "library.rs",
+];
+
 fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     println!("cargo:rerun-if-changed=src/ffi");
@@ -32,26 +47,15 @@ fn link_unwinder() {
     }
 }
 
-/// Generates one header. It is committed; where it is already right, or the sources can not be written to
+/// Generates one header. It is committed; where it is already right, or the sources cannot be written to
 /// (a packaged build), it is left alone.
 fn write_header(root: &Path, config: &str, name: &str) {
     let config = cbindgen::Config::from_file(root.join(config)).expect("the cbindgen configuration is valid");
-    let bindings = cbindgen::Builder::new()
-        .with_config(config)
-        .with_src(root.join("src/error.rs"))
-        .with_src(root.join("src/ffi/manager.rs"))
-        .with_src(root.join("src/ffi/adapter.rs"))
-        .with_src(root.join("src/ffi/response.rs"))
-        .with_src(root.join("src/ffi/outcome.rs"))
-        .with_src(root.join("src/ffi/stream.rs"))
-        .with_src(root.join("src/ffi/token.rs"))
-        .with_src(root.join("src/ffi/jwt.rs"))
-        .with_src(root.join("src/ffi/error.rs"))
-        .with_src(root.join("src/ffi/callbacks.rs"))
-        .with_src(root.join("src/ffi/store.rs"))
-        .with_src(root.join("src/ffi/library.rs"))
-        .generate()
-        .expect("the sources give a header");
+    let mut builder = cbindgen::Builder::new().with_config(config).with_src(root.join("src/error.rs"));
+    for file in EXPORTING {
+        builder = builder.with_src(root.join("src/ffi").join(file));
+    }
+    let bindings = builder.generate().expect("the sources give a header");
     let mut header = Vec::new();
     bindings.write(&mut header);
     let path = root.join("include").join(name);

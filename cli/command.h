@@ -66,7 +66,7 @@ int complain(int code, const char *format, ...);
 void die_if_signalled(void);
 
 /* state.c: the options of TOKENMGR_OPTIONS, with a store of the user's own where they name none, so that one command
- * finds what the one before it got. Where that can not be, it says so on stderr, and the tokens stay in memory. */
+ * finds what the one before it got. Where that cannot be, it says so on stderr, and the tokens stay in memory. */
 struct buffer;
 void add_options(struct buffer *into);
 /* The same, but with the user's own store also where they name one. False: they name none, or there can be none. */

@@ -86,7 +86,7 @@ static void print_store_trouble(void *userdata, int32_t level, const char *messa
     printf("token store:   %s\n", message);
 }
 
-/* The token is had the way a call has it. What lies in a store can not be told otherwise, and the answer that matters,
+/* The token is had the way a call has it. What lies in a store cannot be told otherwise, and the answer that matters,
  * whether a call would work now, neither. */
 int run_status(const struct options *options, char **args) {
     (void)args;

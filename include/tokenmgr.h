@@ -42,6 +42,18 @@
  *   Redis (1 MiB). A malloc that fails for these, or for the library's own small needs, ends the process.
  * - **Time.** Every call blocks its caller, for its timeout at the most. A time of 0 means unknown.
  * - **Secrets.** No token, password, key or body ever appears in an error, a log line or the statistics.
+ * - **The host process.** No thread of the library runs between calls. A name look-up has a thread of its own, with
+ *   every signal blocked; it ends with the look-up, which may outlast the call where a name server hangs. No signal
+ *   handler is installed, nothing is written to stdout or stderr, and the environment is read, never changed.
+ *   Sockets never raise SIGPIPE. While a file store writes, SIGXFSZ is blocked on that thread: a limit on the size
+ *   of files is #TM_STORE.
+ * - **What stays in the process.** dlclose() does not unload the library (`-z nodelete`). tm_new() registers
+ *   handlers with pthread_atfork(), once. The first call installs a hook that keeps panics of the library's own code
+ *   from printing, and leaves those of other Rust code as they are. The client of a persistent manager (its tokens,
+ *   password and connections) outlives tm_free(); the option max_persistent says how many do. Managers of one
+ *   host with equal settings of TLS share authorities and sessions until the last of them is freed. Which credentials
+ *   a store in Redis or a Vault has refused is remembered for 5 minutes or an hour, by keyed hashes, so that another
+ *   manager does not send them again.
  */
 
 /** Asks the compiler to warn where a result is dropped. */
@@ -248,7 +260,7 @@ typedef int32_t (*tm_store_load)(void *userdata, const char *key, struct tm_sink
 
 /**
  * Stores `len` bytes under `key` for `ttl_seconds`, if `expected` is still what is stored (NULL: nothing); a
- * store that can not compare ignores it. `len` 0: delete. Returns 1: done; 0: no, the store no longer holds
+ * store that cannot compare ignores it. `len` 0: delete. Returns 1: done; 0: no, the store no longer holds
  * `expected`; anything else: it failed.
  */
 typedef int32_t (*tm_store_save)(void *userdata,
@@ -299,7 +311,8 @@ struct tm_manager *tm_new(const char *host,
                           struct tm_error **err);
 
 /**
- * Frees a manager. It never logs out. In a forked child it frees the child's copy.
+ * Frees a manager. It never logs out. In a forked child it frees the child's copy. The client of a persistent manager
+ * (tokens, password, connections) stays in the process for the next manager with equal settings.
  *
  * @param tm an owned manager, or NULL. No call on it may be running or begin, its callbacks included
  * @par Threads and forks any thread, once
@@ -501,7 +514,7 @@ enum tm_status tm_check_url(struct tm_manager *tm,
  * @param access_token the token that was accepted
  * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT
  * @return #TM_OK, or the error's status
- * @par Threads and forks any thread; never waits, and costs no more than a look: may be called for every answer
+ * @par Threads and forks any thread; never waits, and is cheap enough to be called for every answer
  * @since 0.1, interface 3
  */
 enum tm_status tm_accept(struct tm_manager *tm,
@@ -905,7 +918,7 @@ const char *tm_status_name(int32_t status);
  *
  * The callback runs only on a thread that is inside a call on this handle, with no lock held. It may call
  * other managers, and this one where that need not wait for itself. The lines of calls that it makes on this
- * handle are left out, or one line would lead to the next for ever. It must not throw. A replaced callback and
+ * handle are left out, or each line would cause another. It must not throw. A replaced callback and
  * its userdata must stay valid until every call begun before has returned.
  *
  * @param tm the manager
@@ -973,7 +986,7 @@ enum tm_status tm_check_store(struct tm_manager *tm,
  * Callbacks answer exactly 1: done; 0: no; anything else: failed (so that a forgotten return does not read as
  * success). They run only on a thread that is inside a call on this handle, one at a time, with no lock of
  * the library held. `key` is the option client_id, or the username. What is stored is JSON that holds the
- * tokens: whoever reads the store can use them.
+ * tokens: anyone who can read the store can use them.
  *
  * @param tm the manager
  * @param load reads; required

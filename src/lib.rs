@@ -3,9 +3,10 @@
 //! It logs in with a username and a password, keeps the access token fresh, rotates the refresh token
 //! without ever losing a pair or using one twice, and recovers from 401, 403 and 429 without hammering.
 //!
-//! The modules in reading order: `manager` (what can be asked), `request` (an API call and its recovery),
-//! `refresh` (the transaction that gets a new pair), `freshness` (when), `dialect` (what it looks like on
-//! the wire), `http` (connections), `store` (where pairs are kept), and `ffi` (what C sees).
+//! The modules in reading order: `manager` (what can be asked), `request` (an API call and its recovery), `refresh` (the
+//! transaction that gets a new pair), `client` (what both work on), `token` (freshness, the stored record), `auth` (what
+//! login and refresh look like on the wire), `http` (connections), `store` (where pairs are kept), and `ffi` (what C sees).
+//! docs/ARCHITECTURE.md has the picture.
 
 #![deny(unsafe_code)]
 // What only a store that was left out uses.

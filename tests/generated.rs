@@ -26,78 +26,93 @@ fn the_options_table_and_schema_are_current() {
     let options = schema_for!(Options).to_value();
     let request = schema_for!(RequestOptions).to_value();
     let mut page = String::from(
-        "# Options\n\nGenerated from `src/options`; do not edit. The same as a JSON Schema: \
-         [options.schema.json](options.schema.json).\n\nUnknown keys are refused, whole floats are taken as \
-         integers, and `[]` is taken as `{}`.\n\n## Of a manager (`tm_new`)\n\n",
+        "# Options\n\nGenerated from the sources (`client/options.rs`, `request/options.rs`, `store/options.rs`); do not edit. \
+         The same as a JSON Schema: [options.schema.json](options.schema.json).\n\n\
+         Unknown keys are refused, whole floats are taken as integers, and `[]` is taken as `{}`. A *secret* is a string, \
+         `{\"env\": NAME}` (a variable of the environment) or `{\"file\": PATH}`.\n\n## Of a manager (`tm_new`)\n\n",
     );
-    table(&options, &mut page);
-    page.push_str("\n### `store`\n\n| type | other keys | |\n|---|---|---|\n");
+    table(&options, &options, &mut page);
+    page.push_str("\n## Of the option `store`\n\nAn object with `type` and the keys of that type.\n");
     for variant in options["$defs"]["StoreOptions"]["oneOf"].as_array().unwrap() {
-        let properties = variant["properties"].as_object().unwrap();
-        let keys: Vec<String> = properties
-            .iter()
-            .filter(|(key, _)| *key != "type")
-            .map(|(key, schema)| format!("`{key}`: {}", text(&schema["description"])))
-            .collect();
-        let name = text(&properties["type"]["const"]);
-        writeln!(page, "| `\"{name}\"` | {} | {} |", keys.join("<br>"), text(&variant["description"])).unwrap();
+        let name = text(&variant["properties"]["type"]["const"]);
+        writeln!(page, "\n### `{{\"type\": \"{name}\"}}`\n\n{}\n", text(&variant["description"])).unwrap();
+        table(&options, variant, &mut page);
     }
     page.push_str("\n## Of a request (`tm_request`)\n\n");
-    table(&request, &mut page);
+    table(&request, &request, &mut page);
     check(&root().join("docs/OPTIONS.md"), &page);
     let both = serde_json::json!({ "options": options, "request_options": request });
     check(&root().join("docs/options.schema.json"), &format!("{both:#}\n"));
 }
 
-/// One row a property, in the order of the schema.
-fn table(schema: &Value, page: &mut String) {
-    page.push_str("| name | type | unit | range | default | |\n|---|---|---|---|---|---|\n");
-    for (name, property) in schema["properties"].as_object().unwrap() {
-        let property = resolve(schema, property);
-        let range = match (&property["minimum"], &property["maximum"]) {
-            (Value::Null, _) | (_, Value::Null) => choices(&property),
-            (min, max) => format!("{min} to {max}"),
+/// One row a property, in the order of the schema, but for what only tells the object's type. `whole` is the schema that
+/// it refers into.
+fn table(whole: &Value, object: &Value, page: &mut String) {
+    let required: Vec<&str> = object["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut rows = String::new();
+    for (name, property) in object["properties"].as_object().unwrap() {
+        if property["const"].is_string() {
+            continue;
+        }
+        let shapes = shapes(whole, property);
+        // The property's own words come first, and win over those of its type.
+        let found = |key: &str| shapes.iter().map(|shape| &shape[key]).find(|value| !value.is_null());
+        let range = match (found("minimum"), found("maximum")) {
+            (Some(min), Some(max)) => format!("{min} to {max}"),
+            _ => choices(&shapes),
         };
         let default = match &property["default"] {
+            Value::Null if required.contains(&name.as_str()) => "required".to_owned(),
             Value::Null => String::new(),
             default => format!("`{default}`"),
         };
-        let description = text(&property["description"]);
-        let unit = text(&property["x-unit"]);
-        writeln!(page, "| `{name}` | {} | {unit} | {range} | {default} | {description} |", kind(&property)).unwrap();
+        let [unit, description] = ["x-unit", "description"].map(|key| found(key).map_or_else(String::new, text));
+        let kinds = kinds(whole, &shapes);
+        writeln!(rows, "| `{name}` | {kinds} | {unit} | {range} | {default} | {description} |").unwrap();
+    }
+    match rows.is_empty() {
+        true => page.push_str("It has no other keys.\n"),
+        false => write!(page, "| name | type | unit | range | default | |\n|---|---|---|---|---|---|\n{rows}").unwrap(),
     }
 }
 
-/// A property with what it refers to merged in; its own words win.
-fn resolve(schema: &Value, property: &Value) -> Value {
-    let mut merged = property.clone();
-    let reference = property["$ref"].as_str().or_else(|| property["anyOf"][0]["$ref"].as_str());
-    let definition = reference.and_then(|path| schema.pointer(path.trim_start_matches('#')));
-    let inner = definition.or_else(|| property.get("anyOf").map(|any| &any[0]));
-    if let Some(Value::Object(inner)) = inner {
-        for (key, value) in inner {
-            merged.as_object_mut().unwrap().entry(key.clone()).or_insert_with(|| value.clone());
-        }
+/// A schema and everything that it may be instead: what it refers to, and what its `anyOf` and `oneOf` list. What has a
+/// name of its own here (`x-kind`) is not taken apart.
+fn shapes<'a>(whole: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
+    if schema["x-kind"].is_string() {
+        return vec![schema];
     }
-    merged
+    let referred = schema["$ref"].as_str().and_then(|path| whole.pointer(path.trim_start_matches('#')));
+    let listed = ["anyOf", "oneOf"].iter().flat_map(|several| schema[several].as_array().into_iter().flatten());
+    let others = referred.into_iter().chain(listed);
+    std::iter::once(schema).chain(others.flat_map(|other| shapes(whole, other))).collect()
 }
 
-fn kind(property: &Value) -> String {
-    match &property["type"] {
-        Value::Array(kinds) => {
-            let kinds: Vec<&str> = kinds.iter().filter_map(Value::as_str).filter(|kind| *kind != "null").collect();
-            kinds.join(" or ")
-        }
-        Value::String(kind) => kind.clone(),
-        _ if property["oneOf"][0]["properties"].is_object() => "object".to_owned(),
-        _ => "string".to_owned(),
+/// What JSON an option takes, in the order of its schema.
+fn kinds(whole: &Value, shapes: &[&Value]) -> String {
+    let mut kinds: Vec<String> = Vec::new();
+    for shape in shapes {
+        let named = [&shape["x-kind"], &shape["type"]].into_iter().find(|kind| !kind.is_null());
+        let listed = match named {
+            Some(Value::Array(several)) => several.iter().map(text).collect(),
+            Some(Value::String(one)) if one == "array" && shape["items"].is_object() => {
+                let items = self::kinds(whole, &self::shapes(whole, &shape["items"]));
+                vec![if items.contains(' ') { format!("array of {items}") } else { format!("array of {items}s") }]
+            }
+            Some(one) => vec![text(one)],
+            None => Vec::new(),
+        };
+        kinds.extend(listed);
     }
+    let mut seen = std::collections::BTreeSet::from(["null".to_owned()]);
+    kinds.retain(|kind| seen.insert(kind.clone()));
+    if kinds.is_empty() { "any".to_owned() } else { kinds.join(" or ") }
 }
 
 /// The names that an enum takes.
-fn choices(property: &Value) -> String {
-    let listed = property["enum"].as_array().into_iter().flatten();
-    let described = property["oneOf"].as_array().into_iter().flatten().map(|variant| &variant["const"]);
+fn choices(shapes: &[&Value]) -> String {
+    let listed = shapes.iter().flat_map(|shape| shape["enum"].as_array().into_iter().flatten());
+    let described = shapes.iter().map(|shape| &shape["const"]);
     let names: Vec<String> = listed.chain(described).filter_map(Value::as_str).map(|n| format!("`\"{n}\"`")).collect();
     names.join(", ")
 }

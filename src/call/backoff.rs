@@ -1,4 +1,4 @@
-//! Every pause: after failures, and between two looks at what others change.
+//! Every pause: after failures, and between two looks at what other processes change.
 
 use crate::sys::clock::Tick;
 use crate::sys::secret::random_fraction;
@@ -29,14 +29,14 @@ pub const UNREACHED: Backoff = Backoff { first: Duration::from_millis(100), most
 /// one, with a thousand others, looks less often.
 pub const POLL_CLAIM: Poll = Poll { first: Duration::from_millis(20), most: Duration::from_millis(250), factor: 1.5 };
 
-/// How soon a store looks again for the lock of its file, which everyone holds for milliseconds.
+/// How soon a store tries again to lock its file, which processes hold for milliseconds.
 pub const POLL_FILE_LOCK: Poll = Poll { first: Duration::from_millis(1), most: Duration::from_millis(20), factor: 2.0 };
 
 /// How soon the lock callback of a store is asked again, where it does not wait itself.
 pub const POLL_LOCK_CALLBACK: Poll =
     Poll { first: Duration::from_millis(10), most: Duration::from_millis(10), factor: 1.0 };
 
-/// How soon a Vault's secret is written again that somebody else wrote first.
+/// How soon a write to a Vault is tried again after another process wrote first.
 pub const RETRY_VAULT_WRITE: Poll =
     Poll { first: Duration::from_millis(2), most: Duration::from_millis(60), factor: 2.0 };
 
@@ -46,7 +46,7 @@ pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 /// How soon a process that has a good token looks for the one that another process is getting.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Delays between two looks at something that others change.
+/// Delays between two looks at something that other processes change.
 #[derive(Clone, Copy, Debug)]
 pub struct Poll {
     pub first: Duration,

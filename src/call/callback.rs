@@ -1,11 +1,11 @@
 //! Calls whose callbacks run, and which of them never returned.
 //!
-//! A callback may leave its call for good (`longjmp`, PHP's `exit`): none of our code runs then, and whatever the call
-//! held stays on a dead stack. So what others need to know of a call that is in a callback stands in a [`Record`] beside
-//! it. Its thread's next call finds out whether the callback's frame is still there; anyone else goes by the time that
-//! the call had. What is lost is passed over by everybody who would wait for it, and its descriptors are closed.
+//! A callback may never return to its call (`longjmp`, PHP's `exit`): none of our code runs then, and what the call held
+//! stays on a dead stack. So what other threads need to know of a call that is in a callback is in a [`Record`] on the
+//! heap. Its thread's next call finds out whether the callback's frame is still there; other threads go by the call's
+//! deadline. A call that never returned is *lost*: nobody waits for it, and its descriptors are closed.
 //!
-//! A call that was given up for its time may come back all the same: it then finds its sockets closed and its time over.
+//! A call that was given up after its deadline may return after all: it then finds its sockets closed and its time over.
 
 use crate::call::hooks::LogHook;
 use crate::sys::cancel;
@@ -19,12 +19,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Instant;
 
-/// What is known of a call beside its own stack.
+/// What other threads can know of a call.
 #[derive(Debug)]
 pub struct Record {
     thread: ThreadId,
     deadline: Instant,
-    /// Whether its thread could be cancelled before.
+    /// Whether its thread could be cancelled before the call.
     cancel_before: cancel::State,
     state: Mutex<State>,
 }
@@ -51,7 +51,7 @@ thread_local! {
 
 /// The calls of this process that are in a callback or have been in one.
 static RECORDS: fork::PerProcess<Mutex<Vec<Arc<Record>>>> = fork::PerProcess::new();
-/// How many there are: most calls need not look.
+/// How many records there are, so that most calls need not take the lock.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 impl Record {
@@ -59,7 +59,7 @@ impl Record {
         Arc::new(Record { thread: this_thread(), deadline, cancel_before, state: Mutex::default() })
     }
 
-    /// Whether nobody is to wait for the call any more.
+    /// Whether no other call should wait for it any more.
     pub fn is_over(&self) -> bool {
         Instant::now() >= self.deadline || self.state().is_lost
     }
@@ -85,8 +85,8 @@ impl Record {
         *sockets = std::mem::take(&mut state.sockets);
     }
 
-    /// Gives the call up, if it is in a callback: closes what it held.
-    fn lose(&self) {
+    /// Gives the call up, if it is in a callback: closes its sockets.
+    fn give_up(&self) {
         let mut state = self.state();
         if state.running.take().is_some() {
             state.is_lost = true;
@@ -105,7 +105,7 @@ impl Record {
     }
 }
 
-/// From now on the call's callbacks may be lost.
+/// From now on the call is among those that can be lost.
 pub fn list(record: &Arc<Record>) {
     records(|records| records.push(Arc::clone(record)));
 }
@@ -115,7 +115,7 @@ pub fn unlist(record: &Arc<Record>) {
     records(|records| records.retain(|one| !Arc::ptr_eq(one, record)));
 }
 
-/// The callbacks that this thread is in, for a call that begins. Those that it has left for good are lost from now on.
+/// The callbacks that this thread is in when a call begins. Those whose frames it has left are lost from now on.
 pub fn enclosing() -> Enclosing {
     if CALLBACKS.get() == 0 {
         return Enclosing(Vec::new());
@@ -133,9 +133,9 @@ pub fn enclosing() -> Enclosing {
         }
     }
     CALLBACKS.set(inside.len());
-    // The outermost last: it knows how the thread was before all of them.
+    // The outermost last: its `cancel_before` is the thread's state before all of them.
     for record in lost.iter().rev() {
-        record.lose();
+        record.give_up();
         unlist(record);
         cancel::set(record.cancel_before);
     }
@@ -162,7 +162,7 @@ pub fn give_up_overdue() {
     let is_overdue = |record: &Arc<Record>| now >= record.deadline && record.running().is_some();
     records(|records| overdue.extend(records.iter().filter(|record| is_overdue(record)).map(Arc::clone)));
     for record in overdue {
-        record.lose();
+        record.give_up();
         unlist(&record);
     }
 }

@@ -1,6 +1,6 @@
 //! The log levels. Lines go to the caller's callback and nowhere else (P4).
 
-/// How much a log line matters.
+/// How important a log line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Error = 1,

@@ -26,25 +26,25 @@ pub struct Call {
     hooks: Arc<Hooks>,
     timeout: Duration,
     deadline: Instant,
-    /// The interrupt callback has ended the call: it need not say so twice.
+    /// The interrupt callback has ended the call, and is not called again.
     is_cancelled: Cell<bool>,
     /// Nothing but the time limit may end what is being done.
     is_uninterruptible: Cell<bool>,
-    /// Until when a store is asked: see [`Call::asking_store`].
+    /// Until when stores may take: see [`Call::asking_store`].
     store_until: Cell<Option<Instant>>,
-    /// Lines wait here until no lock is held and no runtime is entered.
+    /// Lines that wait until no lock is held.
     lines: RefCell<Vec<(Level, String)>>,
-    /// Whether it has lines for the log callback: not if that made the call, or one line would lead to the next for ever.
-    is_heard: bool,
+    /// Whether its lines go to the log callback: not if that callback made the call, or each line would cause another.
+    takes_lines: bool,
     /// Whether any callback may run in it.
     may_call_back: Cell<bool>,
-    /// What others can know of it, once they need to.
+    /// What other threads can know of it, made when they need to.
     record: OnceCell<Arc<Record>>,
     /// Whether a callback has run in it.
     is_listed: Cell<bool>,
-    /// The sockets that it uses, where a callback may leave it for good. Those that were closed may still stand here.
+    /// The sockets that it uses, if any callback may run in it. Closed ones may still be listed.
     sockets: RefCell<Vec<Weak<Socket>>>,
-    /// The last to go.
+    /// Dropped last.
     _no_cancel: NoCancel,
 }
 
@@ -53,7 +53,7 @@ impl Call {
         // First, as it may change whether the thread can be cancelled.
         let enclosing = callback::enclosing();
         Call {
-            is_heard: hooks.log.as_ref().is_some_and(|(_, hook)| !enclosing.has(hook)),
+            takes_lines: hooks.log.as_ref().is_some_and(|(_, hook)| !enclosing.has(hook)),
             may_call_back: Cell::new(hooks.log.is_some() || hooks.interrupt.is_some()),
             record: OnceCell::new(),
             is_listed: Cell::new(false),
@@ -82,8 +82,8 @@ impl Call {
         self.record.get_or_init(|| Record::new(self.deadline, self._no_cancel.before()))
     }
 
-    /// Runs one of the caller's callbacks. It may never return: everything that this call uses by then is known to others.
-    /// Only where no lock is held.
+    /// Runs one of the caller's callbacks, which may never return: before, everything that the call uses is put where other
+    /// threads find it. Only where no lock is held.
     pub fn run_callback<T>(&self, callback: impl FnOnce() -> T) -> T {
         let mut callback = Some(callback);
         let mut output = None;
@@ -101,14 +101,14 @@ impl Call {
     }
 
     /// The call uses a socket from now on.
-    pub fn takes(&self, socket: &Arc<Socket>) {
+    pub fn add_socket(&self, socket: &Arc<Socket>) {
         if self.may_call_back.get() {
             self.sockets.borrow_mut().push(Arc::downgrade(socket));
         }
     }
 
-    /// It goes on without the call.
-    pub fn gives_back(&self, socket: &Arc<Socket>) {
+    /// The call no longer uses the socket.
+    pub fn remove_socket(&self, socket: &Arc<Socket>) {
         if self.may_call_back.get() {
             self.sockets.borrow_mut().retain(|one| one.as_ptr() != Arc::as_ptr(socket));
         }
@@ -119,8 +119,8 @@ impl Call {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Asks a store, in however many steps. They get half of what is left of the call together: where the store hangs, the
-    /// other half is for going on without it (T5).
+    /// Runs `work`, which asks a store in any number of steps. Together they get half of what is left of the call's time: where
+    /// the store hangs, the other half is for going on without it (T5).
     pub fn asking_store<T>(&self, work: impl FnOnce() -> T) -> T {
         let outer = self.store_until.get();
         self.store_until.set(Some(outer.unwrap_or_else(|| Instant::now() + self.left() / 2)));
@@ -137,22 +137,22 @@ impl Call {
         }
     }
 
-    /// Whether anyone has to be asked or told anything while the call waits.
+    /// Whether any callback is served while the call waits.
     pub fn is_watched(&self) -> bool {
         self.hooks.interrupt.is_some() || self.hooks.log.is_some()
     }
 
-    /// Notes a line for the log callback. The text is only made if someone wants to read it.
+    /// Notes a line for the log callback. The text is made only if the callback takes it.
     pub fn log(&self, level: Level, line: impl FnOnce() -> String) {
         if let Some((most, _)) = &self.hooks.log
             && level <= *most
-            && self.is_heard
+            && self.takes_lines
         {
             self.lines.borrow_mut().push((level, line()));
         }
     }
 
-    /// Serves the log callback. Only where no lock is held and no runtime is entered.
+    /// Serves the log callback. Only where no lock is held.
     pub fn deliver_logs(&self) {
         let Some((_, hook)) = &self.hooks.log else {
             return;
@@ -188,7 +188,7 @@ impl Call {
         Ok(())
     }
 
-    /// Does what must not be left half done. An interrupt that comes meanwhile ends the call afterwards.
+    /// Runs `work`, which must not be left half done. An interrupt that comes meanwhile ends the call afterwards.
     pub fn uninterruptible<T>(&self, work: impl FnOnce() -> T) -> T {
         self.is_uninterruptible.set(true);
         let output = work();
@@ -231,7 +231,7 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        // A call that panicked tells nobody anything more.
+        // After a panic no more lines are delivered.
         if !std::thread::panicking() {
             self.deliver_logs();
         }

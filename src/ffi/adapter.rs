@@ -36,7 +36,7 @@ pub unsafe extern "C" fn tm_check_url(tm: *mut tm_manager, url: *const c_char, e
 /// @param access_token the token that was accepted
 /// @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT
 /// @return #TM_OK, or the error's status
-/// @par Threads and forks any thread; never waits, and costs no more than a look: may be called for every answer
+/// @par Threads and forks any thread; never waits, and is cheap enough to be called for every answer
 /// @since 0.1, interface 3
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tm_accept(

@@ -21,7 +21,7 @@ pub type tm_interrupt_callback = Option<unsafe extern "C" fn(userdata: *mut c_vo
 pub struct Userdata(*mut c_void);
 
 // SAFETY: the pointer is only handed back to the callbacks that it was given with. The header says that these
-// run on whatever thread is inside a call, so whoever sets them vouches for what it points to.
+// run on whatever thread is inside a call, so the caller that sets them vouches for what it points to.
 unsafe impl Send for Userdata {}
 // SAFETY: as above.
 unsafe impl Sync for Userdata {}
@@ -41,7 +41,7 @@ impl Userdata {
 ///
 /// The callback runs only on a thread that is inside a call on this handle, with no lock held. It may call
 /// other managers, and this one where that need not wait for itself. The lines of calls that it makes on this
-/// handle are left out, or one line would lead to the next for ever. It must not throw. A replaced callback and
+/// handle are left out, or each line would cause another. It must not throw. A replaced callback and
 /// its userdata must stay valid until every call begun before has returned.
 ///
 /// @param tm the manager
@@ -84,9 +84,9 @@ pub unsafe extern "C" fn tm_set_log_callback(
 
 fn log_hook(callback: unsafe extern "C" fn(*mut c_void, i32, *const c_char), userdata: Userdata) -> LogHook {
     Arc::new(move |level, line| {
-        // A line holds no NUL: it is made of names, numbers and scrubbed words.
+        // A line holds no NUL: it is made of names, numbers and redacted text.
         let line = CString::new(line.replace('\0', " ")).unwrap_or_default();
-        // SAFETY: whoever set the callback vouches for it and its userdata; the line lives until it returns.
+        // SAFETY: the caller that set the callback vouches for it and its userdata; the line lives until it returns.
         unsafe { callback(userdata.pointer(), level as i32, line.as_ptr()) }
     })
 }
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn tm_set_interrupt_callback(
             let tm = handle(tm, "tm")?;
             let userdata = Userdata::new(userdata);
             let hook: Option<InterruptHook> = callback.map(|callback| -> InterruptHook {
-                // SAFETY: whoever set the callback vouches for it and its userdata.
+                // SAFETY: the caller that set the callback vouches for it and its userdata.
                 Arc::new(move || callback(userdata.pointer()) != 0)
             });
             tm.manager.set_hooks(|hooks| hooks.interrupt = hook.clone())

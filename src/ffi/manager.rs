@@ -60,7 +60,8 @@ pub unsafe extern "C" fn tm_new(
     }
 }
 
-/// Frees a manager. It never logs out. In a forked child it frees the child's copy.
+/// Frees a manager. It never logs out. In a forked child it frees the child's copy. The client of a persistent manager
+/// (tokens, password, connections) stays in the process for the next manager with equal settings.
 ///
 /// @param tm an owned manager, or NULL. No call on it may be running or begin, its callbacks included
 /// @par Threads and forks any thread, once

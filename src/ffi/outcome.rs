@@ -1,4 +1,4 @@
-//! `tm_outcome`: what a request came to, for callers to whom every call costs.
+//! `tm_outcome`: what a request came to, for callers for whom each call of a C function is expensive.
 
 use crate::error::{Error, Status};
 use crate::ffi::error::tm_error;
@@ -65,7 +65,7 @@ impl Held {
         Held { error: Some(Box::new(tm_error::new(error))), ..Held::default() }
     }
 
-    /// What its owner reads. This may not move afterwards: a box that moves is taken to have no other pointers to it.
+    /// What its owner reads. It may not move afterwards: the compiler assumes that no other pointers lead into a box that moves.
     fn redacted(&self) -> tm_outcome {
         let start = |text: &Vec<u8>| if text.is_empty() { null() } else { text.as_ptr().cast() };
         tm_outcome {

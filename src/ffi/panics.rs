@@ -5,7 +5,7 @@ use crate::sys::thread::{is_in_library, set_in_library};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-/// Runs the body of an exported function that can not fail; a panic becomes `fallback`.
+/// Runs the body of an exported function that cannot fail; a panic becomes `fallback`.
 pub fn guard<T>(fallback: T, body: impl FnOnce() -> T) -> T {
     contain(body).unwrap_or(fallback)
 }
@@ -18,13 +18,14 @@ pub fn attempt<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
 fn contain<T>(body: impl FnOnce() -> T) -> Option<T> {
     silence_panics();
     let before = set_in_library(true);
-    // Nothing that a panic leaves behind is used again: locks are taken as they are, connections are closed.
+    // What a panic leaves half done is not used again: connections are closed. Poisoned locks are used: nothing under them panics.
     let outcome = catch_unwind(AssertUnwindSafe(body)).ok();
     set_in_library(before);
     outcome
 }
 
-/// P4: a panic inside an exported function prints nothing; any other is the business of whose it is.
+/// P4: a panic inside an exported function prints nothing; for any other the hook before it runs. The hook stays for the life
+/// of the process.
 fn silence_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -23,7 +23,7 @@ pub type tm_store_load =
     Option<unsafe extern "C" fn(userdata: *mut c_void, key: *const c_char, out: *mut tm_sink) -> i32>;
 
 /// Stores `len` bytes under `key` for `ttl_seconds`, if `expected` is still what is stored (NULL: nothing); a
-/// store that can not compare ignores it. `len` 0: delete. Returns 1: done; 0: no, the store no longer holds
+/// store that cannot compare ignores it. `len` 0: delete. Returns 1: done; 0: no, the store no longer holds
 /// `expected`; anything else: it failed.
 pub type tm_store_save = Option<
     unsafe extern "C" fn(
@@ -92,7 +92,7 @@ pub unsafe extern "C" fn tm_check_store(tm: *mut tm_manager, err: *mut *mut tm_e
 /// Callbacks answer exactly 1: done; 0: no; anything else: failed (so that a forgotten return does not read as
 /// success). They run only on a thread that is inside a call on this handle, one at a time, with no lock of
 /// the library held. `key` is the option client_id, or the username. What is stored is JSON that holds the
-/// tokens: whoever reads the store can use them.
+/// tokens: anyone who can read the store can use them.
 ///
 /// @param tm the manager
 /// @param load reads; required
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn tm_set_store(
     }
 }
 
-/// The callbacks as C gave them. Whoever set them vouches for them and their userdata.
+/// The callbacks as C gave them. The caller that set them vouches for them and their userdata.
 struct CCallbacks {
     load: Load,
     save: Save,

@@ -1,14 +1,14 @@
-//! Where an answer's body goes: decoded, within its limit, into memory or to its owner.
+//! Where an answer's body goes: decoded, within its limit, into memory or to the caller's sink.
 
 use crate::http::decode::{Decoder, Undecodable};
 use crate::http::fault::Fault;
 use crate::http::message::{LARGEST_PIECE, Sink};
 use http::HeaderMap;
 
-/// No body is announced so large that memory for it is taken before it comes.
+/// The most memory that is reserved for a body because of its announced length; more only as bytes arrive.
 const LARGEST_RESERVE: u64 = 64 << 10;
 
-/// How much is decoded at once: it may become a thousand times as much, twice.
+/// How much is decoded at once. Each of two encodings may make a thousand times as much of it.
 const LARGEST_ENCODED: usize = 1 << 10;
 
 /// Collects one body.
@@ -43,7 +43,7 @@ impl<'a> Collector<'a> {
     }
 
     /// Takes a piece as it came. `between` is called between the parts of it that take time: a piece may decode to any
-    /// length, and a sink's owner may take as long as it likes.
+    /// length, and the caller's sink may take any time.
     pub fn take(&mut self, piece: &[u8], between: &mut dyn FnMut() -> Result<(), Fault>) -> Result<(), Fault> {
         self.received += piece.len() as u64;
         let Collector { whole, limit, sink, decoder, .. } = self;
@@ -63,7 +63,7 @@ impl<'a> Collector<'a> {
     /// The body has ended. Whether it had been encoded.
     pub fn end(&mut self) -> Result<bool, Fault> {
         match &mut self.decoder {
-            // A HEAD's answer says how the body would be encoded that it does not have.
+            // The answer to a HEAD names an encoding, but has no body.
             Some(decoder) if self.received > 0 => decoder.finish().map(|()| true).map_err(Fault::from),
             _ => Ok(false),
         }
@@ -101,7 +101,7 @@ fn append(whole: &mut Vec<u8>, piece: &[u8], limit: u64) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A peer decides how much is wanted, so that a lack of memory is an error, not the host's end.
+/// The server decides how much memory this takes, so a lack of it is an error and does not end the process.
 fn grow(whole: &mut Vec<u8>, more: usize) -> Result<(), Fault> {
     whole.try_reserve(more).map_err(|_| Fault::Exhausted("there is no memory left for the answer's body".to_owned()))
 }

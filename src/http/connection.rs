@@ -28,14 +28,14 @@ pub struct Connection {
     alarm: Alarm,
     /// Its buffers hold the last request's `Authorization`.
     engine: Wiped<Engine>,
-    /// Bytes of the peer's words so far.
-    heard: Arc<AtomicU64>,
-    /// What was heard and sent when the present exchange began.
-    heard_before: u64,
+    /// How many bytes the peer has sent so far.
+    received: Arc<AtomicU64>,
+    /// How much had been received and sent when the present exchange began.
+    received_before: u64,
     sent_before: u64,
     /// A plain request over an HTTP proxy names the whole URL, and carries this for the proxy.
     forwarding: Option<Option<HeaderValue>>,
-    /// Whether its buffers may still hold what a login or a refresh was answered.
+    /// Whether its buffers may still hold the answer to a login or a refresh.
     carried_secrets: bool,
     /// Since when it has been idle; `None`: no call has used it yet.
     pub idle: Option<Idle>,
@@ -66,7 +66,7 @@ impl Connection {
         alarm: Alarm,
         pace: &mut Pace<'_>,
     ) -> Result<Connection, Fault> {
-        let heard = Arc::clone(&stream.heard);
+        let received = Arc::clone(&stream.received);
         let protocol = Protocol::open(stream, &socket, &alarm, pace)?;
         Ok(Connection {
             origin,
@@ -74,15 +74,15 @@ impl Connection {
             alarm,
             engine: Wiped::new(Engine { protocol, has_ended: false }),
             carried_secrets: false,
-            heard,
-            heard_before: 0,
+            received,
+            received_before: 0,
             sent_before: 0,
             forwarding,
             idle: None,
         })
     }
 
-    /// The same connection after a login, a refresh or a logout, for calls whose buffers nobody zeroes: HTTP/1.1 is begun
+    /// The same connection after a login, a refresh or a logout, for calls whose buffers are not zeroed: HTTP/1.1 is begun
     /// anew over it, with new buffers. HTTP/2 cannot be. `None`: more has come than the answer.
     pub fn renewed(self, pace: &mut Pace<'_>) -> Option<Connection> {
         let engine = self.engine.into_inner();
@@ -112,7 +112,7 @@ impl Connection {
         (&self.socket, &self.alarm, &mut self.engine)
     }
 
-    /// Whether it served a call before, and its peer may have left it since.
+    /// Whether it served a call before, so that its peer may have closed it since.
     pub fn is_reused(&self) -> bool {
         self.idle.is_some()
     }
@@ -136,15 +136,15 @@ impl Connection {
         self.socket.sent() > self.sent_before
     }
 
-    /// Whether a byte of the present exchange's answer has come. What HTTP/2 says besides is no part of any answer, and
-    /// counts as nothing.
-    pub fn has_heard(&self) -> bool {
-        !self.is_http2() && self.heard.load(Ordering::Relaxed) > self.heard_before
+    /// Whether a byte of the present exchange's answer has come. HTTP/2's own frames are no part of any answer, and
+    /// do not count.
+    pub fn has_received(&self) -> bool {
+        !self.is_http2() && self.received.load(Ordering::Relaxed) > self.received_before
     }
 
     /// How far the present exchange has come.
     pub fn progress(&self) -> Progress {
-        Progress { is_reused: self.is_reused(), has_sent: self.has_sent(), has_heard: self.has_heard() }
+        Progress { is_reused: self.is_reused(), has_sent: self.has_sent(), has_received: self.has_received() }
     }
 
     /// Whether the present exchange's request may have been sent to its end; `body`: the length of its body. HTTP/1.1 by
@@ -159,7 +159,7 @@ impl Connection {
 
     /// Hands a request over to hyper, which sends it when the connection is driven.
     pub fn begin(&mut self, outgoing: &Outgoing, body: RequestBody) -> Result<Head, Fault> {
-        self.heard_before = self.heard.load(Ordering::Relaxed);
+        self.received_before = self.received.load(Ordering::Relaxed);
         self.sent_before = self.socket.sent();
         let request = self.request(outgoing, body)?;
         Ok(self.engine.protocol.send(request))
@@ -189,7 +189,7 @@ impl Connection {
         if let Some(Some(basic)) = &self.forwarding {
             headers.insert(header::PROXY_AUTHORIZATION, basic.clone());
         }
-        // RFC 9110, 8.6; some servers and gateways answer 411 without.
+        // RFC 9110, 8.6. Without it some servers and gateways answer 411.
         if has_no_body && matches!(outgoing.method, Method::POST | Method::PUT | Method::PATCH) {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
@@ -200,7 +200,7 @@ impl Connection {
 }
 
 impl Engine {
-    /// Lets hyper do what it can: write, read, and hand on.
+    /// Polls hyper: it writes what fits, reads what is there, and passes it on.
     pub fn advance(&mut self, cx: &mut Context<'_>) {
         if self.has_ended {
             return;

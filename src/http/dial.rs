@@ -1,5 +1,5 @@
 //! Making connections: the host's addresses, TCP, the proxy, TLS. Nothing of a request is written before a connection
-//! is there, so a fault in here certainly left the server without a byte of it (T3).
+//! is there, so after a fault in here the server has certainly not seen a byte of it (T3).
 
 use crate::http::body::RequestBody;
 use crate::http::connection::Connection;
@@ -63,8 +63,8 @@ impl Dialing<'_, '_> {
     fn connect(mut self, origin: &Arc<Origin>) -> Result<Connection, Fault> {
         let proxy = self.dialer.proxies.of(&origin.url);
         let socket = match proxy {
-            None => self.reach(&origin.host, origin.port, origin)?,
-            Some(proxy) => self.reach(&proxy.host, proxy.port, origin)?,
+            None => self.connect_tcp(&origin.host, origin.port, origin)?,
+            Some(proxy) => self.connect_tcp(&proxy.host, proxy.port, origin)?,
         };
         let mut stream = Stream::new(Layers::Plain(SocketStream(Arc::clone(&socket))));
         // What a plain request over an HTTP proxy carries for the proxy itself.
@@ -106,9 +106,9 @@ impl Dialing<'_, '_> {
     }
 
     /// A TCP connection to the first of a host's addresses that takes one (RFC 8305).
-    fn reach(&mut self, host: &Host, port: u16, origin: &Origin) -> Result<Arc<Socket>, Fault> {
+    fn connect_tcp(&mut self, host: &Host, port: u16, origin: &Origin) -> Result<Arc<Socket>, Fault> {
         let addresses = self.addresses(host)?;
-        // The password and the token would travel readable. Judged by where they would go, not by what the URL says.
+        // The password and the token would travel readable. What counts is the address, not what the URL says.
         if !origin.is_https && !self.dialer.allow_insecure && !addresses.iter().all(is_loopback) {
             return Err(Fault::Readable { host: host.to_string() });
         }
@@ -131,7 +131,7 @@ impl Dialing<'_, '_> {
             (Host::Domain(name), Scheme::Socks5h) => socks::Target::Name(name, origin.port),
             (host, _) => {
                 let addresses = self.addresses(host)?;
-                // The proxy tries one address only, and most proxies have no way out by IPv6.
+                // The proxy tries one address only, and most proxies cannot reach IPv6 addresses.
                 let address = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
                 let address = address.ok_or(Unreached::NoAddress)?;
                 socks::Target::Address(SocketAddr::new(*address, origin.port))

@@ -12,7 +12,7 @@ use std::io;
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum Fault {
-    /// Ended by the caller's own time limit or interrupt: its error is ready.
+    /// The caller's own time limit or interrupt ended the exchange: its error is ready.
     Ended(Error),
     /// The same while a connection was made, so nothing was sent.
     Unbegun(Error),
@@ -23,15 +23,15 @@ pub enum Fault {
     /// The connection died before an answer began. `reused`: it was one kept alive. `sent`: a byte of the request may
     /// have left this machine.
     Lost { reused: bool, sent: bool, why: String },
-    /// The connection died, or spoke nonsense, within the answer.
+    /// The connection died within the answer, or what came is not HTTP.
     Broken(String),
     /// The answer grew past its limit.
     TooLarge(u64),
     /// The request cannot be put on the wire.
     Unsendable(String),
-    /// A proxy did not connect to the server, so nothing was sent to that. `proxy`: its URL without user-info.
+    /// A proxy did not connect to the server, so nothing was sent to the server. `proxy`: its URL without user-info.
     Proxy { proxy: String, why: String },
-    /// This process or machine has run out of something, so nothing was sent.
+    /// This process or machine has run out of descriptors or memory, so nothing was sent.
     Exhausted(String),
     /// A plain request would have left this machine: nothing was sent. `host`: where to.
     Readable { host: String },
@@ -45,7 +45,7 @@ pub struct Progress {
     /// A byte of the request may have left this machine.
     pub has_sent: bool,
     /// A byte of the answer has come.
-    pub has_heard: bool,
+    pub has_received: bool,
 }
 
 impl Fault {
@@ -64,7 +64,7 @@ impl Fault {
         )
     }
 
-    /// Says what hung where the call's time ran out: `what`, the login at an address or a call.
+    /// Where time ran out, names what did not answer: `what`, such as the login at an address.
     pub fn hung(self, call: &Call, what: &str) -> Fault {
         match self {
             Fault::Ended(error) => Fault::Ended(call.hung(error, &format!("waiting for {what}"))),
@@ -143,7 +143,7 @@ impl Fault {
         if error.is_user() && !is_abandoned(error) {
             return Fault::Unsendable(why);
         }
-        match progress.has_heard || error.is_parse() || is_nonsense(error) {
+        match progress.has_received || error.is_parse() || is_not_http(error) {
             true => Fault::Broken(why),
             false => Fault::Lost { reused: progress.is_reused, sent: progress.has_sent, why },
         }
@@ -167,7 +167,7 @@ impl Fault {
         match stopped {
             Stopped::StepOutOfTime => Fault::Ended(call.step_timed_out("waiting for the server")),
             Stopped::Call(error) => Fault::Ended(error),
-            // The request may have left by then, so this is not as harmless as a shortage before it.
+            // The request may have left by then: unlike a shortage before it, this does not mean that nothing was sent.
             Stopped::Unable(cause) => {
                 Fault::Lost { reused: false, sent: true, why: format!("this process could not wait for it: {cause}") }
             }
@@ -183,7 +183,7 @@ impl Fault {
         }
     }
 
-    /// What the kernel said when a connection was made.
+    /// What an error of the kernel means while a connection is made.
     pub fn of_connecting(cause: &io::Error) -> Fault {
         Fault::local_shortage(cause).unwrap_or_else(|| Fault::Connect {
             dns: false,
@@ -206,7 +206,7 @@ impl Fault {
         }
     }
 
-    /// Where this process lacks something, which is nobody's fault on the wire.
+    /// Whether this process has run out of something, which no other machine caused.
     pub fn local_shortage(cause: &io::Error) -> Option<Fault> {
         let lacking = match cause.raw_os_error()? {
             libc::EMFILE => "this process has no file descriptors left; raise its limit of open files (ulimit -n)",
@@ -238,7 +238,7 @@ impl From<Unreached> for Fault {
     }
 }
 
-/// Walks to the cause behind all wrappers: the only part that tells a person something.
+/// The innermost cause: the only part of the message that says what happened.
 fn innermost(error: &hyper::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -249,19 +249,19 @@ fn innermost(error: &hyper::Error) -> String {
     text
 }
 
-/// The connection ended before the request's turn on it came. hyper counts that as its user's mistake.
+/// The connection ended before the request's turn on it came. hyper reports that as a mistake of its user.
 fn is_abandoned(error: &hyper::Error) -> bool {
     error.to_string().starts_with("dispatch task is gone")
 }
 
-/// An answer began, but it is not HTTP. The engine says so only in words of its own type.
-fn is_nonsense(error: &hyper::Error) -> bool {
+/// An answer began, but it is not HTTP. hyper has no accessor for this, so the causes are looked at.
+fn is_not_http(error: &hyper::Error) -> bool {
     let mut cause = error.source();
     while let Some(inner) = cause {
         if let Some(io) = inner.downcast_ref::<io::Error>() {
             return io.kind() == io::ErrorKind::InvalidData;
         }
-        // HTTP/2's word for a frame that makes no sense; what the other side says is "received".
+        // h2 says "detected" of errors that it found itself, and "received" of those that the peer reported.
         if inner.to_string().starts_with("connection error detected") {
             return true;
         }

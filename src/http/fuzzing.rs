@@ -1,4 +1,4 @@
-//! What the fuzzer feeds of HTTP: encoded bodies, and what the environment says of proxies.
+//! The fuzzer's targets in HTTP: encoded bodies, and what the environment says of proxies.
 
 use crate::http::decode::{Decoder, Undecodable};
 use crate::http::origin::{Origins, parse_url};
@@ -17,7 +17,7 @@ pub fn decode(data: &[u8]) {
         let mut decoder = Decoder::of(&headers).expect("the encoding is known");
         let mut decoded = Vec::new();
         let mut keep = |piece: &[u8]| -> Result<(), Undecodable> {
-            // Enough of a bomb is enough.
+            // More would only take time.
             match decoded.len() < 1 << 20 {
                 true => decoded.extend_from_slice(piece),
                 false => return Err(Undecodable::CutOff),
@@ -59,8 +59,8 @@ pub fn choose_proxy(text: &str) {
         let _ = proxies.of(&url).map(|proxy| (proxy.redacted(), proxy.basic().is_some()));
         let shown = format!("{proxies:?}");
         let password = parse_url(Url::options(), proxy).ok().and_then(|url| url.password().map(str::to_owned));
-        // A short one may stand in anything, and one that is in the host's name is no secret.
-        let is_telling = |word: &String| word.len() > 6 && proxy.matches(word.as_str()).count() == 1;
+        // A short text may occur anywhere, and one that is part of the host's name is no secret.
+        let is_telling = |text: &String| text.len() > 6 && proxy.matches(text.as_str()).count() == 1;
         assert!(password.filter(is_telling).is_none_or(|password| !shown.contains(&password)), "{shown}");
     }
     let _ = Proxies::new(Some(text), &|_| None);

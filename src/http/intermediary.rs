@@ -1,5 +1,5 @@
-//! Refusals that are not the API's own, but an intermediary's (RFC 9110, section 3.7): of a proxy, or of the gateway in front
-//! of the API that was spoken to in the wrong way. Pure.
+//! Refusals that come from an intermediary (RFC 9110, section 3.7) and not from the API: a proxy, or a gateway in front of the
+//! API that was called in the wrong way, such as plain HTTP on its TLS port. Pure.
 
 use http::{HeaderMap, HeaderName, header};
 
@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, header};
 #[derive(Clone, Debug)]
 pub struct Way {
     pub is_https: bool,
-    /// A proxy had the request, and could answer it itself.
+    /// A proxy saw the request, and may have answered it itself.
     pub is_forwarded: bool,
     /// The server asked for a client certificate, and there was none.
     pub certificate_wanted: bool,
@@ -15,15 +15,15 @@ pub struct Way {
     pub certificate_option: String,
 }
 
-/// Who else than the API refused, and what to do about it; `None`: nothing speaks for that. A 401 is the API's, whatever it
-/// looks like: a wrong password that is taken for something else would be sent again and again (R5).
+/// Which intermediary refused, and what to do about it; `None`: it was the API, as far as can be seen. A 401 always counts as
+/// the API's: a wrong password that was taken for something else would be sent again and again (R5).
 pub fn explain(status: u16, headers: &HeaderMap, body: &[u8], way: &Way) -> Option<String> {
     const LARGEST: usize = 64 << 10;
     if !matches!(status, 400 | 403 | 404 | 495 | 496 | 500..) || body.len() > LARGEST || is_json(body) {
         return None;
     }
     let page = String::from_utf8_lossy(body).to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|words| page.contains(words));
+    let says = |phrases: &[&str]| phrases.iter().any(|phrase| page.contains(phrase));
     // nginx, Go, Apache, HAProxy, Jetty.
     let plain = ["plain http request was sent to https port", "http request to an https server", "speaking plain http"];
     if !way.is_https && status == 400 && says(&plain) {

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::time::Instant;
 use url::Url;
 
-/// A request, ready to go. Its caller keeps it, so that it can be sent again.
+/// A request that is ready to be sent. The caller keeps it, so that it can be sent again.
 #[derive(Debug)]
 pub struct Outgoing {
     pub method: Method,
     pub url: Url,
-    /// But for those that the connection adds. Most calls share their manager's; a change makes a copy.
+    /// Without those that the connection adds. Most calls share their manager's; a change makes a copy.
     pub headers: Arc<HeaderMap>,
     /// What the API knows the token by. `None`: none is sent, or it is among the headers.
     pub credentials: Option<Arc<CallCredentials>>,
@@ -25,7 +25,7 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// What errors and log lines call it: never the query, never user-info.
+    /// How errors and log lines name it: without the query and without user-info.
     pub fn redacted(&self) -> String {
         let origin = self.url.origin().ascii_serialization();
         format!("{} {origin}{}", self.method, self.url.path())
@@ -41,7 +41,7 @@ impl Outgoing {
     }
 }
 
-/// The values of headers that may be secrets, and the words in them: `Basic …`.
+/// The values of headers that may be secrets, and the parts of them that blanks separate, as in `Basic …`.
 pub fn secret_values(headers: &HeaderMap) -> Vec<Secret> {
     const PUBLIC: [HeaderName; 7] = [
         header::ACCEPT,
@@ -58,8 +58,8 @@ pub fn secret_values(headers: &HeaderMap) -> Vec<Secret> {
     parts.filter_map(Secret::new).collect()
 }
 
-/// The values in a body of JSON or of a form, without those so short that ordinary words would be among them; any other
-/// body as a whole.
+/// The values in a body of JSON or of a form, without the short ones, which may be ordinary words; any other body as a
+/// whole.
 fn body_values(body: &[u8]) -> Vec<String> {
     const LARGEST: usize = 64 << 10;
     const SHORTEST: usize = 6;
@@ -98,7 +98,7 @@ pub struct Answer {
     pub headers: HeaderMap,
     pub url: Url,
     pub body: Vec<u8>,
-    /// Where an intermediary refused: who, and what to do.
+    /// Where an intermediary refused: which one, and what to do.
     pub intermediary: Option<String>,
     /// When its head arrived.
     pub arrived: Tick,
@@ -114,10 +114,10 @@ impl Answer {
 /// Which connection a request may go over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reuse {
-    /// A kept one if there is any. If it turns out to have died, the request is sent once more over a new
-    /// one, where `repeatable` says that this does no harm (R6).
+    /// A kept one, if there is any. If that has died, the request is sent once more over a new one, where `repeatable`
+    /// says that this does no harm (R6).
     Kept { repeatable: bool },
-    /// A new one: for a refresh token, which a connection that turns out to have died would cost (T3).
+    /// A new one: for a refresh token, which would be lost with a kept connection that has died (T3).
     Never,
 }
 
@@ -138,7 +138,7 @@ pub trait Source {
 /// A request's body that is read while it is sent.
 pub struct Upload {
     source: Box<dyn Source>,
-    /// Its size; `None`: unknown.
+    /// Its length; `None`: unknown.
     pub length: Option<u64>,
     /// What was read of it since the beginning.
     read: u64,

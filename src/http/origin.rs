@@ -52,7 +52,7 @@ impl PartialEq for Origin {
 /// The host as given to `tm_new`, `scheme://authority[/prefix]`, and everything else that may be called.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Origins {
-    /// As it is shown, and its path: without a trailing slash, so that a path can be put behind it.
+    /// As messages show it, and its path: without a trailing slash, so that a path can be appended.
     redacted: String,
     prefix: String,
     host: Url,
@@ -95,7 +95,7 @@ impl Origins {
         }
     }
 
-    /// The host as it is shown: it never holds user-info.
+    /// The host as messages show it: it never holds user-info.
     pub fn host(&self) -> &str {
         &self.redacted
     }
@@ -112,7 +112,7 @@ impl Origins {
                 "" => Cow::Borrowed(url),
                 prefix => Cow::Owned(format!("{prefix}{url}")),
             };
-            // Against the host, which is parsed already; `check` sees to it that it stays there.
+            // Relative to the host, which is parsed already; `check` makes sure that the result is still there.
             parse(Url::options().base_url(Some(&self.host)), &path)?
         } else {
             parse(Url::options(), url)?
@@ -163,7 +163,7 @@ pub fn parse_absolute(text: &str) -> Result<Url> {
     })
 }
 
-/// Parses what may name a host of its own. Hosts outside ASCII are refused here: `url` would refuse them too, but the
+/// Parses a URL or a reference, which may name another host. Hosts outside ASCII are refused here: `url` would refuse them too, but the
 /// tables that it asks about them are not in this library, and what stands in for them asserts that it is never asked.
 pub fn parse_url(options: url::ParseOptions<'_>, text: &str) -> std::result::Result<Url, url::ParseError> {
     match text.is_ascii() && !text.contains('%') || has_ascii_host(text) {

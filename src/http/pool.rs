@@ -21,7 +21,7 @@ const PRUNE_EVERY: u64 = 1000;
 #[derive(Debug)]
 pub struct Pool {
     slots: Box<[Mutex<Option<Box<Connection>>>]>,
-    /// Rises with every kept connection that turned out to be dead: those that fell idle before it are not used.
+    /// How many kept connections turned out to be dead: those that became idle before the last of them are not used.
     losses: AtomicU64,
     /// Whether [`Registry`] knows it.
     is_registered: AtomicBool,
@@ -36,7 +36,8 @@ impl Pool {
         })
     }
 
-    /// The first idle connection to an origin: so few connections serve few callers, and the rest fall idle for good.
+    /// The first idle connection to an origin. So a few callers use a few connections, and the others stay idle until they are
+    /// closed.
     pub fn take(&self, origin: &Origin) -> Option<Box<Connection>> {
         let now = Tick::now();
         self.slots.iter().find_map(|slot| {
@@ -60,7 +61,7 @@ impl Pool {
         REGISTRY.if_made(|registry| registry.prune(now));
     }
 
-    /// No connection that is idle now is used again: one of its age has died without a word.
+    /// From now on, no connection that is idle now is used again: one of the same age has died unnoticed.
     pub fn distrust(&self) {
         self.losses.fetch_add(1, Ordering::Relaxed);
     }
@@ -85,7 +86,7 @@ impl Pool {
     fn prune(&self, now: Tick) -> bool {
         let mut any = false;
         for slot in &self.slots {
-            // One in another thread's hands counts as there.
+            // Another thread has this slot's lock: it counts as taken.
             let Some(mut slot) = slot.try_lock() else {
                 any = true;
                 continue;
@@ -96,13 +97,13 @@ impl Pool {
         any
     }
 
-    /// How many connections are idle. One in another thread's hands counts as not.
+    /// How many connections are idle, without those whose slot another thread has locked.
     pub fn idle(&self) -> usize {
         self.slots.iter().filter(|slot| slot.try_lock().is_some_and(|slot| slot.is_some())).count()
     }
 }
 
-/// The pools of this process that have idle connections: whichever manager is called next closes those of all that
+/// The pools of this process that have idle connections. The next call of any manager closes those of all pools that
 /// idled for too long.
 #[derive(Debug, Default)]
 struct Registry {

@@ -40,7 +40,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Begins to speak what the two sides agreed on.
+    /// Begins the protocol that both sides agreed on.
     pub fn open(stream: Stream, socket: &Socket, alarm: &Alarm, pace: &mut Pace<'_>) -> Result<Protocol, Fault> {
         #[cfg(feature = "http2")]
         if stream.speaks_http2() {
@@ -48,7 +48,7 @@ impl Protocol {
         }
         let mut opening = pin!(
             http1::Builder::new()
-                // Servers that look for `Authorization` by that very name exist in numbers.
+                // Many servers look for `Authorization` in this spelling only.
                 .title_case_headers(true)
                 .max_headers(MOST_HEADERS)
                 .max_buf_size(LARGEST_HEAD)

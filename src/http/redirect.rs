@@ -7,8 +7,8 @@ use url::Url;
 /// How many redirects one call follows.
 pub const MOST: usize = 5;
 
-/// Where to go next, if this answer is a redirect that may be followed: GET and HEAD only (anything else
-/// could do its work twice, or turn into something else), and only to origins that may see the token.
+/// Where to go next, if this answer is a redirect that may be followed: GET and HEAD only (another
+/// method could do its work twice, or become another one), and only to origins that may see the token.
 /// Everything else is handed back to the caller as it is.
 pub fn next(method: &Method, status: u16, headers: &HeaderMap, from: &Url, origins: &Origins) -> Option<Url> {
     if !matches!(status, 301 | 302 | 303 | 307 | 308) || !matches!(*method, Method::GET | Method::HEAD) {

@@ -79,7 +79,7 @@ fn default_headers(settings: &HttpSettings) -> Result<HeaderMap> {
     Ok(headers)
 }
 
-/// Puts the caller's headers in place of those of the same name. A few are the library's own business.
+/// Puts the caller's headers in place of those of the same name. A few are set by the library only.
 pub fn set_headers(headers: &mut HeaderMap, given: &BTreeMap<String, OneOrMany>, status: Status) -> Result<()> {
     const OURS: [HeaderName; 5] =
         [header::AUTHORIZATION, header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];

@@ -33,7 +33,7 @@ impl Tasks {
         self.running.push(task);
     }
 
-    /// Polls each, the ones that these add among them. Ready once none is left.
+    /// Polls each of them, and those that they add meanwhile. Ready once none is left.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             self.running.extend(self.take_added());

@@ -36,9 +36,9 @@ pub struct Transport {
     pub origins: Origins,
     pub dialer: Dialer,
     pub pool: Arc<Pool>,
-    /// What every call begins with.
+    /// The headers that every call begins with.
     pub headers: Arc<HeaderMap>,
-    /// S2: what a proxy's words must not repeat.
+    /// S2: what a proxy may repeat in its messages, and no error may show.
     pub proxy_secrets: Vec<Secret>,
     /// How long an idle connection may be silent before an idempotent request is also sent over a new one.
     pub kept_timeout: Duration,
@@ -55,12 +55,12 @@ struct Sending<'a, 'b> {
     upload: Option<&'b mut Upload>,
 }
 
-/// A connection, and what it has been asked.
-struct Asked {
+/// A request under way, and the connection that it went over.
+struct InFlight {
     connection: Box<Connection>,
     head: Head,
     feed: Option<Feed>,
-    /// Where the connection's buffers hold secrets.
+    /// Set where the connection's buffers hold secrets.
     _secret: Option<SecretWork>,
 }
 
@@ -134,7 +134,7 @@ impl Transport {
             Some(answered) => Ok(answered),
             None => sending.over_new(),
         };
-        let outcome = answered.and_then(|(asked, response)| sending.read(asked, response, &mut collector));
+        let outcome = answered.and_then(|(in_flight, response)| sending.read(in_flight, response, &mut collector));
         let (mut answer, mut kept) =
             outcome.map_err(|fault| self.name_proxy(self.name_missing_certificate(fault), &origin.url))?;
         if reuse == Reuse::Never {
@@ -144,23 +144,23 @@ impl Transport {
             let way = sending.way();
             answer.intermediary = intermediary::explain(answer.status, &answer.headers, &answer.body, &way);
         }
-        // Read first: every thread shares it.
+        // Read before it is written: all threads share it.
         let wanted = &self.dialer.tls.certificate_wanted;
         if wanted.load(Ordering::Relaxed) {
             wanted.store(false, Ordering::Relaxed);
         }
-        // What was made for a new connection's sake serves the next call, too, unless others idle already: else every
+        // A connection that had to be new also serves the next call, unless others idle already: otherwise every
         // refresh would leave one more open.
         if let Some(connection) = kept
             && (reuse != Reuse::Never || (self.pool.idle() == 0 && self.origins.find(&origin.url).is_some()))
         {
-            call.gives_back(connection.socket());
+            call.remove_socket(connection.socket());
             self.pool.put(connection);
         }
         Ok(answer)
     }
 
-    /// What breaks on the way through a proxy is as likely its fault as the server's.
+    /// Names the proxy in a fault: it is as likely the cause as the server.
     fn name_proxy(&self, mut fault: Fault, url: &Url) -> Fault {
         if let Some(proxy) = self.dialer.proxies.of(url)
             && let Fault::Connect { why, .. } | Fault::Lost { why, .. } | Fault::Broken(why) = &mut fault
@@ -170,7 +170,7 @@ impl Transport {
         fault
     }
 
-    /// TLS 1.3 has no word for it in the handshake: the server just leaves, and its alert may be lost.
+    /// In TLS 1.3 a server that misses a certificate says so after the handshake and closes, and its alert may be lost.
     fn name_missing_certificate(&self, fault: Fault) -> Fault {
         match fault {
             Fault::Lost { reused: false, .. } | Fault::Broken(_)
@@ -216,31 +216,31 @@ impl Sending<'_, '_> {
     }
 
     /// R6: sends over an idle connection. `None`: there is none, or it had died, and the request may be sent anew.
-    fn over_kept(&mut self, repeatable: bool) -> Result<Option<(Asked, Response<Incoming>)>> {
+    fn over_kept(&mut self, repeatable: bool) -> Result<Option<(InFlight, Response<Incoming>)>> {
         let Some(connection) = self.take_kept() else {
             return Ok(None);
         };
-        let mut asked = self.ask(connection)?;
+        let mut in_flight = self.send_over(connection)?;
         let may_be_sent_twice = repeatable && self.upload.is_none();
         let patience = match may_be_sent_twice {
             true => Instant::now() + self.transport.kept_timeout,
             false => self.pace.deadline,
         };
-        let mut came = self.head(&mut asked, patience);
+        let mut came = self.head(&mut in_flight, patience);
         if matches!(came, Ok(None)) {
-            if !asked.connection.has_heard() {
+            if !in_flight.connection.has_received() {
                 self.transport.pool.distrust();
-                return self.beside_silent(asked).map(Some);
+                return self.beside_silent(in_flight).map(Some);
             }
             // An answer that has begun is waited for.
-            came = self.head(&mut asked, self.pace.deadline);
+            came = self.head(&mut in_flight, self.pace.deadline);
         }
         let fault = match came {
-            Ok(Some(Ok(response))) => return Ok(Some((asked, response))),
-            Ok(Some(Err(error))) => Fault::of_exchange(&error, asked.connection.progress(), self.scope()),
+            Ok(Some(Ok(response))) => return Ok(Some((in_flight, response))),
+            Ok(Some(Err(error))) => Fault::of_exchange(&error, in_flight.connection.progress(), self.scope()),
             Ok(None) => return Err(self.stopped(Stopped::StepOutOfTime)),
             Err(fault) => {
-                if !asked.connection.has_heard() {
+                if !in_flight.connection.has_received() {
                     self.transport.pool.distrust();
                 }
                 return Err(fault);
@@ -261,26 +261,26 @@ impl Sending<'_, '_> {
 
     fn take_kept(&self) -> Option<Box<Connection>> {
         while let Some(mut connection) = self.transport.pool.take(self.origin) {
-            // Where one cannot be looked at, a new one is made, which tells why.
+            // Where the kernel cannot look at it, a new one is made, and the error of that says why.
             if connection.look().unwrap_or(false) {
-                self.call.takes(connection.socket());
+                self.call.add_socket(connection.socket());
                 return Some(connection);
             }
         }
         None
     }
 
-    fn over_new(&mut self) -> Result<(Asked, Response<Incoming>)> {
+    fn over_new(&mut self) -> Result<(InFlight, Response<Incoming>)> {
         let connection = self.dial(Alarm::new(), None)?;
-        let mut asked = self.ask(connection)?;
-        match self.head(&mut asked, self.pace.deadline)? {
-            Some(Ok(response)) => Ok((asked, response)),
-            Some(Err(error)) => Err(Fault::of_exchange(&error, asked.connection.progress(), self.scope())),
+        let mut in_flight = self.send_over(connection)?;
+        match self.head(&mut in_flight, self.pace.deadline)? {
+            Some(Ok(response)) => Ok((in_flight, response)),
+            Some(Err(error)) => Err(Fault::of_exchange(&error, in_flight.connection.progress(), self.scope())),
             None => Err(self.stopped(Stopped::StepOutOfTime)),
         }
     }
 
-    /// `beside`: a connection that may yet bring the answer, and then makes this one needless.
+    /// `beside`: a connection that may still bring the answer; then this one is not needed.
     fn dial(&mut self, alarm: Alarm, beside: Option<&Socket>) -> Result<Box<Connection>> {
         self.stats.connections_opened.add_one();
         let mut pace = self.pace.within(self.pace.deadline);
@@ -288,7 +288,7 @@ impl Sending<'_, '_> {
         self.transport.dialer.dial(self.origin, alarm, &mut pace).map(Box::new)
     }
 
-    fn ask(&mut self, mut connection: Box<Connection>) -> Result<Asked> {
+    fn send_over(&mut self, mut connection: Box<Connection>) -> Result<InFlight> {
         let feed = self.upload.as_ref().map(|upload| Feed::new(upload.length));
         let body = match &feed {
             Some(feed) => RequestBody::Pieces(feed.clone()),
@@ -296,19 +296,19 @@ impl Sending<'_, '_> {
         };
         let head = connection.begin(self.outgoing, body)?;
         let secret = connection.carried_secrets().then(SecretWork::begin);
-        Ok(Asked { connection, head, feed, _secret: secret })
+        Ok(InFlight { connection, head, feed, _secret: secret })
     }
 
     /// Sends, and waits for the answer's head. `None`: nothing has come by then.
-    fn head(&mut self, asked: &mut Asked, until: Instant) -> Result<Option<hyper::Result<Response<Incoming>>>> {
-        let Asked { connection, head, feed, .. } = asked;
+    fn head(&mut self, in_flight: &mut InFlight, until: Instant) -> Result<Option<hyper::Result<Response<Incoming>>>> {
+        let InFlight { connection, head, feed, .. } = in_flight;
         loop {
             let (socket, alarm, engine) = connection.parts();
             let event = drive_until(&mut self.pace, until, alarm, &[socket], |cx| {
                 engine.advance(cx);
                 match head.as_mut().poll(cx) {
                     Poll::Ready(response) => Poll::Ready(Event::Came(response)),
-                    Poll::Pending => wanted(feed.as_ref()),
+                    Poll::Pending => when_piece_is_wanted(feed.as_ref()),
                 }
             });
             match event.map_err(|stopped| self.stopped(stopped))? {
@@ -319,17 +319,17 @@ impl Sending<'_, '_> {
         }
     }
 
-    /// The idle connection is silent, and may have died without a word: sends the request over a new one, too, and takes
-    /// the answer that comes first.
-    fn beside_silent(&mut self, mut silent: Asked) -> Result<(Asked, Response<Incoming>)> {
+    /// The idle connection is silent, and may have died unnoticed: sends the request over a new one, too, and takes the
+    /// answer that comes first.
+    fn beside_silent(&mut self, mut silent: InFlight) -> Result<(InFlight, Response<Incoming>)> {
         self.stats.resends.add_one();
         let (socket, alarm, _) = silent.connection.parts();
-        let begun = self.dial(alarm.clone(), Some(socket)).and_then(|connection| self.ask(connection));
+        let begun = self.dial(alarm.clone(), Some(socket)).and_then(|connection| self.send_over(connection));
         let mut other = match begun {
             Ok(other) => Some(other),
             // The first send has left.
             Err(Fault::Ended(error) | Fault::Unbegun(error)) => return Err(Fault::Ended(error)),
-            // The silent one is all there is, or is no longer silent.
+            // No second connection could be made, or the first one is no longer silent.
             Err(_) => None,
         };
         loop {
@@ -347,10 +347,10 @@ impl Sending<'_, '_> {
     }
 
     /// Waits until one of two connections has its answer's head, or has failed.
-    fn first_of(&mut self, silent: &mut Asked, other: Option<&mut Asked>) -> Result<First> {
-        let Asked { connection, head, .. } = silent;
+    fn first_of(&mut self, silent: &mut InFlight, other: Option<&mut InFlight>) -> Result<First> {
+        let InFlight { connection, head, .. } = silent;
         let (socket, alarm, engine) = connection.parts();
-        let mut other = other.map(|Asked { connection, head, .. }| {
+        let mut other = other.map(|InFlight { connection, head, .. }| {
             let (socket, _, engine) = connection.parts();
             (socket, engine, head)
         });
@@ -374,16 +374,16 @@ impl Sending<'_, '_> {
     /// Reads an answer to its end. The connection comes back if another request can be sent over it.
     fn read(
         &mut self,
-        asked: Asked,
+        in_flight: InFlight,
         response: Response<Incoming>,
         collector: &mut Collector<'_>,
     ) -> Result<(Answer, Option<Box<Connection>>)> {
-        let Asked { mut connection, feed, .. } = asked;
+        let InFlight { mut connection, feed, .. } = in_flight;
         let arrived = Tick::now();
         let (parts, mut body) = response.into_parts();
         let status = parts.status.as_u16();
         let mut headers = parts.headers;
-        // What these announce is another answer's body (RFC 9110, 6.4.1).
+        // The length in these is that of another answer's body (RFC 9110, 6.4.1).
         let has_none = self.outgoing.method == Method::HEAD || matches!(status, 204 | 304);
         let announced = if has_none { None } else { body.size_hint().exact() };
         collector.begin(status, &headers, announced)?;
@@ -398,7 +398,7 @@ impl Sending<'_, '_> {
                 }
                 match polled {
                     Poll::Ready(frame) => Poll::Ready(Event::Came(frame)),
-                    Poll::Pending => wanted(feed.as_ref()),
+                    Poll::Pending => when_piece_is_wanted(feed.as_ref()),
                 }
             });
             match event.map_err(|stopped| self.stopped(stopped))? {
@@ -435,7 +435,7 @@ impl Sending<'_, '_> {
             intermediary: None,
             arrived,
         };
-        // What HTTP/2 still had to send of this request would stand in the way of the next.
+        // An HTTP/2 connection that still has to send of this request could not be used for the next one.
         Ok((answer, Some(connection).filter(|connection| is_sent && connection.is_open())))
     }
 
@@ -455,7 +455,7 @@ impl Sending<'_, '_> {
     }
 }
 
-fn wanted<T>(feed: Option<&Feed>) -> Poll<Event<T>> {
+fn when_piece_is_wanted<T>(feed: Option<&Feed>) -> Poll<Event<T>> {
     match feed.is_some_and(Feed::is_wanted) {
         true => Poll::Ready(Event::PieceWanted),
         false => Poll::Pending,

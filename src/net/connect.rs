@@ -38,7 +38,7 @@ pub fn first_to_connect(
     alarm: &Alarm,
     pace: &mut Pace<'_>,
 ) -> Result<Arc<Socket>, Unreached> {
-    callback::give_up_overdue(); // there may be few descriptors left
+    callback::give_up_overdue(); // closes their descriptors, which may be needed here
     let mut untried: VecDeque<IpAddr> = alternating(addresses);
     let mut attempts: Vec<Arc<Socket>> = Vec::new();
     let mut refused = Unreached::NoAddress;
@@ -50,7 +50,7 @@ pub fn first_to_connect(
             && let Some(address) = untried.pop_front()
         {
             match Socket::connect(SocketAddr::new(address, port)) {
-                Ok(socket) => attempts.push(taken(socket, pace.call)),
+                Ok(socket) => attempts.push(registered(socket, pace.call)),
                 Err(cause) => refused = Unreached::Refused(cause),
             }
             next_begins = Instant::now() + NEXT_ADDRESS_AFTER;
@@ -77,8 +77,8 @@ pub fn first_to_connect(
 pub fn to_unix(path: &Path, pace: &mut Pace<'_>) -> Result<Arc<Socket>, Unreached> {
     loop {
         match Socket::connect_unix(path) {
-            Ok(socket) => return Ok(taken(socket, pace.call)),
-            // Its queue is full, so that it may yet be served.
+            Ok(socket) => return Ok(registered(socket, pace.call)),
+            // Its queue is full: the server may still accept.
             Err(cause) if matches!(cause.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
                 pace.checkpoint(Instant::now()).map_err(Unreached::Stopped)?;
             }
@@ -87,9 +87,9 @@ pub fn to_unix(path: &Path, pace: &mut Pace<'_>) -> Result<Arc<Socket>, Unreache
     }
 }
 
-fn taken(socket: Socket, call: &Call) -> Arc<Socket> {
+fn registered(socket: Socket, call: &Call) -> Arc<Socket> {
     let socket = Arc::new(socket);
-    call.takes(&socket);
+    call.add_socket(&socket);
     socket
 }
 

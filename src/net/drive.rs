@@ -40,8 +40,8 @@ impl Alarm {
         Context::from_waker(&self.waker)
     }
 
-    /// Whether anything was woken since the last look.
-    fn has_rung(&self) -> bool {
+    /// Whether it was woken since this was asked last.
+    fn was_woken(&self) -> bool {
         self.flag.0.swap(false, Ordering::Relaxed)
     }
 }
@@ -49,11 +49,11 @@ impl Alarm {
 /// How long a step may take, and what is to happen meanwhile.
 pub struct Pace<'a> {
     pub call: &'a Call,
-    /// The step's own time limit; the call's holds besides.
+    /// The step's own time limit; the call's holds, too.
     pub deadline: Instant,
     /// Called about every 50 ms.
     pub on_tick: Option<&'a mut dyn FnMut()>,
-    /// A connection beside which this is tried: once anything comes over that, this is given up, as
+    /// A connection that this one is made in addition to: once anything comes over it, this step ends, as
     /// [`io::ErrorKind::Interrupted`].
     pub beside: Option<&'a Socket>,
     /// When the caller's callbacks are due. It outlasts one wait: a server that sends a byte now and then must not put
@@ -125,7 +125,7 @@ impl<'a> Pace<'a> {
         }
     }
 
-    /// How long nothing is due but the end of `until`.
+    /// How long it may wait before something is due, `until` at the latest.
     fn longest_wait(&self, now: Instant, until: Instant) -> Duration {
         let end = until.min(self.deadline).min(self.call.deadline());
         let end = if self.is_watched() { end.min(self.next_check) } else { end };
@@ -155,7 +155,7 @@ pub fn drive_until<T>(
     pace.checkpoint(Instant::now())?;
     let mut read_waits = false;
     loop {
-        alarm.has_rung();
+        alarm.was_woken();
         let polled = step(&mut alarm.context());
         let has_waited = read_waits && sockets[0].read_has_waited();
         if let Poll::Ready(output) = polled {
@@ -166,12 +166,12 @@ pub fn drive_until<T>(
         if now >= until {
             return Ok(None);
         }
-        if alarm.has_rung() {
+        if alarm.was_woken() {
             read_waits = false;
             continue;
         }
         let longest = pace.longest_wait(now, until);
-        // A read that did not come when it was let wait will not come the next time.
+        // A read that was allowed to wait and got nothing is not allowed to wait again.
         read_waits = sockets.len() == 1
             && pace.beside.is_none()
             && longest >= LONGEST_READ

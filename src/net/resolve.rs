@@ -13,8 +13,8 @@ use url::Host;
 /// The addresses of a host, in the order in which the system prefers them. `localhost` and names below it are this
 /// machine's own, whatever a name server says (RFC 6761, 6.3).
 ///
-/// A look-up blocks in the C library for as long as that likes, so it gets a thread of its own, which may outlive the
-/// call by that long. Where no thread can be started, it happens on the caller's.
+/// A look-up blocks in the C library for any time, so it gets a thread of its own, which may outlive the call. Where no
+/// thread can be started, it happens on the caller's.
 pub fn addresses(host: &Host<&str>, pace: &mut Pace<'_>) -> Result<Vec<IpAddr>, Unreached> {
     match host {
         Host::Ipv4(address) => Ok(vec![IpAddr::V4(*address)]),
@@ -52,7 +52,7 @@ fn look_up(name: &str, ask: fn(&str) -> Found, pace: &mut Pace<'_>) -> Result<Ve
             look_up.ended.notify_one();
         }
     };
-    // The host's signals are for threads of the host's.
+    // The host's signal handlers must run on the host's threads only.
     let thread = without_signals(|| std::thread::Builder::new().name("tokenmgr-lookup".to_owned()).spawn(work));
     if thread.is_err() {
         return ask(name).map_err(Unreached::LookUp);

@@ -9,12 +9,12 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
-/// A stream of bytes to the server or the proxy. It counts what is read of the peer's words, TLS's own records not
-/// among them.
+/// A stream of bytes to the server or the proxy. It counts the bytes that the peer has sent, without TLS's own
+/// records.
 #[derive(Debug)]
 pub struct Stream {
     pub layers: Layers,
-    pub heard: Arc<AtomicU64>,
+    pub received: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub enum Layers {
 
 impl Stream {
     pub fn new(layers: Layers) -> Stream {
-        Stream { layers, heard: Arc::default() }
+        Stream { layers, received: Arc::default() }
     }
 
     /// Whether the two sides agreed on HTTP/2 (ALPN).
@@ -59,7 +59,7 @@ impl AsyncRead for Stream {
         let polled = with_inner!(&mut this.layers, inner => Pin::new(inner).poll_read(cx, buffer));
         let read = (buffer.filled().len() - before) as u64;
         // A plain addition: one thread at a time uses the stream.
-        this.heard.store(this.heard.load(Ordering::Relaxed) + read, Ordering::Relaxed);
+        this.received.store(this.received.load(Ordering::Relaxed) + read, Ordering::Relaxed);
         polled
     }
 }

@@ -1,5 +1,5 @@
-//! The language of the options: types with units and ranges, the parser, and its messages. What options there are, each
-//! room says beside what they are for: `client::options` has the tree's root.
+//! The language of the options: types with units and ranges, the parser, and its messages. The options
+//! themselves are in the folders that they are for: `client::options` has the root.
 
 pub mod reader;
 mod source;

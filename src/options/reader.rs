@@ -250,7 +250,7 @@ impl de::Error for Wrong {
     }
 }
 
-/// serde's words for what a type takes, in ours.
+/// What a type takes, in our terms instead of serde's.
 fn plain(takes: &str) -> String {
     match takes {
         "a boolean" => "true or false".to_owned(),
@@ -262,7 +262,7 @@ fn plain(takes: &str) -> String {
     }
 }
 
-/// One JSON value as serde sees it. Ours, so that errors are ours: see [`Wrong`].
+/// One JSON value, as serde reads it. Our own, so that its errors are, too: see [`Wrong`].
 struct Node<'de>(&'de Value);
 
 impl<'de> IntoDeserializer<'de, Wrong> for Node<'de> {
@@ -321,7 +321,7 @@ impl<'de> Deserializer<'de> for Node<'de> {
     }
 }
 
-/// The entries of an object, remembering the key at hand so that an error inside it can name it.
+/// The entries of an object. It remembers the present key, so that an error inside can name it.
 struct Entries<'de, I: Iterator<Item = (&'de str, Node<'de>)>> {
     inner: MapDeserializer<'de, I, Wrong>,
     key: Option<&'de str>,

@@ -1,4 +1,4 @@
-//! A secret in the options: as it is, or where it is kept.
+//! A secret in the options: the secret itself, or where it is.
 
 use crate::error::{Error, Result, Status};
 use crate::sys::files;
@@ -95,7 +95,9 @@ impl schemars::JsonSchema for SecretSource {
                 "properties": {name: {"type": "string"}}
             })
         };
-        schemars::json_schema!({ "anyOf": [{"type": "string"}, place("env"), place("file")] })
+        schemars::json_schema!({
+            "anyOf": [{"type": "string"}, place("env"), place("file")], "x-kind": "secret"
+        })
     }
 }
 

@@ -1,5 +1,5 @@
-//! JSON as a tree, for the options: what cannot be taken over as it was written is refused with the path to it, that is
-//! a NUL, which no C string can carry, and a number that 64 bits cannot hold, which would arrive as another.
+//! JSON as a tree, for the options. It refuses, with the path to it, what would arrive as something else: a NUL, which no C
+//! string can carry, and a number that 64 bits cannot hold.
 
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -20,9 +20,9 @@ pub enum Why {
     Syntax(usize, usize),
 }
 
-/// What the visitor's own errors say, to be told from serde_json's.
+/// Messages of the visitor's own errors, which tell them from serde_json's.
 const NUL: &str = "a NUL";
-/// serde_json's own words for a float that is too large; ours for all that is.
+/// serde_json's message for a float that is too large; ours for any number that is.
 const TOO_LARGE: &str = "number out of range";
 
 pub fn read(text: &str) -> Result<Value, Untaken> {
@@ -40,7 +40,7 @@ pub fn read(text: &str) -> Result<Value, Untaken> {
     })
 }
 
-/// What stands below a path. After an error the path leads to it.
+/// The value below a path. After an error the path leads to it.
 struct Below<'p>(&'p RefCell<Vec<String>>);
 
 impl<'de> DeserializeSeed<'de> for Below<'_> {

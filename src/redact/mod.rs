@@ -1,4 +1,5 @@
-//! S2: the words of others, fit to be shown. What a server repeats of what it was sent is found whatever it wrapped it in.
+//! S2: makes text of servers fit to be shown. A secret that a server repeats is found in any encoding, and in several around
+//! each other.
 
 use crate::sys::secret::Secret;
 use base64::Engine;
@@ -6,25 +7,25 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use std::borrow::Cow;
 
-/// So much is shown at the most, and so much looked at for it.
+/// How many bytes are shown at the most, and how many are looked at for that.
 const LONGEST: usize = 500;
 const LOOKED_AT: usize = 8 << 10;
 
-/// Shorter secrets would take ordinary words apart, and say more by that than they hide.
+/// Shorter secrets are not looked for: they occur in ordinary words, and the gap would show them.
 const SHORTEST: usize = 4;
 
-/// So often something may be wrapped in something, and so many readings of a text there may be.
+/// How many encodings around each other are undone, and how many readings of a text are tried.
 const DEEPEST: usize = 3;
 const MOST_READINGS: usize = 200;
 
 const WITHHELD: &str = "[withheld: it repeats what was sent]";
 
-/// The server's own words: at most 500 bytes, one line, and without anything that looks like a secret (a JWT, a bearer
-/// token, a long run of token characters) or is one of `secrets`. Words that hold one of those in an encoding are withheld
-/// altogether.
+/// A server's message: at most 500 bytes, one line, and without anything that looks like a secret (a JWT, a bearer
+/// token, a long run of token characters) or is one of `secrets`. A message that holds one of those in an encoding is
+/// withheld altogether.
 pub fn scrub(text: &str, secrets: &[&Secret]) -> String {
     let text = cut(text, LOOKED_AT);
-    // Before the white space is evened out, because a secret may hold some, and after it, because that may
+    // Both before runs of white space become one blank, because a secret may hold some, and after, because that may
     // put one together.
     let hidden = hide(text, secrets).replace(char::is_control, " ");
     let words: Vec<&str> = hidden.split_whitespace().collect();
@@ -45,8 +46,8 @@ pub fn scrub(text: &str, secrets: &[&Secret]) -> String {
     cut(&redacted, LONGEST).to_owned()
 }
 
-/// The same of words from a body that holds what was sent: nothing in quotes that is longer than a code is shown, as it
-/// may be part of that.
+/// The same for a message about a body that was sent: quoted text that is longer than an error code is left out, as it may be
+/// part of that body.
 pub fn scrub_echo(text: &str, secrets: &[&Secret]) -> String {
     scrub(&without_quotes(cut(text, LOOKED_AT)), secrets)
 }
@@ -64,7 +65,7 @@ fn without_quotes(text: &str) -> String {
         let close = PAIRS.iter().find(|(first, _)| *first == open).map_or(open, |(_, close)| *close);
         let (before, quoted) = rest.split_at(at + open.len_utf8());
         kept.push_str(before);
-        // What is within quotes may hold quotes itself: up to the last one.
+        // Quoted text may hold quotes itself: it ends at the last one.
         let end = if open == '\'' { quoted.find(close) } else { quoted.rfind(close) }.unwrap_or(quoted.len());
         let (value, after) = quoted.split_at(end);
         kept.push_str(if value.len() > LONGEST_CODE { "[…]" } else { value });
@@ -116,24 +117,24 @@ pub fn repeats(text: &str, secrets: &[&Secret]) -> bool {
     false
 }
 
-/// A secret as it is sought: squeezed; and a number also without the zeros that it begins with, which a server that reads
-/// it as one does not keep.
+/// A secret in the form that is looked for: squeezed; a number also without leading zeros, which a server that reads it as a
+/// number does not keep.
 fn forms(secret: &str) -> Vec<String> {
     let plain = squeezed(secret);
     let number = plain.trim_start_matches('0');
     let is_number = plain.len() > number.len() && number.bytes().all(|byte| byte.is_ascii_digit());
     let shorter = (is_number && number.len() >= SHORTEST).then(|| number.to_owned());
-    // One of nothing but white space and quotes is no more than that.
+    // A secret of white space and quotes only would be empty.
     std::iter::once(plain).chain(shorter).filter(|form| form.chars().count() >= SHORTEST.min(secret.len())).collect()
 }
 
-/// Without what comes and goes on the way: white space, quotes and what stands before them, a number's point.
+/// Without what servers add or drop: white space, quotes and backslashes before them, a number's decimal point.
 fn squeezed(text: &str) -> String {
     let is_kept = |c: &char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '\'' | '\\' | '.');
     text.chars().filter(is_kept).collect()
 }
 
-/// Each decodes all that it finds; `None`: there is nothing.
+/// Each decodes everything that it finds; `None`: nothing was found.
 const DECODERS: [fn(&str) -> Option<String>; 6] = [json, html, percent, plus, base64, hexadecimal];
 
 fn changed(from: &str, to: impl Into<String>) -> Option<String> {
@@ -228,7 +229,7 @@ fn base64(text: &str) -> Option<String> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_');
     runs(text, is_part, |run| {
         let run = run.replace('+', "-").replace('/', "_");
-        // What stands before it may look like part of it: all four places where it could begin.
+        // Characters before it may look like part of it: all four places where it could begin.
         let readings = (0..4).filter_map(|start| {
             let run = run.get(start..)?;
             let whole = run.len() - usize::from(run.len() % 4 == 1);

@@ -48,6 +48,11 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// Whether a refresh or a login has been sent.
+    pub fn has_spent(&self) -> bool {
+        !self.refresh.get() || !self.login.get()
+    }
+
     pub fn new() -> Budget {
         Budget { refresh: Cell::new(true), login: Cell::new(true), repeat: Cell::new(true) }
     }

@@ -64,7 +64,10 @@ pub fn send(
             }
             true => recover(context, &pair, &budget),
             false => {
-                give_up(client, &pair);
+                // Where nothing was spent, as the sends went on old tokens, the next call may recover.
+                if budget.has_spent() {
+                    give_up(client, &pair);
+                }
                 Ok(None)
             }
         };

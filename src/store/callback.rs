@@ -43,7 +43,7 @@ pub struct CallbackStore {
 
 /// The longest wait for it in all. Everyone holds it for one load and one save only.
 const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(10);
-/// How often a save is tried again because somebody wrote in between who does not take the lock.
+/// How often a save is tried again because a writer that does not take the lock wrote in between.
 const MOST_SAVES: u32 = 20;
 impl CallbackStore {
     pub fn new(callbacks: Arc<dyn Callbacks>) -> CallbackStore {
@@ -70,7 +70,7 @@ impl CallbackStore {
         let until = std::time::Instant::now() + LONGEST_LOCK_WAIT.min(call.left_for_store());
         loop {
             let left = until.saturating_duration_since(std::time::Instant::now());
-            // No longer at a stretch: the interrupt callback is asked in between.
+            // In short slices: the interrupt callback is asked in between.
             let lock = || call.run_callback(|| self.callbacks.lock(key, left.min(POLL_INTERVAL)));
             match self.callbacks.can_lock().then(lock) {
                 None | Some(Reply::Done) => {
@@ -87,7 +87,7 @@ impl CallbackStore {
                     );
                     return Err(StoreFault { error, maybe_written: false });
                 }
-                // A lock that does not wait is not to be asked without a pause.
+                // A lock callback that does not wait must not be called without a pause.
                 Some(Reply::No) => {
                     call.sleep(POLL_LOCK_CALLBACK.jittered_delay(0).min(left))
                         .map_err(|error| StoreFault { error, maybe_written: false })?;
@@ -107,7 +107,7 @@ struct Lock<'a> {
 impl Drop for Lock<'_> {
     fn drop(&mut self) {
         if self.store.callbacks.can_lock() {
-            // Whatever it answers, there is nothing to be done: the save stands.
+            // An error of unlock changes nothing: the save is done.
             let _ = self.call.run_callback(|| self.store.callbacks.unlock(self.key));
         }
     }
@@ -145,8 +145,8 @@ impl TokenStore for CallbackStore {
                 Reply::Failed => {
                     return Err(fault("the save callback of the token store failed", true));
                 }
-                // Somebody wrote in between, who does not take the lock: once more, on what is there now. No other
-                // callback is served here: it might not return, and the lock is held.
+                // A writer that does not take the lock wrote in between: once more, on what is there now. No other
+                // callback runs here: it might not return, and the lock is held.
                 Reply::No if call.left().is_zero() => {
                     let error = call.timed_out("writing to the token store");
                     return Err(StoreFault { error, maybe_written: false });

@@ -8,11 +8,11 @@ use crate::token::record::Record;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// What was read, and when by the store's own clock.
+/// What was read, and the time by the store's own clock.
 #[derive(Debug)]
 pub struct Loaded {
     pub record: Record,
-    /// Milliseconds on the clock that everyone who shares the store reads.
+    /// Milliseconds on the clock that all processes that share the store read.
     pub now: i64,
     /// Why what the store held could not be used, as a sentence without its end. The record is then empty: a
     /// login is always safe, and its pair replaces what was there.
@@ -28,23 +28,23 @@ pub trait TokenStore: Debug + Send + Sync {
     /// Reads the record of a client; an empty one where there is none.
     fn load(&self, call: &Call, client_id: &str) -> std::result::Result<Loaded, StoreFault>;
 
-    /// Reads the record, changes it and writes it back, as one step that nothing can come between.
+    /// Reads the record, changes it and writes it back, as one atomic step.
     fn change(&self, call: &Call, client_id: &str, change: Change<'_>) -> std::result::Result<(), StoreFault>;
 
     /// Whether other processes read and write it too. If not, a forked child must not use what it inherits
     /// of it (P1).
     fn is_shared(&self) -> bool;
 
-    /// What names credentials in the record.
+    /// The key that names credentials in the record.
     fn fingerprint_key(&self) -> FingerprintKey<'_> {
         if self.is_shared() { FingerprintKey::Open } else { FingerprintKey::Process }
     }
 
-    /// The same store for a forked child, made without touching what a thread of the parent may have held.
+    /// The same store for a forked child, made without touching locks or connections that the parent's threads may have used.
     fn after_fork(&self) -> Arc<dyn TokenStore>;
 }
 
-/// Why a store did not do its work.
+/// Why a store failed.
 #[derive(Debug)]
 pub struct StoreFault {
     pub error: Error,
@@ -52,7 +52,7 @@ pub struct StoreFault {
     pub maybe_written: bool,
 }
 
-/// In one piece of memory, which is zeroed: one that grows would leave copies behind.
+/// A value as JSON, in one piece of memory that is zeroed: a buffer that grows would leave copies behind.
 pub fn to_json(value: &impl serde::Serialize) -> zeroize::Zeroizing<Vec<u8>> {
     let mut json = zeroize::Zeroizing::new(Vec::with_capacity(1 << 14));
     // What is written here is plain data: it always serialises.

@@ -1,4 +1,4 @@
-//! What the fuzzer feeds of what is sealed.
+//! The fuzzer's target in sealing.
 
 use crate::options::SecretSource;
 use crate::store::seal::{Seal, Unopened};
@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::sync::OnceLock;
 
-/// Nothing opens that was not sealed here; what was sealed opens, and no longer where a byte was changed.
+/// Only what was sealed here opens, and not where a byte was changed.
 pub fn sealed(data: &[u8]) {
     static SEAL: OnceLock<(Seal, Vec<u8>)> = OnceLock::new();
     let (seal, sample) = SEAL.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! The store that only this process has. Its clock is the one that no one can set.
+//! The store in this process's memory. Its clock is the monotonic one, which cannot be set.
 
 use crate::call::Call;
 use crate::store::contract::{Change, Loaded, StoreFault, TokenStore};
@@ -18,7 +18,7 @@ impl MemoryStore {
         self.record.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Changes the record; in memory that can not fail.
+    /// Changes the record; in memory that cannot fail.
     pub fn update(&self, change: impl FnOnce(&mut Record, i64)) {
         change(&mut self.lock(), now());
     }

@@ -1,4 +1,4 @@
-//! Where token pairs are kept.
+//! Stores: where token pairs are kept.
 //!
 //! To add a store, implement `contract::TokenStore` in a folder of its own, with its options beside it, and name it in
 //! `options::StoreOptions` and in [`open`].
@@ -19,7 +19,7 @@ use contract::TokenStore;
 use options::StoreOptions;
 use std::sync::Arc;
 
-/// The store that the options ask for, if it is one of the library's own that outlives the process.
+/// The store that the options ask for, if the library has it and it outlives the process.
 pub fn open(options: &StoreOptions) -> Result<Option<Arc<dyn TokenStore>>> {
     Ok(match options {
         StoreOptions::Memory {} | StoreOptions::Callback { .. } => None,

@@ -29,23 +29,15 @@ pub enum StoreOptions {
 impl StoreOptions {
     /// What no single option can tell: whether they make sense together.
     pub fn check(&self, persistent: bool) -> Result<()> {
-        let refuse = |message: &str| Err(Error::new(Status::TM_INVALID_OPTIONS, message));
         match self {
-            StoreOptions::Callback { id: None } if persistent => refuse(
+            StoreOptions::Callback { id: None } if persistent => Err(Error::new(
+                Status::TM_INVALID_OPTIONS,
                 "the option store.id is missing: a persistent manager with the store \"callback\" takes a string that names the store",
-            ),
-            StoreOptions::File(FileOptions { key: None, plaintext: false, .. }) => refuse(
-                "the option store.key is missing: make one with tm_generate_key or tokenmgr key, or ask for \"plaintext\": true",
-            ),
-            StoreOptions::File(FileOptions { key: Some(_), plaintext: true, .. }) => {
-                refuse("the options store.key and store.plaintext exclude each other; leave one out")
-            }
-            StoreOptions::File(FileOptions { path, .. }) if path.is_empty() || path.ends_with('/') => {
-                refuse("the option store.path names no file; give the path of a file")
-            }
+            )),
+            StoreOptions::File(options) => options.check(),
             StoreOptions::Redis(options) => options.check(),
             StoreOptions::Vault(options) => options.check(),
-            StoreOptions::Memory {} | StoreOptions::Callback { .. } | StoreOptions::File(_) => Ok(()),
+            StoreOptions::Memory {} | StoreOptions::Callback { .. } => Ok(()),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! S3: sealing what is stored. XChaCha20-Poly1305 under a key of the user's, bound to the client that the
-//! record belongs to, so that records can not be swapped.
+//! S3: sealing what is stored. XChaCha20-Poly1305 under a key from the options, bound to the client that the record
+//! belongs to, so that records cannot be swapped.
 
 use crate::error::{Error, Result, Status};
 use crate::options::SecretSource;
@@ -42,7 +42,7 @@ pub enum Unopened {
 }
 
 impl Seal {
-    /// Reads the keys. `old` are those that may still be met while keys are replaced.
+    /// Reads the keys. `old`: those that records may still be sealed with while keys are replaced.
     pub fn new(key: &SecretSource, old: &[SecretSource]) -> Result<Seal> {
         let first = Key::read(key, "store.key");
         let others = old.iter().map(|key| Key::read(key, "store.old_keys"));
@@ -52,7 +52,7 @@ impl Seal {
     /// Seals a record of this client.
     pub fn seal(&self, client_id: &str, plain: &[u8]) -> Vec<u8> {
         let (key, nonce) = (&self.keys[0], random::<NONCE>());
-        // It fails only for more bytes than there are in memory.
+        // It fails only for more bytes than fit into memory.
         let sealed = key
             .cipher
             .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: client_id.as_bytes() })
@@ -71,7 +71,7 @@ impl Seal {
             .map_err(|_| Unopened::Damaged)
     }
 
-    /// Why it was not opened, in words that follow the name of the place.
+    /// Why it was not opened: the end of a sentence that begins with the name of the place.
     pub fn explain(&self, unopened: Unopened) -> String {
         match unopened {
             Unopened::Damaged => "is damaged, or another client_id's".to_owned(),

@@ -1,6 +1,6 @@
 //! pthread_cancel(3): a thread that is cancelled in the middle of a call would unwind through Rust, which ends the
 //! process. So no call can be cancelled, nor the callbacks within it: the request waits until the call has returned. A
-//! callback that never returns (`longjmp`) leaves its thread so, until that makes its next call.
+//! callback that never returns (`longjmp`) leaves its thread like that, until the thread makes its next call.
 
 use std::ffi::c_int;
 
@@ -14,7 +14,7 @@ unsafe extern "C" {
 /// Whether a thread can be cancelled.
 pub type State = c_int;
 
-/// Says what it was before.
+/// Sets it, and returns what it was before.
 pub fn set(state: State) -> State {
     let mut before = state;
     // SAFETY: `before` is valid for the call, which fails for unknown states only: these come from itself.

@@ -1,5 +1,5 @@
-//! The two clocks: one that no one can set, for lifetimes in this process, and the wall clock, for
-//! what is shown or stored.
+//! The two clocks: the monotonic one, which cannot be set, for lifetimes in this process; and the wall clock, for times that
+//! are shown or stored.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,9 +15,9 @@ impl Tick {
     pub fn now() -> Tick {
         let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: `now` is a valid, writable timespec for the whole call, and the call keeps no pointer.
-        // It can not fail: the clock id is a constant that Linux has had since 2.6.32.
+        // It cannot fail: the clock id is a constant that Linux has had since 2.6.32.
         #[allow(unsafe_code)]
-        // std offers no coarse clock, and this one line is the token's fast path
+        // std offers no coarse clock, and this is on the token's fast path
         unsafe {
             libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &mut now);
         }
@@ -66,8 +66,8 @@ pub fn to_ours(at: i64, now: i64) -> i64 {
     at.saturating_sub(ahead(now))
 }
 
-/// How many seconds a store's clock is ahead of this machine's. To the nearest: what passes between reading the two is no
-/// difference.
+/// How many seconds a store's clock is ahead of this machine's, rounded: the time between reading the two clocks does not
+/// count.
 fn ahead(now: i64) -> i64 {
     now.saturating_sub(unix_millis()).saturating_add(500).div_euclid(1000)
 }

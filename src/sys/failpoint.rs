@@ -1,9 +1,10 @@
-//! The steps of the refresh transaction at which a test may end or stop this process, as a machine might.
+//! Steps of the refresh transaction at which a test kills, stops or delays this process.
 //!
 //! In a build with the feature `failpoints` the variable `TOKENMGR_FAILPOINT` holds `STEP:kill:N` or `STEP:stop:N` (when it is
-//! reached for the Nth time), `STEP:sleep:MS` or `any:kill:N` (at every step, once in N times, at random). Every other build has nothing here.
+//! reached for the Nth time), `STEP:sleep:MS` or `any:kill:N` (at every step, once in N times, at random). In every other build
+//! the function is empty.
 
-/// A step is reached.
+/// Marks a step.
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
 pub fn failpoint(_step: &'static str) {}
@@ -22,8 +23,8 @@ mod hook {
         let Ok(order) = std::env::var("TOKENMGR_FAILPOINT") else {
             return;
         };
-        let words: Vec<&str> = order.split(':').collect();
-        let [at, what, number] = words[..] else {
+        let parts: Vec<&str> = order.split(':').collect();
+        let [at, what, number] = parts[..] else {
             panic!("TOKENMGR_FAILPOINT holds {order:?}, not STEP:WHAT:NUMBER");
         };
         let number: u64 = number.parse().expect("TOKENMGR_FAILPOINT ends with a number");

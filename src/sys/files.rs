@@ -1,5 +1,5 @@
-//! Reading a file that an option or a variable names, inside a call that has a time limit: nothing but a regular file
-//! is opened for long, and no more is read than the caller can use.
+//! Reading a file that an option or a variable names, inside a call that has a time limit: only regular files are read, so
+//! that nothing waits, and no more than the caller can use.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -17,7 +17,7 @@ pub fn open_regular(path: &Path, flags: libc::c_int) -> io::Result<File> {
     let not_regular = || io::Error::new(ErrorKind::InvalidInput, "it is not a regular file");
     let opened = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | flags).open(path);
     let file = opened.map_err(|cause| match cause.raw_os_error() {
-        // What opening a socket gives.
+        // The error of opening a socket.
         Some(libc::ENXIO) => not_regular(),
         _ => cause,
     })?;
@@ -56,8 +56,8 @@ fn secret_text(bytes: &[u8]) -> io::Result<Zeroizing<String>> {
     Ok(Zeroizing::new(without_line_end(text).to_owned()))
 }
 
-/// The same for a credential, which is read once, when a manager is made: it may also come from a pipe that somebody
-/// writes to, as a shell's `<(command)` is. That is not waited for beyond [`PATIENCE`].
+/// The same for a credential, which is read once, when a manager is made: it may also come from a pipe that another process
+/// writes to, as a shell's `<(command)` is. It waits for the writer for [`PATIENCE`] at the most.
 pub fn read_credential(path: &Path) -> io::Result<Zeroizing<String>> {
     match std::fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo()) {
         true => secret_text(&read_pipe(path)?),

@@ -1,9 +1,8 @@
-//! P1: how the library notices that it lives on in a forked child.
+//! P1: how the library notices that it runs in a forked child.
 //!
-//! A child inherits memory, but none of the threads that were changing it: a lock may be held by
-//! nobody, a connection is shared with the parent. So nothing that was made before the fork is ever
-//! locked, driven or dropped in the child. A counter tells: it rises in every child, and whoever holds
-//! state with an older count leaks that state and builds its own.
+//! A child inherits memory, but none of the threads that were changing it: a lock may stay locked for ever, and a
+//! connection is shared with the parent. So nothing that was made before the fork is ever locked, driven or dropped in
+//! the child. A counter rises in every child; code that finds state with an older count leaks it and makes its own.
 //!
 //! # Lock files
 //!
@@ -46,7 +45,7 @@ static WATCHED: OnceCell<()> = OnceCell::new();
 static FORKS: Forks = Forks { begun: AtomicU64::new(0), ended: AtomicU64::new(0) };
 static LOCK_FILES: List = List { first: AtomicPtr::new(ptr::null_mut()) };
 
-/// How often this process's line has forked since [`watch`] was first called.
+/// How many forks lie between the process that first called [`watch`] and this one.
 #[inline]
 pub fn count() -> u32 {
     GENERATION.load(Ordering::Relaxed)
@@ -59,7 +58,7 @@ pub fn watch() {
         // allowed in a forked child of a threaded process. They stay mapped: the library is linked with
         // `-z nodelete`.
         let refused = unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(after_fork)) };
-        // Only out of memory can refuse it, where Rust aborts anyway. To go on would risk what P1 forbids.
+        // It fails only without memory, where Rust aborts anyway. To go on would break P1.
         assert_eq!(refused, 0, "pthread_atfork was refused");
     });
 }
@@ -74,7 +73,7 @@ extern "C" fn in_parent() {
 
 extern "C" fn after_fork() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
-    // Those of the parent's other threads have nobody here to end them.
+    // Forks that the parent's other threads had begun will not end here.
     FORKS.ended.store(FORKS.begun.load(Ordering::SeqCst), Ordering::SeqCst);
     LOCK_FILES.each(|slot| {
         let descriptor = slot.swap(NONE, Ordering::SeqCst);
@@ -96,18 +95,18 @@ struct Forks {
 impl Forks {
     /// How many have begun, if none is under way.
     fn at_rest(&self) -> Option<u64> {
-        // In this order: what had ended before the second look had begun before it, too.
+        // In this order: a fork that has ended by the second load has also begun by then.
         let ended = self.ended.load(Ordering::SeqCst);
         let begun = self.begun.load(Ordering::SeqCst);
         (ended >= begun).then_some(begun)
     }
 }
 
-/// Something that a process has one of, and that a forked child makes anew: its parent's is leaked, as a lock in it may
-/// be held by nobody.
+/// A value that a process has one of, and that a forked child makes anew: the parent's is leaked, as a lock in it may stay
+/// locked for ever.
 pub struct PerProcess<T>(ArcSwapOption<Made<T>>);
 
-/// It, and the count of forks that it was made in.
+/// The value, and the count of forks that it was made in.
 pub struct Made<T> {
     count: u32,
     it: T,
@@ -118,8 +117,8 @@ impl<T> PerProcess<T> {
         PerProcess(ArcSwapOption::const_empty())
     }
 
-    /// Does something with this process's, if it has been made. It is only lent: counting references to what threads
-    /// share costs.
+    /// Calls `work` with this process's value, if it has been made. It is borrowed, because counting references to a value
+    /// that threads share costs time.
     pub fn if_made<R>(&self, work: impl FnOnce(&T) -> R) -> Option<R> {
         let made = self.0.load();
         made.as_ref().filter(|made| made.count == count()).map(|made| work(&made.it))
@@ -249,7 +248,7 @@ impl LockFile {
         here.is_ok_and(|here| there.is_ok_and(|there| same(&here, &there)))
     }
 
-    /// Locks it against every other open of it, or says that another has it. Never waits.
+    /// Locks it against every other open of it; `false`: another has the lock. Never waits.
     pub fn try_lock(&self) -> io::Result<bool> {
         if self.count != count() {
             // A signal handler forked in the middle of this call, and this is the child.
@@ -277,7 +276,7 @@ impl Drop for LockFile {
 
 fn open_or_make(path: &Path, prepare: &dyn Fn(&File) -> io::Result<()>) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    // Neither a pipe in its place, which would make the caller wait, nor a link to somewhere else.
+    // Refuses a pipe, which would make the caller wait, and a link to another file.
     options.write(true).mode(0o600).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW | libc::O_NOCTTY);
     loop {
         let file = match options.create_new(false).open(path) {
@@ -285,7 +284,7 @@ fn open_or_make(path: &Path, prepare: &dyn Fn(&File) -> io::Result<()>) -> io::R
                 Err(cause) if cause.kind() == ErrorKind::AlreadyExists => continue,
                 made => {
                     let made = made?;
-                    // One that nobody prepared would be the others' to stumble over.
+                    // A file with the wrong group and mode would lock the other processes out.
                     prepare(&made).inspect_err(|_| drop(std::fs::remove_file(path)))?;
                     made
                 }

@@ -1,4 +1,4 @@
-//! What needs the operating system more directly than std offers it. Unsafe code lives here and in `ffi`.
+//! What needs the operating system more directly than std offers it. Unsafe code is here and in `ffi` only.
 
 #![allow(unsafe_code)]
 

@@ -1,12 +1,12 @@
-//! What the whole process remembers, as a manager may live for one request only; forked children inherit it: which
-//! credentials a store has refused, and what was said of a store a short while ago.
+//! Events that the whole process remembers for a time, as a manager may exist for one request only: that a store refused
+//! credentials, and that a log line about a store was written. Forked children inherit them.
 
 use crate::sys::clock::Tick;
 use ring::hmac;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How many are remembered at the most. Where another takes the place of one, that is sent, or said, once more.
+/// How many are remembered at the most. Where an event takes the place of another, the other is forgotten early.
 const SLOTS: usize = 64;
 
 struct Slot {
@@ -16,12 +16,12 @@ struct Slot {
 
 static RECENT: [Slot; SLOTS] = [const { Slot { mark: AtomicU64::new(0), since: AtomicU64::new(0) } }; SLOTS];
 
-/// A name for something that happened, which does not tell what.
+/// An event, by a hash that does not tell what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event(u64);
 
 impl Event {
-    /// Of what is sent to a server, or said of it.
+    /// An event about a server: what was sent to it, or logged about it.
     pub fn of(server: &str, parts: &[&[u8]]) -> Event {
         let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, b"tokenmgr: what is remembered"));
         for part in [server.as_bytes()].iter().chain(parts) {

@@ -1,4 +1,4 @@
-//! S2: values that must not be seen. Zeroed when the last copy goes, never printed.
+//! S2: values that must not be seen. They are zeroed when the last copy is dropped, and never printed.
 
 use bytes::Bytes;
 use once_cell::sync::OnceCell;
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 /// A token, a password or a key. Cloning shares the bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
-    /// The value and one NUL, so that C can be lent it as it is.
+    /// The value and one NUL, so that C can borrow it.
     bytes: Bytes,
 }
 
@@ -45,7 +45,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A key that lives and dies with this process, for fingerprints that nothing outside needs to repeat.
+/// A key that only this process has, for fingerprints that no other process needs.
 pub fn process_key() -> &'static hmac::Key {
     static KEY: OnceCell<hmac::Key> = OnceCell::new();
     KEY.get_or_init(|| hmac::Key::new(hmac::HMAC_SHA256, &random::<32>()))
@@ -54,7 +54,7 @@ pub fn process_key() -> &'static hmac::Key {
 /// Fresh random bytes from the operating system.
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    // It can only fail where the kernel has no random numbers to give; nothing here is safe without.
+    // It fails only where the kernel has no random numbers, and nothing here is safe without them.
     rand::SecureRandom::fill(&rand::SystemRandom::new(), &mut bytes)
         .expect("the operating system gave no random bytes");
     bytes

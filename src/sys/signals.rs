@@ -3,14 +3,14 @@
 use std::mem::MaybeUninit;
 use std::ptr;
 
-/// Does something with every signal blocked: a thread that is started meanwhile inherits that, so that no handler of the
-/// host's ever runs on it. None of the host's code may run in here, as it could jump away.
+/// Calls `work` with every signal blocked. A thread that it starts inherits that, so that no handler of the host's runs on
+/// it. None of the host's code may run in here, as it could leave by `longjmp`.
 pub fn without_signals<T>(work: impl FnOnce() -> T) -> T {
     let _mask = Mask::all();
     work()
 }
 
-/// Every signal is blocked until it is dropped, also where that is a panic's doing: the thread is the host's.
+/// Blocks every signal until it is dropped, also by a panic: the thread is the host's.
 struct Mask {
     before: libc::sigset_t,
 }
@@ -34,12 +34,12 @@ impl Drop for Mask {
     }
 }
 
-/// Keeps SIGXFSZ from this thread until dropped, and takes one that came meanwhile with it: a file that would grow over
-/// the process's limit (`ulimit -f`) ends a host that does not ignore it, where an error is enough.
+/// Blocks SIGXFSZ on this thread until it is dropped, and discards one that came meanwhile: a write over the process's limit
+/// (`ulimit -f`) would end a host that does not ignore the signal, and an error is enough.
 ///
-/// Nothing that could jump away (a callback) may run while it lives: the signal would stay blocked.
+/// No callback may run while it exists: if that left by `longjmp`, the signal would stay blocked.
 pub struct NoSigxfsz {
-    /// Whether it was blocked before: then it stays so, and is its blocker's business.
+    /// Whether it was blocked before: then it stays blocked, and pending signals stay pending.
     was_blocked: bool,
 }
 

@@ -1,7 +1,7 @@
 //! A TCP or Unix-domain socket that the caller's own thread drives: it waits by poll(2) or in recv(2), and no runtime is needed.
 //!
-//! A future that reads from or writes to a [`Socket`] never gets a wake-up from it, but where it has read so much that its
-//! driver is due a turn. The thread that polls that future waits with [`Socket::wait`], or allows the next read to wait
+//! A [`Socket`] never wakes the future that reads from it or writes to it, except after so many bytes that the thread has to
+//! look at the time. The thread that polls that future waits with [`Socket::wait`], or allows the next read to wait
 //! ([`Socket::let_read_wait`]), and then polls it again.
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
@@ -19,8 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// How long a read may wait that was allowed to.
 pub const LONGEST_READ: Duration = Duration::from_millis(50);
 
-/// How many bytes are read before the driver has its turn: a peer that is faster than its reader must not keep the thread
-/// from looking at the time.
+/// How many bytes are read before the thread looks at the time: a peer that sends faster than the thread reads must not
+/// prevent that.
 const LONGEST_TURN: u64 = 256 << 10;
 
 /// How many sockets one thread connects at once at the most. One more is waited for beside them.
@@ -34,7 +34,7 @@ const REFUSED: u8 = 1;
 const WAITED: u8 = 2;
 const IGNORED: u8 = 3;
 
-/// A socket, and what its driver knows of it. One thread at a time uses it; the atomics only make it movable.
+/// A socket, and its state as its driver knows it. One thread at a time uses it; the atomics only make it `Sync`.
 #[derive(Debug)]
 pub struct Socket {
     /// [`CLOSED`] once it is closed.
@@ -45,7 +45,7 @@ pub struct Socket {
     read_may_wait: AtomicBool,
     /// The last write found no room.
     is_write_blocked: AtomicBool,
-    /// The peer takes nothing more. What it said before is still to be read.
+    /// The peer takes no more bytes. What it sent before is still to be read.
     refusal: AtomicU8,
     sent: AtomicU64,
     /// Bytes that were read since the driver last had its turn.
@@ -89,17 +89,16 @@ impl Socket {
         }
     }
 
-    /// The descriptor. What is asked of one that is closed fails, or has nothing to say.
+    /// The descriptor. System calls on one that is closed fail, or report nothing.
     fn fd(&self) -> RawFd {
         self.fd.load(Relaxed)
     }
 
-    /// Closes it, though its user may still refer to it: a call that never returns, or comes too late. Only while that
-    /// does nothing with it.
+    /// Closes it, although a lost call may still refer to it. Only while that call does not use it.
     pub fn close(&self) {
         let fd = self.fd.swap(CLOSED, Relaxed);
         if fd != CLOSED {
-            // SAFETY: it came from an `OwnedFd` and, taken out by the swap, is nobody else's to close.
+            // SAFETY: it came from an `OwnedFd` and, taken out by the swap, no other code closes it.
             drop(unsafe { OwnedFd::from_raw_fd(fd) });
         }
     }
@@ -136,11 +135,11 @@ impl Socket {
             entry.events = match (socket.is_write_blocked.load(Relaxed), socket.is_readable.load(Relaxed)) {
                 (false, _) => libc::POLLIN,
                 (true, false) => libc::POLLIN | libc::POLLOUT,
-                // What is there was left unread: HTTP/2 first has to write an acknowledgement.
+                // Bytes were left unread: HTTP/2 first has to write an acknowledgement.
                 (true, true) => libc::POLLOUT | libc::POLLRDHUP,
             };
         }
-        // Rounded up: a wait that ends early would be begun again for nothing.
+        // Rounded up: a wait that ends early would only be begun again.
         let milliseconds = i32::try_from(longest.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
         // SAFETY: the pointer and the count are those of a live array of pollfd, which the call may write to.
         let found = unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, milliseconds) };
@@ -155,7 +154,7 @@ impl Socket {
             if entry.revents & !libc::POLLIN != 0 {
                 socket.is_write_blocked.store(false, Relaxed);
             }
-            // What was left unread is the last that comes, and matters more than what may still be written.
+            // Nothing comes after the unread bytes, and they matter more than what is still to be written.
             if entry.revents & libc::POLLRDHUP != 0 {
                 socket.refusal.store(IGNORED, Relaxed);
             }
@@ -174,7 +173,7 @@ impl Socket {
         self.is_readable.load(Relaxed)
     }
 
-    /// Whether only the peer's bytes can bring its user on.
+    /// Whether its user waits only for bytes of the peer.
     pub fn waits_for_bytes_only(&self) -> bool {
         !self.is_write_blocked.load(Relaxed)
     }
@@ -184,7 +183,7 @@ impl Socket {
         self.read_may_wait.store(true, Relaxed);
     }
 
-    /// Takes that back, and says whether a read has waited.
+    /// Forbids it again, and says whether a read has waited.
     pub fn read_has_waited(&self) -> bool {
         !self.read_may_wait.swap(false, Relaxed)
     }
@@ -262,7 +261,7 @@ impl Socket {
                 self.is_write_blocked.store(true, Relaxed);
                 Poll::Pending
             }
-            // A server that refuses early closes behind its answer: that is read first, and the end, or the reset,
+            // A server that refuses early closes after its answer: that is read first, and the end, or the reset,
             // is found behind it.
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
                 self.refusal.store(REFUSED, Relaxed);

@@ -1,9 +1,10 @@
 //! Whether a frame is still on the stack: a callback that was left by `longjmp` runs none of our code on its way out.
 //!
 //! The mark is a word in the frame that invokes the callback. Where it and the caller are both on the stack that the
-//! thread was born with, the frame has certainly gone if it lies deeper than the caller, or if the unwinder, which walks
+//! thread began with, the frame has certainly gone if it lies deeper than the caller, or if the unwinder, which walks
 //! the frames from here, finds another function's in its place; where that does not come so far, if the word has been
-//! written over. A frame on another stack (a fiber's, a context of `makecontext`) may be gone back to at any time, unless that stack is unmapped.
+//! written over. A frame on another stack (a fiber's, a context of `makecontext`) may be continued at any time, unless that
+//! stack is unmapped.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
@@ -20,16 +21,16 @@ pub struct Mark {
     word: usize,
 }
 
-/// Does something with a mark in this function's frame, which goes with it.
+/// Calls `work` with a mark in this function's frame.
 #[inline(never)]
 pub fn with_mark(work: &mut dyn FnMut(Mark)) {
     static LAST: AtomicUsize = AtomicUsize::new(0);
-    // The golden ratio: no two alike, and none like what a stack usually holds.
+    // Steps of the golden ratio: no two are equal, and none is a value that a stack usually holds.
     let word = LAST.fetch_add(0x9e37_79b9_7f4a_7c15_u64 as usize, Ordering::Relaxed);
     let mark = black_box(word);
     let place = black_box(&mark);
     work(Mark { address: ptr::from_ref(place).expose_provenance(), word });
-    black_box(place); // so that it stays, and that the frame does
+    black_box(place); // so that the compiler keeps the word and the frame
 }
 
 /// Whether the frame of a mark that this thread made has certainly been left.
@@ -44,13 +45,13 @@ pub fn has_left(mark: Mark) -> bool {
     }
 }
 
-/// Whether the mark's word is another by now. It must lie between this frame and the beginning of this thread's stack.
+/// Whether the mark's word has been written over. It must lie between this frame and the beginning of this thread's stack.
 fn is_written_over(mark: Mark) -> bool {
     // SAFETY: so it is mapped. Whatever a frame there keeps in it, it is read as the bytes that it has.
     unsafe { ptr::with_exposed_provenance::<usize>(mark.address).read_volatile() != mark.word }
 }
 
-/// The stack that this thread was born with; `None`: that cannot be found out now.
+/// The stack that this thread began with; `None`: that cannot be found out now.
 fn own_stack() -> Option<Range<usize>> {
     thread_local! {
         static KNOWN: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
@@ -106,7 +107,7 @@ struct Search {
 /// code that was compiled at run time often has no tables for it.
 fn is_another_frames(address: usize) -> Option<bool> {
     let mut search = Search { address, function: 0, is_anothers: None };
-    // SAFETY: the search outlives the walk, which hands it to `visit` and to nobody else.
+    // SAFETY: the search outlives the walk, which passes it to `visit` only.
     unsafe { _Unwind_Backtrace(visit, ptr::from_mut(&mut search).cast()) };
     search.is_anothers
 }

@@ -12,8 +12,8 @@ pub fn is_in_library() -> bool {
     IN_LIBRARY.get()
 }
 
-/// Notes where the thread goes on, and says where it was. Set back by the code that returns: a callback that never returns
-/// leaves it right.
+/// Notes whether the thread is in the library from now on, and returns what was noted before. The code that returns restores
+/// it, so it is also right after a callback that never returns.
 pub fn set_in_library(is_in: bool) -> bool {
     IN_LIBRARY.replace(is_in)
 }

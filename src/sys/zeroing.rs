@@ -1,8 +1,8 @@
-//! S2: memory that is given back while this library handles secrets is zeroed first, also what a dependency had. What its
-//! dependencies read and write goes through buffers of their own, and no code of ours can reach into those.
+//! S2: memory that is freed while this library handles secrets is zeroed first, also the dependencies'. They read and write
+//! through buffers of their own, which no code of ours can reach.
 //!
-//! Zeroing everything would make a warm request twice as dear, as its largest blocks hold the API's answer, which is no
-//! secret of ours. So it is done while a [`SecretWork`] lasts: logins, refreshes, stores, logouts, and the end of a
+//! Zeroing everything would double the cost of a warm request: its largest blocks hold the API's answer, which is no secret
+//! of ours. So it is done while a [`SecretWork`] lasts: logins, refreshes, stores, logouts, and the end of a
 //! connection or a manager.
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -10,12 +10,12 @@ use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many threads handle secrets. One for the process: a thread's own costs more to look at, and what other threads
+/// How many threads handle secrets. One counter for the process: a thread-local one costs more to read, and that other threads
 /// zero meanwhile does no harm. Neither does a call that never returns (`longjmp`), or a fork in the middle of one, after
 /// which everything is zeroed.
 static SECRET_WORK: AtomicUsize = AtomicUsize::new(0);
 
-/// Memory that is given back while this lasts is zeroed.
+/// While one exists, memory that is freed is zeroed.
 #[derive(Debug)]
 pub struct SecretWork(());
 
@@ -33,7 +33,7 @@ impl Drop for SecretWork {
     }
 }
 
-/// What leaves no secrets behind when it is dropped.
+/// A value whose memory is zeroed when it is dropped.
 #[derive(Debug)]
 pub struct Wiped<T>(ManuallyDrop<T>);
 
@@ -75,37 +75,37 @@ struct Allocator;
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
 
-/// A block up to this size is moved by us, never by the system: what it leaves behind would be out of reach. rustls keeps
+/// A block up to this size is moved by us, never by the system, which would leave its old bytes out of reach. rustls keeps
 /// what it decrypted last in a block that it moves to make room. Larger ones only while secrets are handled.
 const ALWAYS_MOVED: usize = 4096;
 
 // SAFETY: every block is the system allocator's, and given back to it with the layout that it was asked for.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promise, handed on.
+        // SAFETY: the caller makes the same promise.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promise, handed on.
+        // SAFETY: the caller makes the same promise.
         unsafe { System.alloc_zeroed(layout) }
     }
 
-    /// In one place, not in each that gives memory back: that is 30 KB.
+    /// Not inlined: in every place that frees memory it would take 30 KB.
     #[inline(never)]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if SECRET_WORK.load(Ordering::Relaxed) > 0 {
             // SAFETY: the block is the caller's until it is given back, and as large as its layout says.
             unsafe { wipe(block, layout.size()) };
         }
-        // SAFETY: the caller's promise, handed on.
+        // SAFETY: the caller makes the same promise.
         unsafe { System.dealloc(block, layout) }
     }
 
     #[inline(never)]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         if layout.size() > ALWAYS_MOVED && SECRET_WORK.load(Ordering::Relaxed) == 0 {
-            // SAFETY: the caller's promise, handed on.
+            // SAFETY: the caller makes the same promise.
             return unsafe { System.realloc(block, layout, size) };
         }
         // SAFETY: the caller promises that `size` is valid with this alignment, and that the block is as large as its
@@ -128,6 +128,6 @@ unsafe impl GlobalAlloc for Allocator {
 unsafe fn wipe(block: *mut u8, size: usize) {
     // SAFETY: the caller of this function vouches for it.
     unsafe { std::ptr::write_bytes(block, 0, size) };
-    // The compiler may leave out writes to memory that is given back, but not where somebody could look at it.
+    // The compiler may leave out writes to memory that is about to be freed, but not to memory that escapes.
     std::hint::black_box(block);
 }

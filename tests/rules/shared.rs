@@ -192,6 +192,8 @@ fn t_fields_of_a_later_version_survive() {
     shelf.edit(|record| record["tomorrow"] = json!({"a": [1, null]}));
     manager.refresh().expect("a refresh");
     assert_eq!(shelf.record()["tomorrow"], json!({"a": [1, null]}));
+    manager.logout().expect("a logout");
+    assert_eq!(shelf.record()["tomorrow"], json!({"a": [1, null]}));
 }
 
 #[test]

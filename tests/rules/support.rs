@@ -113,13 +113,6 @@ pub fn age(manager: &Manager) {
     assert_eq!(self::held(manager).access, held.access, "it is another by now");
 }
 
-/// Whether a call gets through. A token that is refused within 2 s of its issue is sent twice of three times (R1), so where
-/// the store fails as well, that call may end in its 401: then the next one gets through.
-pub fn gets_through(manager: &Manager) -> bool {
-    let first = status(manager);
-    first == 200 || (first == 401 && status(manager) == 200)
-}
-
 #[track_caller]
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;

@@ -113,7 +113,7 @@ fn t3_an_owner_that_is_killed_or_stopped_at_any_step_costs_a_login_at_the_most()
         let manager = bao.manager(&api);
         assert_eq!(status(&manager), 200);
         let order = order(&api, &bao, &["refresh"]);
-        let order_step = format!("TOKENMGR_FAILPOINT={step}:{end}");
+        let order_step = format!("TOKENMGR_FAILPOINT={step}:{end}:1");
         let mut owner = child::begin(&["env", &order_step], &order);
         match end {
             "kill" => assert!(!owner.wait().expect("a child of ours").success(), "{step}"),

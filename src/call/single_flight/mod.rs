@@ -1,8 +1,7 @@
-//! Single flight: one caller at a time does what everyone waits for, and whoever waited shares the outcome.
+//! Single flight: one caller at a time does the work that others wait for, and those who waited share the outcome.
 //!
-//! No lock is held while the leader works: it may run callbacks, fork elsewhere, or never come back (a
-//! callback may `longjmp` away). A leader whose own time has run out is passed over, so nobody waits for
-//! one that is gone.
+//! No lock is held while the leader works: it may run callbacks, other threads may fork, and it may never return (a
+//! callback may leave by `longjmp`). A leader whose own time has run out is passed over, so nobody waits for a lost one.
 //!
 //! The lock here is std's, not parking_lot's: threads do wait on it, and parking_lot keeps its waiters in a
 //! table of the whole process, whose locks a fork could catch half-way.
@@ -39,7 +38,7 @@ struct Leader {
     call: Arc<Record>,
 }
 
-/// The right to do the work. Dropped without [`Flight::finish`], it tells those who wait nothing.
+/// The right to do the work. Dropped without [`Flight::finish`], it shares no outcome.
 #[derive(Debug)]
 pub struct Flight<'a> {
     single_flight: &'a SingleFlight,
@@ -47,7 +46,7 @@ pub struct Flight<'a> {
     outcome: Option<std::result::Result<(), Error>>,
 }
 
-/// What came of asking to lead.
+/// What a caller got.
 #[derive(Debug)]
 pub enum Entry<'a> {
     /// The caller does the work.
@@ -89,7 +88,7 @@ impl SingleFlight {
         }
     }
 
-    /// Leads, however many others did before.
+    /// Leads, and waits for each leader before it.
     pub fn start(&self, call: &Call) -> Result<Flight<'_>> {
         loop {
             if let Entry::Started(flight) = self.start_or_join(call)? {
@@ -148,7 +147,7 @@ fn reentrant() -> Error {
 }
 
 impl Flight<'_> {
-    /// Ends the flight and tells those who waited how it ended, unless only the caller may know.
+    /// Ends the flight and shares the outcome with those who waited, unless it is only the caller's.
     pub fn finish(mut self, outcome: std::result::Result<(), Error>) {
         if !matches!(&outcome, Err(error) if error.is_callers_own()) {
             self.outcome = Some(outcome);

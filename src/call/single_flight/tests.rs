@@ -207,7 +207,7 @@ mod waits {
         assert!(single_flight.try_start(&call()).is_some());
     }
 
-    /// The way out that a callback takes without a word. The frames in between have nothing to be dropped.
+    /// Leaves a callback without returning. The frames in between have nothing to be dropped.
     #[test]
     fn a_holder_whose_callback_was_left_for_good_is_passed_over_by_its_own_threads_next_call() {
         let single_flight = SingleFlight::default();

@@ -1,4 +1,4 @@
-//! The hosts that go past the proxies: `NO_PROXY` and loopback. Pure.
+//! The hosts that are reached without a proxy: `NO_PROXY` and loopback. Pure.
 
 use std::net::IpAddr;
 use url::Host;
@@ -124,7 +124,7 @@ fn address_of(host: &Host<&str>) -> Option<IpAddr> {
 }
 
 fn is_within(address: IpAddr, network: IpAddr, bits: u32) -> bool {
-    // A shift by all bits is none at all in Rust.
+    // In Rust a shift by all bits overflows.
     match (address, network) {
         (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).checked_shr(32 - bits).unwrap_or(0) == 0,
         (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).checked_shr(128 - bits).unwrap_or(0) == 0,

@@ -32,7 +32,7 @@ pub enum SocksFault {
     WrongCredentials,
     /// The proxy's reply to the request: what is not 0.
     Refused(u8),
-    /// What has to be sent is longer than SOCKS5 has room for.
+    /// A name, user or password is longer than SOCKS5 can carry.
     TooLong(&'static str),
 }
 
@@ -91,7 +91,7 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     target: Target<'_>,
     auth: Option<(&[u8], &[u8])>,
 ) -> Result<(), SocksFault> {
-    // Made first: what cannot be sent is told before anything is.
+    // Made first, so that what cannot be sent is reported before anything is sent.
     let request = request(target)?;
     let login = auth.map(login).transpose()?;
 
@@ -173,7 +173,7 @@ fn request(target: Target<'_>) -> Result<Vec<u8>, SocksFault> {
 }
 
 fn login((username, password): (&[u8], &[u8])) -> Result<Zeroizing<Vec<u8>>, SocksFault> {
-    // With room for all of it, so that no copy of the password is left behind.
+    // With capacity for all of it, so that no copy of the password is left behind.
     let mut login = Zeroizing::new(Vec::with_capacity(1 + 2 * (1 + 255)));
     login.push(1);
     extend_with_length(&mut login, username, "the proxy's username")?;

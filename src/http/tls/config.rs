@@ -47,7 +47,7 @@ pub struct Material<'a> {
     pub platform: Option<Platform>,
     pub authorities: Option<Named<'a>>,
     pub certificate: Option<Named<'a>>,
-    /// `None`: it stands beside the certificate.
+    /// `None`: it is in the same file as the certificate.
     pub key: Option<Named<'a>>,
 }
 
@@ -85,7 +85,7 @@ pub fn client_config(material: Material<'_>, wanted: &Arc<AtomicBool>) -> Result
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .map_err(|cause| Error::new(Status::TM_INVALID_OPTIONS, format!("the option min_tls cannot be met: {cause}")))?
-        .dangerous() // rustls's word for any verifier but its own; ours verifies
+        .dangerous() // rustls calls any verifier but its own so; ours verifies
         .with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match certificate {
         None => builder.with_no_client_auth(),

@@ -1,4 +1,4 @@
-//! Errors of TLS in words: what is wrong, and what to do about it.
+//! Messages for errors of TLS: what is wrong, and what to do about it.
 
 use crate::http::tls::algorithms::{signature_name, unsupported_key_name};
 use crate::http::tls::refusal::{Refusal, Unreadable};
@@ -36,7 +36,7 @@ fn cause_in_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Erro
             cause = Some(&**shared);
             continue;
         }
-        // An io::Error hides what it carries from source().
+        // An io::Error does not give what it carries as its source().
         if let Some(io) = inner.downcast_ref::<std::io::Error>()
             && let Some(carried) = io.get_ref()
         {
@@ -59,7 +59,7 @@ fn advice(error: &rustls::Error, scope: OptionScope) -> String {
             )
         }
         Tls::AlertReceived(alert) => {
-            // What speaks to a store takes any version from 1.2 on.
+            // Connections to a store take any version from 1.2 on.
             let version = if scope == OptionScope::Manager { "min_tls, and " } else { "" };
             let certificate = scope.option("client_cert_file");
             let key = match alert {

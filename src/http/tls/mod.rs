@@ -15,7 +15,7 @@ mod verifier;
 #[cfg(feature = "store-redis")]
 pub use config::{Material, client_config};
 pub use explain::explain;
-#[allow(unused_imports)] // For callers that tell the process's own trouble from the server's.
+#[allow(unused_imports)] // For callers that tell errors of this process from those of the server.
 pub use explain::local_failure;
 #[allow(unused_imports)]
 pub use refusal::Unreadable;

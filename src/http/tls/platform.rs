@@ -129,7 +129,7 @@ impl Found {
         match open_regular(path, 0) {
             Ok(file) => self.search_opened(path, file, wanted),
             Err(cause) if is_missing(&cause) => return false,
-            // Holds nothing, such as /dev/null.
+            // An empty file, such as /dev/null.
             Err(cause) if cause.kind() == ErrorKind::InvalidInput => {}
             Err(cause) => self.note(path, cause),
         }
@@ -148,7 +148,7 @@ impl Found {
     }
 
     fn search_directory(&mut self, directory: &Path, wanted: &Wanted<'_>) -> io::Result<()> {
-        // Most files go by several names there.
+        // Most files have several names there.
         let mut seen = HashSet::new();
         for entry in std::fs::read_dir(directory)? {
             let path = entry?.path();
@@ -184,7 +184,7 @@ impl Found {
         }
     }
 
-    /// The first trouble is kept: the rest often follows from it.
+    /// Keeps the first error: the others often follow from it.
     fn note(&mut self, path: &Path, cause: io::Error) {
         self.failure.get_or_insert_with(|| (path.to_owned(), cause));
     }
@@ -194,8 +194,8 @@ fn is_missing(cause: &io::Error) -> bool {
     matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-/// Calls `take` with each certificate in a PEM bundle (RFC 7468); what is damaged is passed over. Ours, because the PEM
-/// readers at hand decode so carefully (in constant time, as keys need it) that this was half of a cold https call.
+/// Calls `take` with each certificate in a PEM bundle (RFC 7468); what is damaged is passed over. Our own, because other
+/// PEM readers decode in constant time, as keys need it, which took half of a cold https call.
 fn certificates_in(bundle: impl BufRead, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let decoder = decoder();
     let (mut block, mut certificate) = (Vec::with_capacity(4096), Vec::with_capacity(4096));

@@ -1,4 +1,4 @@
-//! What the verifier has to say beyond rustls's own errors, which carry it.
+//! What the verifier says beyond rustls's own errors. Those carry it.
 
 use crate::http::tls::algorithms::unsupported_rsa_name;
 use crate::http::tls::settings::OptionScope;
@@ -53,7 +53,7 @@ impl From<Refusal> for rustls::Error {
     }
 }
 
-/// Authorities that could not be read. That is trouble of this process or its machine, and says nothing about the
+/// Authorities that could not be read. That is a fault of this process or its machine, and says nothing about the
 /// server. It is not remembered: the next handshake reads again.
 #[derive(Debug)]
 pub struct Unreadable {

@@ -20,7 +20,7 @@ impl OptionScope {
     }
 }
 
-/// What TLS is spoken with.
+/// The settings of TLS.
 #[derive(Clone, Debug)]
 pub struct TlsSettings {
     pub scope: OptionScope,

@@ -15,14 +15,14 @@ use std::sync::{Arc, Mutex, Weak};
 /// The TLS side of connections to one host.
 pub struct Shared {
     pub config: Arc<ClientConfig>,
-    /// For a proxy that itself speaks TLS: verified like the server, without the client's certificate, which is not the
-    /// proxy's business.
+    /// For a proxy that itself speaks TLS: verified like the server, but without the client's certificate, which is meant for
+    /// the server only.
     pub for_proxies: Arc<ClientConfig>,
     /// Whether a server asked for a client certificate, and none has answered since.
     pub certificate_wanted: Arc<AtomicBool>,
 }
 
-/// The settings and the host, and what those who have them share. std's lock, held for this only; a forked child has a
+/// Names of settings and host, and what the managers that have both share. std's lock, held for this only; a forked child has a
 /// list of its own.
 type List = Mutex<Vec<(Name, Weak<Shared>)>>;
 type Name = [u8; 32];
@@ -30,8 +30,8 @@ type Name = [u8; 32];
 static LIST: PerProcess<List> = PerProcess::new();
 
 impl Shared {
-    /// That of these settings and this host: the one that another manager has, or a new one. Nobody gets one that was made
-    /// with other authorities or another client certificate, whatever their files are called.
+    /// The one for these settings and this host: another manager's, or a new one. It is never one that was made with other
+    /// authorities or another client certificate, even where the files have the same names.
     pub fn of(settings: &TlsSettings, host: &str) -> Result<Arc<Shared>> {
         let material = Material::read(settings)?;
         let (name, list) = (material.name(host), LIST.get());
@@ -40,7 +40,7 @@ impl Shared {
             return Ok(shared);
         }
         let shared = Arc::new(Shared::new(material)?);
-        // Those that nobody has any more go when there is no room, not each time: there may be thousands.
+        // Entries that no manager uses are removed when the list is full, not each time: there may be thousands.
         if list.len() == list.capacity() {
             list.retain(|(_, shared)| shared.strong_count() > 0);
         }
@@ -59,7 +59,7 @@ impl Shared {
 }
 
 impl Material<'_> {
-    /// What tells them from others: a digest, for a key is among them.
+    /// A digest that identifies them. A digest, because a private key is among them.
     fn name(&self, host: &str) -> Name {
         let Material { scope, min_tls, platform, authorities, certificate, key } = self;
         let mut digest = Context::new(&SHA256);

@@ -251,7 +251,7 @@ fn that_there_are_no_authorities_is_not_remembered() {
 }
 
 #[test]
-fn what_cannot_be_read_is_trouble_of_this_process_and_is_not_remembered() {
+fn what_cannot_be_read_is_a_fault_of_this_process_and_is_not_remembered() {
     let (root, other) = (Authority::named("Root"), Authority::named("Other"));
     for name in ["bundle.pem", "certificates", "certificates/0a1b2c3d.0"] {
         let folder = Folder::new();

@@ -20,8 +20,8 @@ const UNKNOWN_ISSUER: rustls::Error = rustls::Error::InvalidCertificate(Certific
 /// The most of the platform's authorities that are remembered. The servers of one manager rarely have two.
 const MOST_REMEMBERED: usize = 8;
 
-/// The authorities that are trusted. Those of ca_file are at hand; the platform's are read when a server needs them,
-/// and only the ones that vouched for a server are remembered. A manager that is never used, only speaks to loopback,
+/// The authorities that are trusted. Those of ca_file are read already; the platform's are read when a server needs them,
+/// and only those that vouched for a server are remembered. A manager that is never used, only speaks to loopback,
 /// or finds in ca_file what it needs does not pay for the platform's, and a machine without any can still call
 /// `http://`. No lock is held while they are read, so that a forked child never waits for one.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Verifier {
             }
         }
         Err(match failure {
-            // What could not be read may have been what was needed.
+            // The authority that was needed may be among those that could not be read.
             Some((path, cause)) => Unreadable { path, cause, scope: self.scope }.into(),
             None if any => verdict,
             None => Refusal::NoAuthorities(self.scope).into(),
@@ -96,8 +96,8 @@ impl Verifier {
     }
 }
 
-/// Of the refusals of two places: the later one, unless that place knows no authority of the name. The one that knows
-/// it knows best what is wrong.
+/// Of the refusals by two sets of authorities: the later one, unless that set has no authority of the name. The set that has
+/// it gives the better reason.
 fn weightier(earlier: rustls::Error, later: rustls::Error) -> rustls::Error {
     if later == UNKNOWN_ISSUER { earlier } else { later }
 }

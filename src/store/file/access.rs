@@ -1,5 +1,5 @@
-//! Whose files the store reads, locks and replaces: this user's own, or, if that was asked for, those of the folder's
-//! group. In a folder that others may write to, as `/tmp`, anything may stand where our file is looked for.
+//! Whose files the store reads, locks and replaces: this user's own, or, with `share_with_group`, those of the folder's
+//! group. In a folder that other users may write to, such as `/tmp`, another file may be where ours is expected.
 
 use crate::sys::user;
 use serde::Deserialize;
@@ -30,7 +30,7 @@ pub enum Access {
 
 impl Access {
     /// Where a path leads. A link at its end is followed only if this user or the administrator made it: in a folder
-    /// that others write to, the kernel would follow none of theirs, and nor may we on its behalf.
+    /// that others write to, the kernel would not follow theirs, so the store does not either.
     pub fn resolve(mut path: PathBuf) -> io::Result<Result<PathBuf, (PathBuf, Unusable)>> {
         for _ in 0..MOST_LINKS {
             // The link is read before anything is asked about it: mostly there is none. And std answers the first statx(2)
@@ -53,7 +53,7 @@ impl Access {
         Err(io::Error::from_raw_os_error(libc::ELOOP))
     }
 
-    /// Whether a file is one of those who share the store.
+    /// Whether a file belongs to a user who shares the store.
     pub fn check(self, metadata: &Metadata) -> Result<(), Unusable> {
         let is_ours = match self {
             Access::Owner => false,
@@ -73,7 +73,7 @@ impl Access {
         })
     }
 
-    /// Why the tokens in a file may have been seen by those who do not share them.
+    /// Why the tokens in a file may have been read by users who do not share them.
     pub fn exposure(self, metadata: &Metadata) -> Option<&'static str> {
         let mode = metadata.mode();
         if mode & 0o007 != 0 {
@@ -87,7 +87,7 @@ impl Access {
         }
     }
 
-    /// Gives a file that was just made to those who share it, whatever the process's umask made of it.
+    /// Gives a file that was just made the group and mode of the store, regardless of the process's umask.
     pub fn prepare(self, file: &File) -> io::Result<()> {
         let metadata = file.metadata()?;
         let mode = match self {
@@ -112,9 +112,9 @@ impl Access {
 }
 
 /// Whether a file's content is a record, or what a damaged disk has left of a sealed one. Anything else is never
-/// replaced: it is somebody's file that `path` names by mistake.
+/// replaced: it is another file, which `path` names by mistake.
 pub fn is_record(content: &[u8]) -> bool {
-    /// What every record has, and hardly any other JSON.
+    /// Members that every record has, and hardly any other JSON.
     #[derive(Deserialize)]
     struct Marks {
         #[serde(rename = "seq")]

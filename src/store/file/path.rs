@@ -1,13 +1,13 @@
-//! Where a client's file stands. Pure.
+//! The path of a client's file. Pure.
 
 use std::path::PathBuf;
 
-/// What stands for the client in the option `path`.
+/// The placeholder for the client in the option `path`.
 const CLIENT: &str = "{client_id}";
 
 /// The path of a client's file. A client's identity becomes a part of one name, whatever is in it: everything but
 /// letters, digits and `-_@` becomes `%` and its number. So it is never a way to another folder, no two clients share a
-/// file, and, with no dot in it, none is called as another's `.lock` or `.tmp`.
+/// file, and, as the result has no dot, none has the name of another's `.lock` or `.tmp`.
 pub fn of(option: &str, client_id: &str) -> PathBuf {
     let mut name = String::new();
     for byte in client_id.bytes() {

@@ -27,9 +27,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 use zeroize::Zeroizing;
 
-/// No record is larger by far.
+/// Far more than any record has.
 const LARGEST: u64 = 1 << 20;
-/// The longest wait for the lock: everyone holds it for milliseconds.
+/// The longest wait for the lock. Processes hold it for milliseconds.
 const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(2);
 /// The longest wait for another process that is making the lock's file, which takes it microseconds.
 const LONGEST_MAKING: Duration = Duration::from_millis(50);
@@ -41,7 +41,7 @@ pub struct FileStore {
     path: String,
     /// Whether the folder's group shares the files.
     is_group_shared: bool,
-    /// `None`: readable, as was asked for.
+    /// `None`: `plaintext`.
     seal: Option<Arc<Seal>>,
 }
 
@@ -54,7 +54,7 @@ impl FileStore {
         Ok(FileStore { path: options.path.clone(), is_group_shared: options.share_with_group, seal })
     }
 
-    /// The file of a client: where the links that lead to it end, so that who comes by another way meets the same lock.
+    /// The file of a client, with links followed, so that a process that uses another path to it takes the same lock.
     fn locate<'a>(&'a self, client_id: &'a str) -> Outcome<Target<'a>> {
         let named = path::of(&self.path, client_id);
         let path = match Access::resolve(named.clone()) {
@@ -107,7 +107,7 @@ impl Target<'_> {
         }
     }
 
-    /// The record in the file's bytes, or why it can not be used.
+    /// The record in the file's bytes, or why it cannot be used.
     fn decode(&self, bytes: &[u8], metadata: &Metadata) -> std::result::Result<Record, String> {
         let damaged = |_| "is damaged".to_owned();
         if let Some(why) = self.access.exposure(metadata) {
@@ -124,7 +124,7 @@ impl Target<'_> {
         let temporary = beside(&self.path, ".tmp");
         self.clear_away(&temporary)?;
         let unwritten = |cause: io::Error| {
-            // It holds tokens, and nobody will come for it.
+            // It holds tokens, and no later writer would use it.
             let _ = std::fs::remove_file(&temporary);
             fault(&self.path, "could not be written", &cause, false)
         };
@@ -143,7 +143,7 @@ impl Target<'_> {
             .map_err(|cause| fault(&self.path, "was written, but perhaps not to the disk", &cause, true))
     }
 
-    /// Removes what a killed writer left: only who has the lock writes. Not what somebody else calls so.
+    /// Removes what a killed writer left; the caller has the lock, so no writer is active. A file that is no writer's stays.
     fn clear_away(&self, temporary: &Path) -> Outcome<()> {
         let unread = |cause: io::Error| self.unopened(temporary, "could not be removed", &cause);
         let there = match std::fs::symlink_metadata(temporary) {
@@ -151,7 +151,7 @@ impl Target<'_> {
             there => there.map_err(unread)?,
         };
         let mut head = Vec::new();
-        // Killed before it wrote anything, a writer may have left a file that nobody can open.
+        // A writer that was killed before it wrote anything may have left a file that cannot be opened.
         if !there.is_file() || there.len() > 0 {
             let file = files::open_regular(temporary, libc::O_NOFOLLOW).map_err(unread)?;
             file.take(MAGIC.len() as u64).read_to_end(&mut head).map_err(unread)?;
@@ -173,13 +173,13 @@ impl Target<'_> {
             None => plain,
             Some(seal) => Zeroizing::new([MAGIC, &seal.seal(self.client_id, &plain)].concat()),
         };
-        // A file size limit is the store's trouble, not the host's end.
+        // At a limit on file sizes the store fails; SIGXFSZ must not end the process.
         let _kept = NoSigxfsz::new();
         file.write_all(&content)?;
         file.sync_all()
     }
 
-    /// Whether the record has got to its place although that was reported as failed. `None`: nobody can tell.
+    /// Whether the record is in its place although the renaming was reported as failed. `None`: unknown.
     fn is_in_place(&self, record: &Record, temporary: &Path) -> Option<bool> {
         let is_it = |path: &Path| match std::fs::symlink_metadata(path) {
             Ok(metadata) => Some(record.incarnation == Some(identity(&metadata))),
@@ -192,7 +192,7 @@ impl Target<'_> {
         }
     }
 
-    /// The lock that everyone takes for a change. It is let go of by dropping it.
+    /// Takes the lock that every change takes. Dropping it unlocks.
     fn lock(&self, call: &Call) -> Outcome<LockFile> {
         let path = beside(&self.path, ".lock");
         let mut lock = None;
@@ -206,7 +206,7 @@ impl Target<'_> {
                 Some(lock) => lock.try_lock().map_err(|cause| fault(&path, "could not be locked", &cause, false))?,
                 None => false,
             };
-            // Somebody may have removed it: then the next process locks another file.
+            // If it was removed meanwhile, the next process would lock another file.
             if let Some(lock) = lock.take_if(|_| is_locked)
                 && lock.is_at(&path)
             {
@@ -230,7 +230,7 @@ impl Target<'_> {
         unreachable!("the loop ends when its time is over")
     }
 
-    /// `None`: another process is making it just now, and has not given it to those who share it.
+    /// `None`: another process is making it at this moment, and has not set its group and mode yet.
     fn open_lock(&self, path: &Path, may_be_made: bool) -> Outcome<Option<LockFile>> {
         match LockFile::open(path, &|made| self.access.prepare(made)) {
             Ok(lock) => {
@@ -250,7 +250,7 @@ impl Target<'_> {
         std::fs::symlink_metadata(path).is_ok_and(|there| there.is_file() && is_ours(&there))
     }
 
-    /// Why a file was not opened: what stands there says it better than the system's word.
+    /// Why a file was not opened. Whose file is there explains it better than the system's error.
     fn unopened(&self, path: &Path, what: &str, cause: &io::Error) -> StoreFault {
         match std::fs::symlink_metadata(path) {
             Ok(there) if !there.is_file() => {
@@ -312,14 +312,14 @@ fn unusable(path: &Path, why: &str) -> StoreFault {
 }
 
 fn read_whole(file: File, metadata: &Metadata) -> io::Result<Zeroizing<Vec<u8>>> {
-    // Big enough at once: a growing buffer would leave copies behind.
+    // Large enough from the start: a growing buffer would leave copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(metadata.len().min(LARGEST) as usize + 1));
     file.take(LARGEST).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// The file's incarnation: a copy that was put back is another file than the one that its record names. Every
-/// write makes a new one, with one name. One that has another may be put back by it, as what it is: so that counts as spent.
+/// The file's incarnation: a copy that was put back is another file than the one that its record names. Every write makes
+/// a new file with one name. A file with a second name (a hard link) could be put back unnoticed, so it counts as another.
 fn identity(metadata: &Metadata) -> String {
     let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
     let linked = if metadata.nlink() > 1 { ":linked" } else { "" };

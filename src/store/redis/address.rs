@@ -1,4 +1,4 @@
-//! Where Redis is, and how to get in: what the options say, with their secrets read.
+//! Where Redis is, and how to log in: the options, with their secrets read.
 
 use crate::error::{Error, Result, Status};
 use crate::http::origin::parse_url;
@@ -52,7 +52,7 @@ impl Server {
     }
 }
 
-/// How a server lets one in.
+/// How to log in to a server.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     pub user: Option<Secret>,
@@ -62,7 +62,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// What names user and password, if it takes any to get in.
+    /// User and password, if the server takes any.
     pub fn mark(&self, server: &Server) -> Option<Event> {
         let password = self.password.as_ref()?;
         let user = self.user.as_ref().map_or(&b""[..], Secret::as_bytes);
@@ -74,7 +74,7 @@ impl Access {
 #[derive(Clone, Debug)]
 pub enum Servers {
     One(Server),
-    /// Sentinels, which know the one.
+    /// Sentinels, which know the master.
     Sentinel {
         master: String,
         nodes: Vec<(Server, Access)>,
@@ -138,7 +138,7 @@ impl Address {
         Address { servers, access, allow_insecure: options.allow_insecure }.checked("store.url")
     }
 
-    /// Refuses an address that would be refused whenever it is connected to. Names are judged only then, by what they
+    /// Refuses an address that connecting would refuse each time. Names are judged only when connecting, by what they
     /// stand for.
     fn checked(self, option: &str) -> Result<Address> {
         let leaves = |server: &Server| match server {
@@ -159,7 +159,7 @@ impl Address {
         }
     }
 
-    /// What gets one in: never to be shown, even by a server that repeats it.
+    /// The secrets that log in: never shown, even where a server repeats them.
     pub fn secrets(&self) -> Vec<&Secret> {
         let sentinels = match &self.servers {
             Servers::Sentinel { nodes, .. } => &nodes[..],

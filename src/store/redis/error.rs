@@ -1,4 +1,4 @@
-//! What can go wrong with Redis, in words: which operation, on which server, and what to do. Never a value, and never
+//! Errors of Redis: which operation failed, on which server, and what to do. They never hold a value, nor
 //! what a URL holds beside host and port.
 
 use crate::error::{Error, Status, WaitEnd};
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Why a command brought no answer that can be used.
 #[derive(Debug)]
 pub enum RedisError {
-    /// Ended by the call's interrupt, or as the operation took too long: its error is ready.
+    /// The call's interrupt or its time limit ended the operation: its error is ready.
     Ended(Error),
     /// There is no connection: nothing was sent.
     Unreached(String),
@@ -20,11 +20,11 @@ pub enum RedisError {
     Lost { why: String, timed_out: bool },
     /// The server answered with an error.
     Refused { server: Server, refusal: Refusal },
-    /// Redis did not have it on as many replicas as was asked for.
+    /// Fewer replicas have the write than `wait_replicas` asks for.
     Unreplicated { server: Server, wanted: u64, got: i64 },
-    /// It answered something else than Redis does.
+    /// It answered something that Redis does not answer.
     Senseless(Server),
-    /// Its answer was more than any of its answers to us is.
+    /// Its answer was larger than any expected one.
     Excessive { server: Server, what: &'static str },
     /// The record cannot be kept here.
     Unusable(String),
@@ -48,7 +48,7 @@ impl RedisError {
 
     /// What the server's own error means.
     pub fn of_refusal(mut refusal: Refusal, server: &Server) -> RedisError {
-        // What Redis 7.0 says of a command inside of a script.
+        // How Redis 7.0 reports a command inside a script.
         if refusal.code == "ERR" && refusal.detail.contains("user executing the script can't") {
             refusal.code = "NOPERM".to_owned();
         }
@@ -74,7 +74,7 @@ impl RedisError {
         }
     }
 
-    /// Whether the user and password are not the server's, in the words of Redis or of older ones.
+    /// Whether the server refused the user and password, in the messages of this and older versions of Redis.
     pub fn refuses_password(&self) -> bool {
         match self {
             RedisError::Refused { refusal: Refusal { code, detail }, .. } => {
@@ -88,17 +88,17 @@ impl RedisError {
         self.code() == "NOPERM"
     }
 
-    /// Whether the server does not take writes, so that another may be the one to ask.
+    /// Whether the server takes no writes, so that another one has to be asked.
     pub fn is_demoted(&self) -> bool {
         matches!(self.code(), "READONLY" | "MASTERDOWN" | "LOADING")
     }
 
-    /// Whether something else than a refusal of all of it may have happened: the codes named here come before anything
+    /// Whether the command may have done something before it failed: errors with the codes named here come before anything
     /// is written.
     fn may_have_written(&self) -> bool {
         match self {
             RedisError::Unreached(_) | RedisError::Unusable(_) => false,
-            // A call that ends leaves the outcome as unknown as a lost answer does.
+            // Where the call ended, the outcome is unknown, as after a lost answer.
             RedisError::Ended(_) => true,
             RedisError::Lost { .. } | RedisError::Unreplicated { .. } => true,
             RedisError::Senseless(_) | RedisError::Excessive { .. } => true,
@@ -180,8 +180,8 @@ fn refused(server: &Server, refusal: &Refusal, secrets: &[&Secret]) -> String {
         "BUSY" => "it is busy with a script that does not end; see SCRIPT KILL",
         _ => "see what it says and its log",
     };
-    // Its words about an unknown command or a wrong call repeat what was sent.
+    // Its message about an unknown command or wrong arguments repeats what was sent.
     let repeats = detail.contains("with args") || detail.is_empty();
-    let words = if repeats { String::new() } else { format!(" {}", scrub(detail, secrets)) };
-    format!("{server} answered {code}{words}; {advice}")
+    let detail = if repeats { String::new() } else { format!(" {}", scrub(detail, secrets)) };
+    format!("{server} answered {code}{detail}; {advice}")
 }

@@ -1,4 +1,4 @@
-//! What the fuzzer feeds of what comes from Redis.
+//! The fuzzer's targets in what comes from Redis.
 
 use crate::store::redis::fields;
 use crate::store::redis::fields::Hash;
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 pub fn reply(data: &[u8]) {
     let mut reader = resp::Reader::new();
     for piece in data.chunks(7) {
-        reader.room()[..piece.len()].copy_from_slice(piece);
+        reader.unfilled()[..piece.len()].copy_from_slice(piece);
         match reader.came(piece.len()) {
             Ok(None) => {}
             Ok(Some(value)) => return drop(script::snapshot(value)),
@@ -18,7 +18,7 @@ pub fn reply(data: &[u8]) {
     }
 }
 
-/// Lines `field value`, as anybody may have written them. A record that was understood is the same once it was written.
+/// Lines `field value`, as any program may have written them. A record that was read is the same after it was written.
 pub fn hash(data: &[u8]) {
     let lines = data.split(|byte| *byte == b'\n').filter_map(|line| {
         let at = line.iter().position(|byte| *byte == b' ')?;

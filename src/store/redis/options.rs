@@ -12,28 +12,27 @@ use std::fmt;
 #[serde(deny_unknown_fields)]
 pub struct RedisOptions {
     /// `redis://[[user]:password@]host[:port][/database]`, or `rediss://` for TLS; or a socket of this machine,
-    /// `unix:///path[?db=NUMBER&user=NAME&pass=PASSWORD]`. User, password and path are percent-encoded. A string,
-    /// `{"env": NAME}` or `{"file": PATH}`; with `cluster` also an array of them, the first nodes to ask.
+    /// `unix:///path[?db=NUMBER&user=NAME&pass=PASSWORD]`. User, password and path are percent-encoded. With `cluster`
+    /// also an array of them, the first nodes to ask.
     #[serde(default)]
     pub url: Urls,
     /// The ACL user, where the URL names none.
     pub username: Option<String>,
-    /// The password, where the URL has none: a string, `{"env": NAME}` or `{"file": PATH}`.
+    /// The password, where the URL has none.
     pub password: Option<SecretSource>,
-    /// The database's number, where the URL names none; 0 unless given.
+    /// The database's number, where the URL names none.
     #[serde(default = "none::<65_535>")]
     pub database: Count<0, 65_535>,
-    /// What stands before the `client_id` in the key of the hash; `api_tokens:` unless given.
+    /// What stands before the `client_id` in the key of the hash.
     #[serde(default = "prefix")]
     pub prefix: String,
-    /// Seals every value with this key, from `tm_generate_key` or `tokenmgr key`: a string, `{"env": NAME}` or
-    /// `{"file": PATH}`. PHP code that reads the hash itself can then not read them.
+    /// Seals every value with this key, from `tm_generate_key` or `tokenmgr key`. PHP code that reads the hash itself
+    /// cannot read them then.
     pub key: Option<SecretSource>,
     /// Keys that values may still be sealed with, while keys are replaced.
     #[serde(default)]
     pub old_keys: Vec<SecretSource>,
-    /// How long connecting may take, and each command; 1000 unless given, and never more than half of what is left of
-    /// the call.
+    /// How long connecting may take, and each command; never more than half of what is left of the call.
     #[serde(default = "timeout")]
     pub timeout_ms: Millis<1, 600_000>,
     /// How many replicas must have each write before it counts (`WAIT`). Set it to the number of replicas where the

@@ -1,4 +1,4 @@
-//! One operation's dealings with Redis: finding the server to connect to, and asking it.
+//! One operation's session with Redis: finding the server to connect to, and sending it commands.
 
 use crate::net::drive::Pace;
 use crate::store::redis::address::{Access, Server, Servers, listed};
@@ -10,7 +10,7 @@ use crate::sys::clock::Tick;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often in a row a Cluster may send a command on.
+/// How often in a row a Cluster may redirect a command.
 const MOST_REDIRECTIONS: u32 = 5;
 
 /// A connection that idled this long is not used again: firewalls forget those that idle.
@@ -28,7 +28,7 @@ impl Idle {
         Idle { connection, since: Tick::now() }
     }
 
-    /// The connection, unless it is known to be of no use.
+    /// The connection, unless it is known to be unusable.
     pub fn into_usable(mut self) -> Option<Connection> {
         (!is_stale(self.since, Tick::now()) && self.connection.is_usable()).then_some(self.connection)
     }
@@ -38,7 +38,7 @@ fn is_stale(since: Tick, now: Tick) -> bool {
     now >= since.after(LONGEST_IDLE)
 }
 
-/// One operation's connection, and how it goes about it.
+/// One operation's connection, and how it is made.
 pub struct Session<'a> {
     connection: Option<Connection>,
     /// Whether the connection comes from an earlier operation, so that the server may have closed it since.
@@ -50,7 +50,7 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     pub fn new(kept: Option<Connection>, route: Route<'a>, pace: Pace<'a>) -> Session<'a> {
         if let Some(connection) = &kept {
-            pace.call.takes(connection.socket());
+            pace.call.add_socket(connection.socket());
         }
         Session { is_kept: kept.is_some(), connection: kept, route, pace }
     }
@@ -59,7 +59,7 @@ impl<'a> Session<'a> {
         self.is_kept
     }
 
-    /// Whom it is connected to, for messages.
+    /// The server that it is connected to, for messages.
     pub fn server(&self) -> Option<&Server> {
         self.connection.as_ref().map(|connection| &connection.server)
     }
@@ -71,7 +71,7 @@ impl<'a> Session<'a> {
 
     /// The connection, to be kept for the next operation.
     pub fn into_connection(self) -> Option<Connection> {
-        self.connection.inspect(|connection| self.pace.call.gives_back(connection.socket()))
+        self.connection.inspect(|connection| self.pace.call.remove_socket(connection.socket()))
     }
 
     /// Sends one command to where its key is. A server that answers `MOVED` or `ASK` has not run it: so to send it to
@@ -156,7 +156,7 @@ impl<'a> Session<'a> {
         Err(last.unwrap_or_else(|| RedisError::Unreached("the option store.url names no node".to_owned())))
     }
 
-    /// Learns of the other nodes, for the day when those in the options are gone. A user who may not ask does without.
+    /// Asks for the other nodes, for when those in the options are gone. Where the ACL user may not ask, nothing is learnt.
     fn meet(&mut self, mut connection: Connection) -> Result<Connection, RedisError> {
         let slots = Command::new("CLUSTER").arg("SLOTS");
         match connection.ask(&slots, self.route.limit, &self.route, &mut self.pace) {
@@ -169,7 +169,7 @@ impl<'a> Session<'a> {
         Ok(connection)
     }
 
-    /// Which server the Sentinels take for the master: the first that knows is believed.
+    /// Which server the Sentinels call the master: the answer of the first that knows one counts.
     fn ask_sentinels(&mut self, master: &str, nodes: &[(Server, Access)]) -> Result<Server, RedisError> {
         let mut last = None;
         let question = Command::new("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(master);

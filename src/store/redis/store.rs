@@ -3,9 +3,9 @@
 //!
 //! A change is optimistic: read the hash, change the record, and write it in one script that compares every field and
 //! the server's replication ID with what was read. So a claim is acknowledged only on exactly what was read, by the
-//! very incarnation of the server that it was read from. Nothing is sent twice by itself, but for reading, which changes nothing.
+//! very incarnation of the server that it was read from. Only reading, which changes nothing, may be sent twice by itself.
 //!
-//! An operation is driven by its caller's own thread (`session`, `connection`), in the protocol's own words (`resp`).
+//! An operation is driven by its caller's own thread (`session`, `connection`), and speaks RESP2 (`resp`).
 
 use crate::call::Call;
 use crate::call::log::Level;
@@ -30,16 +30,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How often a change is tried again because somebody else wrote in between.
+/// How often a change is tried again because another process wrote in between.
 const MOST_TRIES: u32 = 50;
 
 /// A record in a hash in Redis.
 #[derive(Debug)]
 pub struct RedisStore {
     setup: Arc<Setup>,
-    /// What TLS is spoken with, or why none can be.
+    /// The settings of TLS, or why it cannot be used.
     tls: std::result::Result<Option<Arc<ClientConfig>>, Error>,
-    /// A Cluster's nodes, as far as they were met.
+    /// The nodes of a Cluster that are known so far.
     known_nodes: KnownNodes,
     shared: Shared,
     /// What was said once: that the user may not ask for the replication ID, and that writes have no numbers.
@@ -50,7 +50,7 @@ pub struct RedisStore {
 #[derive(Debug)]
 struct Setup {
     options: RedisOptions,
-    /// As it was read last: files are read again for each operation, as somebody may have replaced a password.
+    /// As it was read last: files are read again for each operation, as a password may have been replaced.
     address: ArcSwap<Address>,
     seal: Option<Arc<Seal>>,
 }
@@ -107,7 +107,7 @@ impl RedisStore {
         self.compare_number(call, client_id, &mut record, read);
         match &read.incarnation {
             Some(incarnation) => record.invalidate_if_restored(client_id, incarnation),
-            // With a number of replicas that have every write, none is lost with the server.
+            // Where enough replicas have every write, a failover loses none.
             None if self.setup.options.wait_replicas.0 > 0 => record.incarnation = None,
             // Nothing tells whether a failover has lost a claim: so what is stored counts as claimed.
             None => {

@@ -77,7 +77,7 @@ impl Visit<'_> {
     }
 
     pub fn end(mut self) {
-        // By WATCH and MULTI each change has a connection of its own: nobody else's watch is on it.
+        // With WATCH and MULTI each change has a connection of its own, on which no other change watches.
         if self.shared.without_scripts.load(Ordering::Relaxed) {
             self.session.disconnect();
         }
@@ -96,7 +96,7 @@ impl Visit<'_> {
             let outcome = self.read_once(watch);
             let look_again = again
                 && match &outcome {
-                    // The server has closed a connection that idled, or was told to go: nothing was changed by asking.
+                    // The server has closed an idle connection. Reading has changed nothing, so it may be repeated.
                     Err(RedisError::Lost { timed_out: false, .. }) => was_kept,
                     Err(error) => error.is_demoted() && is_found,
                     Ok(snapshot) => snapshot.is_replica && was_kept,
@@ -200,7 +200,7 @@ impl Visit<'_> {
         self.session.ask(&Command::new("MULTI"))?;
         for command in script::writes(&self.key, edit, life) {
             match self.session.ask(&command) {
-                // Perhaps it is the exact moment that the user may not set: once more, without.
+                // The user may lack the right to set the exact moment: once more, without it.
                 Err(error) if error.is_not_permitted() && life.until.is_some() => {
                     self.shared.without_numbers.store(true, Ordering::Relaxed);
                     self.session.disconnect();
@@ -218,12 +218,12 @@ impl Visit<'_> {
                 answers.pop().is_some_and(|info| script::replication(info).0 == read.incarnation)
             }
             Value::Array(_) => true,
-            // Somebody else has written since.
+            // Another process has written since.
             _ => false,
         };
         match is_same {
             true => Ok(Written::Yes),
-            // If it was written under another incarnation, it was not on what was read: whoever wrote looks again.
+            // Written under another incarnation, it was not on what was read: the caller has to look again.
             false => self.watch().map(Written::Changed),
         }
     }

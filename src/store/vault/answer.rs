@@ -1,4 +1,4 @@
-//! What a Vault answers, and what its refusals mean to whoever runs it. Pure.
+//! What a Vault answers, and what its refusals mean to its operator. Pure.
 
 use crate::error::{Error, Status};
 use crate::redact::scrub;
@@ -6,7 +6,7 @@ use crate::sys::secret::Secret;
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-/// An answer's body, as far as it is needed here. What stands in the secret itself is read separately: it may be
+/// An answer's body, as far as it is needed here. The content of the secret is read separately: it may be
 /// anything, and its version is needed all the same.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -50,32 +50,32 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Opt
     Ok(text.and_then(|text| Secret::new(&text)))
 }
 
-/// An answer, and what is to be said of it.
+/// An answer, and what messages about it need.
 pub struct Reply<'a> {
-    /// What was asked, as it may be shown: `GET https://…`.
+    /// The request, as messages show it: `GET https://…`.
     pub redacted: &'a str,
     pub status: u16,
     pub body: &'a Body,
-    /// Who else than the Vault refused, and what to do about it.
+    /// Which intermediary refused, if it was not the Vault, and what to do about it.
     pub intermediary: Option<&'a str>,
-    /// Secrets that the Vault may repeat in its words.
+    /// Secrets that the Vault may repeat in its messages.
     pub secrets: &'a [Secret],
 }
 
 impl Reply<'_> {
     /// Whether a write found another version than it named.
     pub fn is_conflict(&self) -> bool {
-        self.status == 400 && self.words().contains("check-and-set")
+        self.status == 400 && self.server_text().contains("check-and-set")
     }
 
-    /// Whether the path is known, and only holds nothing.
+    /// Whether the path exists and holds nothing.
     pub fn is_empty(&self) -> bool {
         self.status == 404 && self.body.errors.as_ref().is_some_and(Vec::is_empty)
     }
 
     /// Whether the request was refused before anything was done.
     pub fn did_nothing(&self) -> bool {
-        // A sealed one looks at no request.
+        // A sealed Vault looks at no request.
         matches!(self.status, 300..500) || self.is_sealed()
     }
 
@@ -86,8 +86,8 @@ impl Reply<'_> {
             let sentence = format!("{redacted} was refused ({status}): {why}");
             return Error::new(Status::TM_STORE, sentence).with_http_status(*status);
         }
-        let words = self.words();
-        let said = if words.is_empty() { String::new() } else { format!(" ({words})") };
+        let text = self.server_text();
+        let said = if text.is_empty() { String::new() } else { format!(" ({text})") };
         let sentence = match status {
             300..400 => format!(
                 "{redacted} was sent on elsewhere ({status}), as a standby that does not forward does; give the address of the active node, or of what stands before all nodes, in store.url"
@@ -95,7 +95,7 @@ impl Reply<'_> {
             403 => format!(
                 "{redacted} was refused (403): the Vault token's policy has to allow this path read, create and update, and the token must not have run out"
             ),
-            404 if words.contains("namespace") => {
+            404 if text.contains("namespace") => {
                 format!("{redacted} found no such namespace{said}; check store.namespace")
             }
             404 => format!(
@@ -118,10 +118,10 @@ impl Reply<'_> {
     }
 
     fn is_sealed(&self) -> bool {
-        self.status == 503 && self.words().contains("sealed")
+        self.status == 503 && self.server_text().contains("sealed")
     }
 
-    fn words(&self) -> String {
+    fn server_text(&self) -> String {
         let secrets: Vec<&Secret> = self.secrets.iter().collect();
         scrub(&self.body.errors.as_deref().unwrap_or_default().join("; "), &secrets)
     }

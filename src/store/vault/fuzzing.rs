@@ -1,4 +1,4 @@
-//! What the fuzzer feeds of what a Vault answers.
+//! The fuzzer's target in what a Vault answers.
 
 use crate::store::vault::answer::{Body, Reply};
 use crate::sys::secret::Secret;

@@ -10,34 +10,33 @@ use serde::Deserialize;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct VaultOptions {
-    /// The Vault's address, `https://host[:port]`; `http://` to this machine only. Required.
+    /// The Vault's address, `https://host[:port]`; `http://` to this machine only.
     pub url: String,
-    /// Where the KV version 2 secrets engine is mounted; `secret` unless given.
+    /// Where the KV version 2 secrets engine is mounted.
     #[serde(default = "VaultOptions::default_mount")]
     pub mount: String,
-    /// The secret in it; `{client_id}` stands for the client's. `tokenmgr/{client_id}` unless given.
+    /// The secret in it; `{client_id}` stands for the client's.
     #[serde(default = "VaultOptions::default_path")]
     pub path: String,
     /// The namespace, of Vault Enterprise or OpenBao.
     pub namespace: Option<String>,
-    /// A Vault token: a string, `{"env": NAME}` or `{"file": PATH}`. One of `token`, `token_file` and `role_id` is
-    /// required.
+    /// A Vault token. One of `token`, `token_file` and `role_id` is required.
     pub token: Option<SecretSource>,
     /// A file that holds the token, which Vault Agent may rewrite at any time.
     pub token_file: Option<String>,
-    /// The role to log in as by AppRole: a string, `{"env": NAME}` or `{"file": PATH}`.
+    /// The role to log in as by AppRole.
     pub role_id: Option<SecretSource>,
-    /// The role's secret, likewise; read anew for every login.
+    /// The role's secret; read anew for every login.
     pub secret_id: Option<SecretSource>,
-    /// Where AppRole is mounted; `approle` unless given.
+    /// Where AppRole is mounted.
     #[serde(default = "VaultOptions::default_approle")]
     pub approle_mount: String,
-    /// How long one request to the Vault may take, in milliseconds, connecting included; 3000 unless given, and
-    /// never more than half of what is left of the call.
+    /// How long one request to the Vault may take, connecting included; never more than half of what is left of the
+    /// call.
     #[serde(default = "VaultOptions::default_timeout")]
     pub timeout_ms: Millis<1, { crate::options::DAY_MS }>,
     /// Seals the record under this key of your own before it goes to the Vault, from `tm_generate_key` or
-    /// `tokenmgr key`: a string, `{"env": NAME}` or `{"file": PATH}`.
+    /// `tokenmgr key`.
     pub key: Option<SecretSource>,
     /// Keys that it may still be sealed with, while keys are replaced.
     #[serde(default)]

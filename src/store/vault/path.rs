@@ -1,8 +1,8 @@
-//! Where a record stands in a Vault. Pure.
+//! The path of a record in a Vault. Pure.
 
 use crate::store::vault::options::VaultOptions;
 
-/// What stands for the client in the option `path`.
+/// The placeholder for the client in the option `path`.
 const CLIENT: &str = "{client_id}";
 
 /// The secret of a client, as a path below the mount. A client's identity becomes a part of one name, whatever is
@@ -23,7 +23,7 @@ pub fn of(options: &VaultOptions, client_id: &str) -> String {
     options.path.replace(CLIENT, &name)
 }
 
-/// A path as it stands in a URL.
+/// A path as a URL has it.
 pub fn in_url(path: &str) -> String {
     let mut url = String::new();
     for byte in path.bytes() {

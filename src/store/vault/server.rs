@@ -1,4 +1,4 @@
-//! One request to the Vault, over connections of its own: never those that the API's tokens go over.
+//! One request to the Vault, over connections that no API call uses.
 
 use crate::auth::http_date;
 use crate::call::Call;
@@ -24,10 +24,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-/// No record is larger by far.
+/// Far more than any record has.
 const LARGEST: u64 = 1 << 20;
 
-/// The Vault, as it is asked.
+/// The Vault, and how requests to it are made.
 pub struct Server {
     origins: Origins,
     settings: HttpSettings,
@@ -35,32 +35,32 @@ pub struct Server {
     headers: HeaderMap,
     /// Made when first needed: a forked child must not use its parent's, and may never need one.
     transport: OnceCell<Transport>,
-    /// Of its connections. Nobody reads them.
+    /// Counters of its connections, which are not read.
     stats: Stats,
 }
 
-/// A request, but for what every request has.
+/// A request, without what every request has.
 pub struct Request<'a> {
     pub method: Method,
-    /// Below `/v1/`, as it stands in a URL.
+    /// Below `/v1/`, as a URL has it.
     pub path: &'a str,
     pub token: Option<&'a Secret>,
-    /// JSON. Nothing where there is none.
+    /// JSON; empty where there is none.
     pub body: Zeroizing<Vec<u8>>,
-    /// Secrets in the body that the Vault may repeat in its words.
+    /// Secrets in the body that the Vault may repeat in its messages.
     pub secrets: Vec<Secret>,
     pub reuse: Reuse,
 }
 
-/// An answer, read as far as the Vault's own words go.
+/// An answer, read as far as it is the Vault's own.
 pub struct Answered {
     pub redacted: String,
     pub status: u16,
     pub body: Body,
-    /// The body's text, for what stands in the secret itself.
+    /// The body's text, for the content of the secret.
     pub text: Zeroizing<Vec<u8>>,
     pub clock: Clock,
-    /// Who else than the Vault refused, and what to do about it.
+    /// Which intermediary refused, if it was not the Vault, and what to do about it.
     intermediary: Option<String>,
     secrets: Vec<Secret>,
 }
@@ -70,12 +70,12 @@ pub struct Answered {
 pub struct Clock {
     /// Milliseconds since 1970, no more exact than a second where this machine's clock is off.
     pub now: i64,
-    /// The beginning of that second. Whoever reads the record later reads a clock that is past it.
+    /// The beginning of that second. A process that reads the record later reads a clock that is past it.
     pub second: i64,
 }
 
 impl Clock {
-    /// By the answer's `Date`, which everyone who shares the record can see, so that no machine's own clock
+    /// By the answer's `Date`, which all processes that share the record see, so that no machine's own clock
     /// matters. It counts whole seconds. Within the second the machine's clock tells, where it agrees to the
     /// second: then an age is right to milliseconds; where it does not, it is right to a second.
     fn read(date: Option<i64>, machine: i64) -> Clock {
@@ -87,7 +87,7 @@ impl Clock {
 }
 
 impl Answered {
-    /// The answer, as what went wrong is told from it.
+    /// The answer, with what messages about it need.
     pub fn reply(&self) -> Reply<'_> {
         let Answered { redacted, status, body, intermediary, secrets, .. } = self;
         Reply { redacted, status: *status, body, intermediary: intermediary.as_deref(), secrets }
@@ -103,7 +103,7 @@ impl Server {
                 kept_timeout: Duration::from_secs(5),
                 headers: BTreeMap::new(),
                 user_agent: USER_AGENT.to_owned(),
-                // A Vault stands close by; where a proxy is needed, the environment names it.
+                // A Vault is usually in the same network; where a proxy is needed, the environment names it.
                 proxy: None,
                 allow_insecure_http: options.allow_insecure_http,
                 max_idle_connections: 2,
@@ -161,7 +161,7 @@ impl Server {
         };
         let redacted = outgoing.redacted();
         call.log(Level::Debug, || format!("sending {redacted}"));
-        // Where the Vault hangs, the call goes on without it.
+        // Where the Vault hangs, the call goes on without it (T5).
         let most = self.timeout.min(call.left_for_store());
         let mut exchange = Exchange { deadline: Instant::now() + most, limit: LARGEST, on_tick: None };
         let answer = transport
@@ -169,7 +169,7 @@ impl Server {
             .map_err(|fault| self.fault(call, &redacted, most, fault))?;
         let clock = Clock::read(answer.header(header::DATE).and_then(http_date), unix_millis());
         let (status, text, intermediary) = (answer.status, Zeroizing::new(answer.body), answer.intermediary);
-        // What is no JSON has no words of the Vault in it; its status says enough.
+        // A body that is no JSON is not the Vault's; the status says enough.
         let body = serde_json::from_slice(&text).unwrap_or_default();
         Ok(Answered { redacted, status, body, text, clock, intermediary, secrets })
     }

@@ -1,11 +1,11 @@
 //! The store in HashiCorp Vault or OpenBao: one secret of a KV version 2 engine for each client.
 //!
 //! The engine counts the versions of a secret, and writes one only if it is the next after the one that the writer
-//! names (`cas`). So a change is: read, change, write with `cas`; whoever was slower looks again.
+//! names (`cas`). So a change is: read, change, write with `cas`; the slower of two processes reads again.
 //!
 //! A write is never sent twice. It goes over the connection that the reading has just gone over, and if that dies,
 //! or the answer does not come, it counts as perhaps written: sent again it would meet its own version, and that
-//! looks like somebody else's.
+//! looks like another process's.
 
 use crate::call::Call;
 use crate::call::backoff::RETRY_VAULT_WRITE;
@@ -31,7 +31,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
-/// How often a change begins again because somebody else wrote first.
+/// How often a change begins again because another process wrote first.
 const MOST_ROUNDS: u32 = 30;
 /// How far apart the clock that a writer read and the time at which the Vault says that it wrote may be: the
 /// time-outs of a slow Vault, and the clocks of its nodes.
@@ -84,7 +84,7 @@ impl VaultStore {
         format!("{}/data/{}", path::in_url(&self.options.mount), path::in_url(&path::of(&self.options, client_id)))
     }
 
-    /// Asks with our own token. One that is refused is replaced once, where it can be.
+    /// Sends a request with the library's Vault token. One that is refused is replaced once, where it can be.
     fn ask(&self, call: &Call, method: Method, path: &str, body: &[u8], reuse: Reuse) -> Outcome<Answered> {
         let request = |token: &Secret| {
             let body = Zeroizing::new(body.to_vec());
@@ -127,7 +127,7 @@ impl VaultStore {
         }
     }
 
-    /// The record in an answer, or why it can not be used.
+    /// The record in an answer, or why it cannot be used.
     fn decode(&self, client_id: &str, text: &[u8]) -> std::result::Result<Record, String> {
         #[derive(Deserialize)]
         struct Outer<T> {
@@ -140,7 +140,7 @@ impl VaultStore {
         let damaged = || "is damaged".to_owned();
         let content: Outer<Content> = serde_json::from_slice(text).map_err(|_| damaged())?;
         let content = content.data.data;
-        // What is no base64 is sealed with nothing, so it opens under no key.
+        // What is no base64 opens under no key.
         let sealed = match &content {
             Content::Plain(_) => None,
             Content::Sealed { sealed } => Some(STANDARD.decode(sealed).unwrap_or_default()),
@@ -232,7 +232,7 @@ impl TokenStore for VaultStore {
     }
 }
 
-/// What a write puts into the record for whoever reads it later.
+/// What a write puts into the record for processes that read it later.
 fn stamp(record: &mut Record, version: u64, clock: Clock) {
     record.incarnation = Some(format!("{version}@{}", clock.now));
     // A lease counts from the beginning of the second. A machine whose own clock is off reads no finer than that
@@ -253,7 +253,7 @@ fn stamp(record: &mut Record, version: u64, clock: Clock) {
 /// claim either.
 ///
 /// The time that the Vault notes is not known before the write. It is at most a slow request later than the time
-/// that the writer read; where it is not, a login too many is the whole damage.
+/// that the writer read; where it is later, the cost is one login.
 fn incarnation(record: &Record, found: &Metadata) -> String {
     let written_at = OffsetDateTime::parse(&found.created_time, &Rfc3339)
         .map_or(0, |at| (at.unix_timestamp_nanos() / 1_000_000) as i64);
@@ -303,7 +303,7 @@ mod tests {
         assert!(!is_spent(7, found(7, 600)));
         assert!(!is_spent(7, found(7, 9_000)), "a slow Vault");
         assert!(!is_spent(7, found(7, -900)), "another node's clock");
-        // Not told from a slow Vault: a copy that meets its own number within that time (docs/STORES.md).
+        // It looks like a slow Vault: a copy that meets its own number within that time (docs/STORES.md).
         assert!(!is_spent(7, found(7, LONGEST_WRITE)));
     }
 

@@ -1,5 +1,5 @@
 //! The library's own token at the Vault: where it comes from, how it is kept alive, and what is done when it is
-//! refused. All of it inside calls that need the store: nothing runs between them.
+//! refused. All of it happens inside calls that need the store: nothing runs between them.
 
 use crate::call::Call;
 use crate::call::backoff::Pause;
@@ -26,13 +26,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// How long a token that should be renewed and can not be is used before that is tried again.
+/// How long a token that should be renewed and cannot be is used before that is tried again.
 const RENEWAL: Backoff = Backoff { first: Duration::from_secs(5), most: Duration::from_secs(600) };
 
 type Outcome<T> = std::result::Result<T, StoreFault>;
 
 /// How long a secret that the Vault does not know is not sent again while it is the same. A Vault forgets refused logins
-/// after a quarter of an hour, unless it is told otherwise.
+/// after a quarter of an hour, unless it is configured otherwise.
 const UNCHANGED: Duration = Duration::from_secs(3600);
 
 /// Where the token comes from.
@@ -53,10 +53,10 @@ pub struct Tokens {
     turn: SingleFlight,
     /// A renewal that did not succeed.
     transaction: Pause,
-    /// An AppRole login that was refused, though not for its secret's sake, and the credentials that it was tried with.
+    /// An AppRole login that was refused for another reason than its secret, and the credentials that it was tried with.
     login: Pause,
     login_with: AtomicU64,
-    /// A new token that was refused, too: it is not the token that is at fault.
+    /// A new token that was refused, too: so the cause is not the token.
     denied: Pause,
 }
 
@@ -98,7 +98,7 @@ impl VaultToken {
 }
 
 impl Tokens {
-    /// Checks what the options name, but for `token_file`: whoever writes it may start later than this process.
+    /// Checks what the options name, but for `token_file`: its writer may start later than this process.
     pub fn new(options: &VaultOptions) -> Result<Tokens> {
         let source = match (&options.token, &options.token_file, &options.role_id) {
             (Some(token), ..) => {
@@ -134,7 +134,7 @@ impl Tokens {
         }
     }
 
-    /// The same for a forked child. It goes on with its parent's token: that one does not rotate.
+    /// The same for a forked child. It goes on with its parent's token, which does not rotate.
     pub fn after_fork(&self) -> Tokens {
         Tokens::of(self.source.clone(), self.current.load_full())
     }
@@ -173,8 +173,8 @@ impl Tokens {
         }
     }
 
-    /// Notes whether a new token did better than the one before: one that is refused as well is not at fault, and
-    /// the Vault is not to be asked for more of them by every call.
+    /// Notes whether a new token was accepted after one was refused. If it was refused as well, the cause is not the token,
+    /// and later calls do not ask the Vault for further ones.
     pub fn after_second(&self, was_refused: bool) {
         match was_refused {
             true => self.denied.grow(PASSING, None),
@@ -212,7 +212,7 @@ impl Tokens {
         }
         let is_replaced = match &self.source {
             Source::AppRole { .. } => true,
-            // A file that is being written just now is another time's.
+            // A file that is being written at this moment is read the next time.
             Source::Given(source, option) => read(source, option).is_ok_and(|given| given != token.secret),
         };
         if is_replaced {
@@ -273,7 +273,7 @@ impl Tokens {
             token: None,
             body: to_json(&login),
             secrets: [&role_id].into_iter().chain(&secret_id).cloned().collect(),
-            // A secret that is good for a number of logins is not to lose one to a connection that had died.
+            // A secret with a limited number of logins must not lose one to a connection that had died.
             reuse: Reuse::Never,
         };
         let answered = server.ask(call, request).map_err(|fault| unwritten(fault.error))?;

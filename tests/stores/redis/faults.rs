@@ -317,3 +317,10 @@ fn t2_a_claim_counts_only_on_exactly_what_was_read() {
         assert_counters(&api, [("logins", 2), ("refresh_arrivals", 0)]);
     }
 }
+
+/// Whether a call gets through. A token that is refused within 2 s of its issue is sent twice of three times (R1), so where
+/// the store fails as well, that call may end in its 401: then the next one gets through.
+fn gets_through(manager: &Manager) -> bool {
+    let first = status(manager);
+    first == 200 || (first == 401 && status(manager) == 200)
+}

@@ -61,7 +61,7 @@ impl Connection {
         let mut pace = pace.within(Instant::now() + route.limit);
         let mut opening = Opening { server, access, route, alarm: Alarm::new(), pace: &mut pace };
         let mut connection = opening.connect()?;
-        // Done here, so that the server's own words come through.
+        // Done here, so that the error carries the server's own message.
         let mut ask = |command: &Command<'_>| match connection.ask(command, route.limit, route, &mut pace) {
             Err(RedisError::Lost { timed_out: true, .. }) => Err(too_slow(server, route)),
             other => other,
@@ -127,7 +127,7 @@ impl Connection {
     }
 
     fn lost(&self, cause: String) -> RedisError {
-        // A server that waits for TLS has no words for it, and leaves.
+        // A server that expects TLS does not answer, and closes.
         let advice = match (&self.server, &self.stream.layers) {
             (Server::Tcp { .. }, Layers::Plain(_)) if !self.has_answered => "; use rediss:// if its port speaks TLS",
             _ => "",
@@ -135,8 +135,8 @@ impl Connection {
         RedisError::Lost { why: format!("the connection to {} broke: {cause}{advice}", self.server), timed_out: false }
     }
 
-    /// Whether it can be used, as far as can be seen from here: the server has not closed it, and has said nothing that
-    /// nobody asked for.
+    /// Whether it can be used, as far as can be seen from here: the server has not closed it, and has sent nothing
+    /// unasked.
     pub fn is_usable(&mut self) -> bool {
         if self.owes_answer {
             return false;
@@ -172,7 +172,7 @@ impl Exchange<'_> {
         }
         // Also while the command is not sent in full: a server that refuses it early says so and closes.
         loop {
-            let mut buffer = ReadBuf::new(self.reader.room());
+            let mut buffer = ReadBuf::new(self.reader.unfilled());
             match Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(cause)) => return Poll::Ready(Err(cause)),
@@ -221,7 +221,7 @@ struct Opening<'a, 'b, 'c> {
 impl Opening<'_, '_, '_> {
     fn connect(&mut self) -> Result<Connection, RedisError> {
         let socket = match self.server {
-            Server::Tcp { host, port } => self.failpoint(host, *port)?,
+            Server::Tcp { host, port } => self.connect_tcp(host, *port)?,
             Server::Unix(path) => connect::to_unix(path, self.pace).map_err(|why| self.unreached(why))?,
         };
         let stream = SocketStream(Arc::clone(&socket));
@@ -240,7 +240,7 @@ impl Opening<'_, '_, '_> {
     }
 
     /// A TCP connection to the first of the host's addresses that takes one.
-    fn failpoint(&mut self, host: &str, port: u16) -> Result<Arc<Socket>, RedisError> {
+    fn connect_tcp(&mut self, host: &str, port: u16) -> Result<Arc<Socket>, RedisError> {
         let named = match host.parse() {
             Ok(IpAddr::V4(address)) => Host::Ipv4(address),
             Ok(IpAddr::V6(address)) => Host::Ipv6(address),
@@ -248,7 +248,7 @@ impl Opening<'_, '_, '_> {
         };
         let found = resolve::addresses(&named, self.pace);
         let addresses = found.map_err(|why| self.unreached(why))?;
-        // Judged by where they would go, not by what the URL, a Sentinel or a node says.
+        // What counts is the address, not what the URL, a Sentinel or a node says.
         if !self.access.tls && !self.route.address.allow_insecure && !addresses.iter().all(connect::is_loopback) {
             return Err(RedisError::Unreached(format!(
                 "tokens would travel readable to {}, which is not on this machine; use rediss://, or set store.allow_insecure",
@@ -269,7 +269,7 @@ impl Opening<'_, '_, '_> {
             Ok(Err(cause)) => {
                 Err(failed(tls::explain(&cause, OptionScope::Store).unwrap_or_else(|| format!("{cause}; see its log"))))
             }
-            // One that speaks no TLS waits for the end of a line.
+            // A server without TLS waits for the end of a line.
             Err(Stopped::StepOutOfTime) => Err(self.route.out_of_time(self.server, || {
                 failed(format!(
                     "it began none within {} ms; use redis:// if its port speaks no TLS, or see whether it is overloaded or stopped",

@@ -1,5 +1,5 @@
 //! A record as a hash: one field for each of its parts. The three that PHP code reads and writes are plain text;
-//! of ours, text is plain, too, and everything else is JSON. Fields of other people are left alone.
+//! of ours, text is plain, too, and everything else is JSON. Other fields are left as they are.
 
 use crate::store::contract::to_json;
 use crate::store::seal::{self, Seal};
@@ -29,7 +29,7 @@ const OTHERS: [&str; 13] = [
     "kept",
     "suspensions",
 ];
-/// Unix seconds that a foreign writer may have written as he likes.
+/// Unix seconds that a foreign writer may have written in any form.
 const TIMES: [&str; 2] = ["expires_at", "refresh_expires_at"];
 /// What a sealed value begins with.
 const SEALED: &str = "tms1:";
@@ -40,7 +40,7 @@ pub type Bytes = Zeroizing<Vec<u8>>;
 #[derive(Debug, Default)]
 pub struct Hash(pub Vec<(Vec<u8>, Bytes)>);
 
-/// What turns the hash that was read into the one of a record.
+/// The changes that turn the hash that was read into that of a record.
 #[derive(Debug, Default, PartialEq)]
 pub struct Edit {
     pub set: Vec<(&'static str, Bytes)>,
@@ -73,7 +73,7 @@ impl Drop for Parts {
     }
 }
 
-/// The record in a hash, or why it can not be used.
+/// The record in a hash, or why it cannot be used.
 pub fn decode(client_id: &str, hash: &Hash, seal: Option<&Seal>) -> Result<Record, String> {
     let mut parts = Parts::default();
     for name in TEXTS.into_iter().chain(OTHERS) {
@@ -87,7 +87,7 @@ pub fn decode(client_id: &str, hash: &Hash, seal: Option<&Seal>) -> Result<Recor
         }
     }
     let record = Record::deserialize_map(parts.clone());
-    // Someone has written nonsense into a field of ours. What names the pair and what is spent suffices to go on; as
+    // Another program has damaged a field of ours. The fields that name the pair and what is spent are enough to go on; as
     // nothing describes the pair then, its refresh token is not sent.
     record
         .or_else(|| {
@@ -97,7 +97,7 @@ pub fn decode(client_id: &str, hash: &Hash, seal: Option<&Seal>) -> Result<Recor
         .ok_or_else(|| "is damaged".to_owned())
 }
 
-/// A field's value as the record has it; `None`: not to be understood, so as good as absent.
+/// A field's value as the record has it; `None`: it cannot be understood, and counts as absent.
 fn read_part(name: &str, text: &str) -> Option<Value> {
     if TEXTS.contains(&name) {
         return Some(Value::from(text));
@@ -146,13 +146,13 @@ pub fn encode(client_id: &str, record: &Record, read: &Hash, seal: Option<&Seal>
     edit
 }
 
-/// What a sealed value belongs to, so that none can be moved to another client or field.
+/// What a sealed value is bound to, so that it cannot be moved to another client or field.
 fn bound_to(client_id: &str, name: &str) -> String {
     format!("{client_id}\0{name}")
 }
 
 fn open(client_id: &str, name: &str, value: &Bytes, seal: Option<&Seal>) -> Result<Bytes, String> {
-    // What is no base64 is sealed with nothing, so it opens under no key.
+    // What is no base64 opens under no key.
     let sealed = value.strip_prefix(SEALED.as_bytes()).map(|text| STANDARD.decode(text).unwrap_or_default());
     let plain = seal::open(seal, &bound_to(client_id, name), sealed.as_deref())?;
     Ok(plain.unwrap_or_else(|| value.clone()))
@@ -160,7 +160,7 @@ fn open(client_id: &str, name: &str, value: &Bytes, seal: Option<&Seal>) -> Resu
 
 impl Record {
     fn deserialize_map(mut parts: Parts) -> Option<Record> {
-        // Whoever takes the tokens out of it zeroes them.
+        // The record that takes the tokens out of it zeroes them.
         serde_json::from_value(Value::Object(std::mem::take(&mut parts.0))).ok()
     }
 }

@@ -103,7 +103,7 @@ fn t3_nonsense_in_our_own_fields_never_makes_a_spent_token_good() {
     let record = full();
     let read = || applied(Hash::default(), encode("shop", &record, &Hash::default(), None));
     for name in TEXTS.into_iter().chain(OTHERS) {
-        // Whoever may write the pair and what is spent may do anything.
+        // A writer of the pair and of what is spent can do anything.
         if ["access_token", "refresh_token", "spent", "for"].contains(&name) {
             continue;
         }
@@ -146,4 +146,31 @@ fn s3_a_write_leaves_nothing_under_an_old_key() {
     let record = decode("shop", &read, Some(&both)).expect("the old key opens");
     let edit = encode("shop", &record, &read, Some(&both));
     assert_eq!(decode("shop", &applied(read, edit), Some(&seal(2, &[]))).unwrap(), record);
+}
+
+#[test]
+fn t_fields_of_others_and_of_a_later_version_are_left_alone_by_every_change() {
+    // One of JSON, one of text, one of no text, and one that looks sealed.
+    let theirs = hash(&[("tomorrow", "{\"a\": 1}"), ("note", "x"), ("tms", "tms1:?")]).0;
+    let changes: [fn(&mut Record); 6] = [
+        |record| record.claim = Some(Claim::new()),
+        |record| record.claim = None,
+        |record| _ = record.suspend("other", NOW),
+        |record| record.put("shop", &StoredPair { access_token: Secret::new("next"), ..StoredPair::default() }),
+        |record| record.mark_logged_out(NOW),
+        |record| *record = Record::default(),
+    ];
+    for seal in [None, Some(seal(1, &[]))] {
+        let mut read = applied(Hash(theirs.clone()), encode("shop", &full(), &Hash::default(), seal.as_ref()));
+        for (number, change) in changes.iter().enumerate() {
+            let mut record = decode("shop", &read, seal.as_ref()).expect("a record");
+            change(&mut record);
+            let edit = encode("shop", &record, &read, seal.as_ref());
+            read = applied(read, edit);
+            for (name, value) in &theirs {
+                let name = std::str::from_utf8(name).unwrap();
+                assert_eq!(read.get(name), Some(value), "{name} after change {number}");
+            }
+        }
+    }
 }

@@ -1,5 +1,5 @@
 //! Redis's protocol (RESP2): commands as bytes, and bytes as answers. Written here because one command at a time needs
-//! little of it, because what a server can make us hold has to be bounded, and because tokens are zeroed when they go.
+//! little of it, because the memory that a server can make us take has to be bounded, and because tokens are zeroed when they are dropped.
 
 use memchr::memchr;
 use std::borrow::Cow;
@@ -32,7 +32,7 @@ impl<'a> Command<'a> {
         self
     }
 
-    /// An argument that is no secret, for it is not zeroed.
+    /// Adds an argument that is no secret: it is not zeroed.
     pub fn arg_owned(mut self, argument: impl ToString) -> Command<'a> {
         self.parts.push(Cow::Owned(argument.to_string().into_bytes()));
         self
@@ -66,7 +66,7 @@ pub enum Value {
     Refusal(Refusal),
 }
 
-/// The server's own words for an error: `CODE detail`.
+/// An error, as the server says it: `CODE detail`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
     pub code: String,
@@ -129,8 +129,8 @@ impl Reader {
         Reader { buffer, filled: 0, at: 0, searched: 0, open: Vec::new(), elements: 0 }
     }
 
-    /// Where the next bytes of the server belong; never empty.
-    pub fn room(&mut self) -> &mut [u8] {
+    /// Where the next bytes of the server go; never empty.
+    pub fn unfilled(&mut self) -> &mut [u8] {
         if self.filled == self.buffer.len() {
             let mut larger = Zeroizing::new(vec![0; 2 * self.buffer.len()]);
             larger[..self.filled].copy_from_slice(&self.buffer);

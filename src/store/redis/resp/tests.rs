@@ -6,7 +6,7 @@ fn read(bytes: &[u8], piece: usize) -> Result<Option<Value>, Unusable> {
     let mut reader = Reader::new();
     let mut rest = bytes;
     while !rest.is_empty() {
-        let room = reader.room();
+        let room = reader.unfilled();
         let count = piece.min(room.len()).min(rest.len());
         room[..count].copy_from_slice(&rest[..count]);
         rest = &rest[count..];
@@ -72,7 +72,7 @@ fn what_is_no_redis_is_refused() {
         let read = |piece| {
             let mut reader = Reader::new();
             bytes.as_bytes().chunks(piece).try_for_each(|some| {
-                reader.room()[..some.len()].copy_from_slice(some);
+                reader.unfilled()[..some.len()].copy_from_slice(some);
                 reader.came(some.len()).map(drop)
             })
         };
@@ -104,8 +104,8 @@ fn s4_an_answer_is_bounded() {
     }
     let mut reader = Reader::new();
     let taken = std::iter::repeat_with(|| {
-        let count = reader.room().len();
-        reader.room().fill(b'+');
+        let count = reader.unfilled().len();
+        reader.unfilled().fill(b'+');
         (count, reader.came(count))
     });
     let taken: usize = taken.take_while(|(_, came)| came.is_ok()).map(|(count, _)| count).sum();
@@ -119,7 +119,7 @@ proptest! {
         let outcome = |piece: usize| {
             let mut reader = Reader::new();
             for some in bytes.as_bytes().chunks(piece) {
-                reader.room()[..some.len()].copy_from_slice(some);
+                reader.unfilled()[..some.len()].copy_from_slice(some);
                 match reader.came(some.len()) {
                     Ok(None) => {}
                     // What comes behind an answer is found where it comes with it, or before the next command.

@@ -1,6 +1,8 @@
-//! Each rule of the record by itself; in `schedules`, any order of all of them.
+//! Each rule of the record by itself; in `schedules`, any order of all of them; in `versions`, what other versions of this
+//! library wrote.
 
 mod schedules;
+mod versions;
 
 use super::*;
 use crate::call::backoff::REFUSED;
