@@ -7,6 +7,7 @@ pub mod logout;
 pub mod need;
 mod outcome;
 mod publish;
+mod record;
 pub mod replace;
 pub mod transaction;
 mod view;

@@ -13,10 +13,9 @@ use crate::error::{Error, Result, WaitEnd};
 use crate::refresh::decide::{RefreshToken, Refusal, Step, decide, may_login};
 use crate::refresh::need::{Budget, TokenNeed};
 use crate::refresh::outcome::AuthOutcome;
-use crate::store::contract::{Change, Loaded, StoreFault, TokenStore};
+use crate::store::contract::{Loaded, StoreFault, TokenStore};
 use crate::sys::clock::millis;
 use crate::sys::failpoint::failpoint;
-use crate::sys::recent::Event;
 use crate::sys::secret::random;
 use crate::sys::zeroing::SecretWork;
 use crate::token::fingerprint::Fingerprint;
@@ -26,25 +25,24 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How soon the log says once more that what a store holds is of no use.
-const SAY_AGAIN: Duration = Duration::from_secs(60);
+/// Takes over the pair in the store, if it is what is needed; nothing is sent or written. `None`: it is not, or another call
+/// is at it.
+pub fn adopt_stored(context: &Context, need: &TokenNeed, budget: &Budget) -> Option<Arc<Pair>> {
+    let _flight = context.client.single_flight.try_start(&context.call)?;
+    let _work = SecretWork::begin();
+    let transaction = RefreshTransaction::new(context, need, budget);
+    let store = context.store().ok().filter(|store| store.is_shared())?;
+    let loaded = transaction.load(store).ok()?;
+    let pair = transaction.pair_in(&loaded)?;
+    let step = transaction.with_view(store, &loaded, Some(&pair), |view| decide(view, need, budget));
+    matches!(step, Step::Adopt).then(|| transaction.adopt(pair, false))
+}
 
 /// Gets a new pair and serves it from then on. The caller leads the client's single flight.
 pub fn renew(context: &Context, need: &TokenNeed, budget: &Budget) -> Result<Arc<Pair>> {
     let started = Instant::now();
     let _work = SecretWork::begin();
-    let transaction = RefreshTransaction {
-        context,
-        client: &context.client,
-        call: &context.call,
-        credentials: &context.credentials,
-        need,
-        budget,
-        waits: Cell::new(0),
-        waiting_since: Cell::new(None),
-        is_discard_noted: Cell::new(false),
-        seen_alive: Cell::new(false),
-    };
+    let transaction = RefreshTransaction::new(context, need, budget);
     let outcome = match context.store().map_err(Failure::Error).and_then(|store| transaction.through(store, false)) {
         Err(Failure::Store(fault)) => transaction.continue_degraded(fault),
         other => other,
@@ -97,7 +95,7 @@ pub(super) struct RefreshTransaction<'a> {
     waits: Cell<u32>,
     waiting_since: Cell<Option<Instant>>,
     /// Whether the call has said that the record cannot be used.
-    is_discard_noted: Cell<bool>,
+    pub is_discard_noted: Cell<bool>,
     /// Whether the record has been seen without a tombstone.
     pub seen_alive: Cell<bool>,
 }
@@ -108,6 +106,23 @@ pub(super) struct Target<'a> {
     pub store: &'a dyn TokenStore,
     /// The store is this process's own, used while the shared one is away (T5).
     pub is_local: bool,
+}
+
+impl<'a> RefreshTransaction<'a> {
+    fn new(context: &'a Context, need: &'a TokenNeed, budget: &'a Budget) -> RefreshTransaction<'a> {
+        RefreshTransaction {
+            context,
+            client: &context.client,
+            call: &context.call,
+            credentials: &context.credentials,
+            need,
+            budget,
+            waits: Cell::new(0),
+            waiting_since: Cell::new(None),
+            is_discard_noted: Cell::new(false),
+            seen_alive: Cell::new(false),
+        }
+    }
 }
 
 impl RefreshTransaction<'_> {
@@ -379,53 +394,6 @@ impl RefreshTransaction<'_> {
             Claimed::Changed => Ok(false),
             Claimed::Busy(left) => self.wait(left).map(|_| false),
         }
-    }
-
-    fn load(&self, store: &dyn TokenStore) -> Outcome<Loaded> {
-        self.client.stats.store_operations.add_one();
-        let load = || store.load(self.call, &self.client.client_id);
-        let mut loaded = self.call.asking_store(load).map_err(|fault| self.count_fault(fault))?;
-        self.set_own_claim_aside(&mut loaded.record);
-        if let Some(why) = &loaded.discarded
-            && !self.is_discard_noted.replace(true)
-        {
-            self.note_discard(why);
-        }
-        failpoint("read");
-        Ok(loaded)
-    }
-
-    /// What the store holds is of no use.
-    fn note_discard(&self, why: &str) {
-        self.client.stats.store_discards.add_one();
-        self.client.last_discard.store(Some(Arc::new(why.to_owned())));
-        // Two machines with different keys would say so at every refresh.
-        let said = Event::of("said", &[why.as_bytes()]);
-        if !said.happened_within(SAY_AGAIN) {
-            self.call.log(Level::Error, || {
-                said.note();
-                format!("{why}; it is replaced after a login")
-            });
-        }
-    }
-
-    /// Nobody waits for a claim of its own. But without a password what comes next is the one replay of a token that was
-    /// sent, and that waits for the lease (T3).
-    pub(super) fn set_own_claim_aside(&self, record: &mut Record) {
-        if self.has_login() {
-            self.client.set_own_claim_aside(record);
-        }
-    }
-
-    pub(super) fn change(&self, store: &dyn TokenStore, change: Change<'_>) -> Outcome<()> {
-        self.client.stats.store_operations.add_one();
-        let change = || store.change(self.call, &self.client.client_id, change);
-        self.call.asking_store(change).map_err(|fault| self.count_fault(fault))
-    }
-
-    fn count_fault(&self, fault: StoreFault) -> Failure {
-        self.client.stats.store_failures.add_one();
-        Failure::Store(fault)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::client::Client;
 use crate::client::context::Context;
 use crate::error::Result;
 use crate::refresh::need::{Budget, TokenNeed};
+use crate::refresh::transaction::adopt_stored;
 use crate::request::obtain::{current_if, obtain};
 use crate::sys::clock::Tick;
 use crate::token::pair::{Pair, RecoveryStage};
@@ -83,8 +84,12 @@ pub fn recover(context: &Context, refused: &Arc<Pair>, budget: &Budget) -> Resul
     match step {
         Step::Return => Ok(None),
         Step::Repeat => {
+            // Another process may have a newer one by now.
+            if let Some(stored) = adopt_stored(context, &need, budget) {
+                return Ok(Some(stored));
+            }
             call.sleep(REPEAT_AFTER)?;
-            Ok(Some(Arc::clone(refused)))
+            Ok(Some(current_if(client, &need).unwrap_or_else(|| Arc::clone(refused))))
         }
         Step::GiveUp => {
             give_up(client, refused);

@@ -25,7 +25,7 @@ final class Arguments
     ): ?string {
         $options = [];
         if ($query) {
-            $options['query'] = array_filter($query, static fn (mixed $value): bool => $value !== null);
+            $options['query'] = self::query($query);
         }
         if ($headers) {
             $options['headers'] = $headers;
@@ -38,6 +38,30 @@ final class Arguments
         }
 
         return self::json($options);
+    }
+
+    /**
+     * A query with its nested parts flattened as http_build_query() does it: `filter[status]`, `filter[tags][0]`. A
+     * list of plain values stays one, whose name is repeated.
+     */
+    private static function query(#[\SensitiveParameter] array $query): array
+    {
+        $flat = [];
+        foreach ($query as $name => $value) {
+            $isNested = is_array($value)
+                && (!array_is_list($value) || array_filter($value, static fn (mixed $one): bool => !is_scalar($one)));
+            if (!$isNested) {
+                $flat[$name] = $value;
+                continue;
+            }
+            $encoded = http_build_query([$name => $value], '', '&', PHP_QUERY_RFC3986);
+            foreach (array_filter(explode('&', $encoded)) as $pair) {
+                [$inner, $text] = array_map(rawurldecode(...), explode('=', $pair, 2) + [1 => '']);
+                $flat[$inner] = $text;
+            }
+        }
+
+        return array_filter($flat, static fn (mixed $value): bool => $value !== null);
     }
 
     /** Options as JSON; null for none. */

@@ -20,7 +20,8 @@ trait Requests
      *
      * @param string               $url     a path that starts with one `/`; or a URL on the host's or an allowed origin
      * @param mixed                $json    sent as the body, as JSON; null: not
-     * @param array<string, mixed> $query   appended to the URL; a value may be a list (repeated), null leaves it out
+     * @param array<string, mixed> $query   appended to the URL; a value may be a list (repeated) or nested (as
+     *                                      http_build_query() does it), null leaves it out
      * @param array<string, mixed> $headers a value may be a list (repeated)
      * @param float|null           $timeout how long the call may take in all, in seconds; null: the manager's
      * @param string|resource|null $body    sent as it is, as application/json unless the headers say otherwise; a

@@ -27,6 +27,23 @@ final class RequestTest extends ApiTestCase
         self::assertSame(1, self::$api->counter('logins'));
     }
 
+    public function testANestedQueryIsEncodedAsHttpBuildQueryDoesIt(): void
+    {
+        $query = [
+            'filter' => ['status' => 'open & new', 'tags' => ['a', 'b'], 'deep' => ['x' => true, 'n' => null]],
+            'list' => ['a', ['b' => 1]],
+            'plain' => ['p', 'q'],
+            'empty' => [],
+        ];
+        $sent = $this->manager()->get('/api/v1/echo', query: $query)->throw()->json()['data']['query'];
+        $built = http_build_query(array_diff_key($query, ['plain' => 1]));
+        $pair = static fn (string $pair): array => array_map(urldecode(...), explode('=', $pair));
+        $wanted = [...array_map($pair, explode('&', $built)), ['plain', 'p'], ['plain', 'q']];
+        sort($sent);
+        sort($wanted);
+        self::assertSame($wanted, $sent);
+    }
+
     public function testWhatIsSent(): void
     {
         $sent = $this->manager()->request(

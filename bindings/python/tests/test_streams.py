@@ -237,7 +237,8 @@ def test_it_is_rewound_and_sent_again_after_a_401(tm: TokenManager, api: DemoApi
     api.control(revoke={"what": "access"})
     with tm.post("/api/v1/echo", data=bodies[kind], stream=True) as response:
         assert echoed(response)["body_bytes"] == 100_000
-    assert (api.counter("api_401"), api.counter("api_200"), api.counter("refreshes")) == (1, 1, 1)
+    # The token is new, so it is sent twice before it is renewed.
+    assert (api.counter("api_401"), api.counter("api_200"), api.counter("refreshes")) == (2, 1, 1)
 
 
 def test_what_can_not_be_rewound_is_not_sent_again(tm: TokenManager, api: DemoApi) -> None:
