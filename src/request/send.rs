@@ -57,6 +57,10 @@ pub fn send(
         }
         // RFC 9449, 9: the proof lacks the server's nonce, which the token is not to blame for.
         let wants_nonce = client.speaker.wants_nonce(&answer.url, answer.status, &answer.headers, &answer.body);
+        let is_rewound = streams.rewind(call);
+        if !is_rewound {
+            budget.repeat.set(false); // a body that is gone cannot be sent with the same token either
+        }
         let next = match sends < MOST_SENDS {
             true if wants_nonce && !has_nonce => {
                 has_nonce = true;
@@ -72,7 +76,7 @@ pub fn send(
             }
         };
         // The token was renewed all the same: the next call is spared it.
-        let next = next.map(|next| next.filter(|_| streams.rewind(call)));
+        let next = next.map(|next| next.filter(|_| is_rewound));
         pair = match next {
             Ok(Some(next)) => next,
             Ok(None) => return Ok(respond(client, answer, means, &outgoing, &pair)),
