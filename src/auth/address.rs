@@ -1,8 +1,8 @@
 //! An endpoint's URL: a path on the host, or an absolute URL, with values in it.
 
-use super::member::Member;
-use super::render::{Request, url_value};
-use super::template::{Name, Part, Scope, Template};
+use crate::auth::member::Member;
+use crate::auth::render::{Request, url_value};
+use crate::auth::template::{Name, Part, Scope, Template};
 use crate::error::{Error, Result, Status};
 use std::net::{Ipv4Addr, Ipv6Addr};
 

@@ -1,10 +1,10 @@
 //! Where things are in an answer, and the token pair that is read from there.
 
-use super::instants;
-use super::json::Document;
-use super::meaning::is_pointer;
-use super::member::{Member, scalar};
-use super::render::Kept;
+use crate::auth::instants;
+use crate::auth::json::Document;
+use crate::auth::meaning::is_pointer;
+use crate::auth::member::{Member, scalar};
+use crate::auth::values::Kept;
 use crate::error::Result;
 use crate::sys::secret::Secret;
 use crate::token::jwt;

@@ -1,11 +1,12 @@
 //! A JWT signed anew for each request: who is asking, proven by a key (RFC 7523).
 
-use super::body::Json;
-use super::endpoint::Setting;
-use super::key::{Algorithm, Key};
-use super::member::{Member, merge};
-use super::render::{Request, json_string};
-use super::template::{Name, Scope, Template};
+use crate::auth::body::Json;
+use crate::auth::key::{Algorithm, Key};
+use crate::auth::member::{Member, merge};
+use crate::auth::render::{Request, Signer, json_string};
+use crate::auth::setting::Setting;
+use crate::auth::template::{Name, Scope, Template};
+use crate::auth::values::missing;
 use crate::error::Result;
 use crate::sys::secret::Secret;
 use base64::Engine;
@@ -85,9 +86,10 @@ impl Assertion {
     pub fn secret(&self) -> Option<&Secret> {
         self.key.secret()
     }
+}
 
-    /// The signed JWT for a request to `audience`.
-    pub fn sign(&self, audience: &str, request: &Request<'_>) -> Result<Secret> {
+impl Signer for Assertion {
+    fn sign(&self, audience: &str, request: &Request<'_>) -> Result<Secret> {
         let mut header = String::new();
         self.header.render(request, &mut header)?;
         let mut claims = String::new();
@@ -109,7 +111,7 @@ impl Assertion {
             format!("{}.{}", URL_SAFE_NO_PAD.encode(header.as_bytes()), URL_SAFE_NO_PAD.encode(claims.as_bytes()));
         let signature = self.key.sign(self.algorithm, signed.as_bytes())?;
         let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
-        Secret::new(&token).ok_or_else(|| super::render::missing(&Name::Assertion))
+        Secret::new(&token).ok_or_else(|| missing(&Name::Assertion))
     }
 }
 

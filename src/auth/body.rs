@@ -1,13 +1,12 @@
 //! An endpoint's body: JSON, a form or text, with templates in it.
 
-use super::endpoint::Setting;
-use super::member::{Member, is_sensitive};
-use super::render::{Request, form_value, json_string};
-use super::template::Template;
+use crate::auth::fields::fields;
+use crate::auth::member::{Member, is_sensitive};
+use crate::auth::render::{Request, form_value, json_string};
+use crate::auth::setting::Setting;
+use crate::auth::template::Template;
 use crate::error::Result;
-use crate::sys::secret::Secret;
 use serde_json::Value;
-use std::cell::RefCell;
 use zeroize::Zeroizing;
 
 #[derive(Clone, Debug)]
@@ -25,35 +24,6 @@ pub enum Json {
     Text(Template),
     Array(Vec<Json>),
     Object(Vec<(String, Json)>),
-}
-
-/// Fields of a form or a query; a list repeats its name.
-pub fn fields(member: Option<Member<'_>>, setting: &Setting<'_>) -> Result<Vec<(String, Template)>> {
-    let Some(member) = member else {
-        return Ok(Vec::new());
-    };
-    let mut fields = Vec::new();
-    for (name, values) in member.entries("an object of strings")? {
-        for value in values.one_or_many() {
-            let template = Template::parse(&value, setting.scope)?;
-            note_literals(is_sensitive(name), &template, setting.literals);
-            fields.push((name.to_owned(), template));
-        }
-    }
-    Ok(fields)
-}
-
-/// What is written into a dialect where secrets stand is one.
-pub fn note_literals(is_secret: bool, template: &Template, literals: &RefCell<Vec<Secret>>) {
-    if !is_secret {
-        return;
-    }
-    let mut literals = literals.borrow_mut();
-    for text in template.literals() {
-        literals.push(text.clone());
-        // `Bearer …`: the word before it is none.
-        literals.extend(text.as_str().split_whitespace().skip(1).filter_map(Secret::new));
-    }
 }
 
 impl Body {
@@ -102,7 +72,7 @@ impl Json {
         Ok(match member.value {
             Value::String(_) => {
                 let template = Template::parse(member, setting.scope)?;
-                note_literals(is_secret, &template, setting.literals);
+                setting.note_literals(is_secret, &template);
                 Json::Text(template)
             }
             Value::Array(_) => Json::Array(

@@ -1,11 +1,12 @@
 //! How an API call carries the token.
 
-use super::assertion::Assertion;
-use super::body::fields;
-use super::endpoint::{Setting, header_value, headers};
-use super::member::Member;
-use super::render::{Moment, Request, Values, missing, url_value};
-use super::template::{Name, Template};
+use crate::auth::assertion::Assertion;
+use crate::auth::fields::{fields, header_value, headers};
+use crate::auth::member::Member;
+use crate::auth::render::{Request, Signer, url_value};
+use crate::auth::setting::Setting;
+use crate::auth::template::{Name, Template};
+use crate::auth::values::{Moment, Values, missing};
 use crate::error::Result;
 use crate::sys::secret::Secret;
 use http::{HeaderName, HeaderValue};
@@ -59,7 +60,7 @@ impl Call {
         let mut found = None;
         for template in self.each_template() {
             template.each_name(&mut |name| {
-                if found.is_none() && !Request::has(values, name) {
+                if found.is_none() && !values.has(name) {
                     found = Some(name.clone());
                 }
             });
@@ -72,7 +73,7 @@ impl Call {
         if let Some(name) = self.missing(values) {
             return Err(missing(&name));
         }
-        let request = Request::new(values, moment, signer);
+        let request = Request::new(values, moment, signer.map(|signer| signer as &dyn Signer));
         let is_bearer = values.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("dpop"));
         let mut headers = Vec::with_capacity(self.headers.len());
         for (name, template) in &self.headers {

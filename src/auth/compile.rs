@@ -1,19 +1,23 @@
 //! From the option `auth` to a dialect: the preset that it begins from, and every member checked.
 
-use super::answer::Shape;
-use super::assertion::{self, Assertion};
-use super::call::Call;
-use super::dialect::{Dialect, Environment};
-use super::endpoint::{Endpoint, Setting};
-use super::identity;
-use super::meaning::Meaning;
-use super::member::{Member, merge};
-use super::oauth2::{self, Made};
-use super::source::{self, Read};
-use super::template::{Name, Scope, Template, Where};
+use crate::auth::answer::Shape;
+use crate::auth::assertion::{self, Assertion};
+use crate::auth::call::Call;
+use crate::auth::dialect::Dialect;
+use crate::auth::endpoint::Endpoint;
+use crate::auth::identity;
+use crate::auth::meaning::Meaning;
+use crate::auth::member::{Member, merge};
+use crate::auth::oauth2::{self, Made};
+use crate::auth::setting::Setting;
+use crate::auth::source::{self, Read};
+use crate::auth::template::{Name, Scope, Template, Where};
 use crate::error::{Error, Result, Status};
+use crate::sys::secret::Secret;
+use crate::sys::zeroing::SecretWork;
 use serde_json::Value;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 /// The members that every dialect may have.
 pub const MEMBERS: [&str; 8] = ["preset", "login", "refresh", "logout", "answer", "call", "meanings", "assertion"];
@@ -27,7 +31,22 @@ pub const PRESETS: [(&str, &str); 6] = [
     ("vault", include_str!("presets/vault.json")),
 ];
 
-pub fn compile(auth: &Value, environment: &Environment<'_>) -> Result<Dialect> {
+/// What a dialect is compiled with.
+pub struct Environment<'a> {
+    pub params: &'a BTreeMap<String, Secret>,
+    pub read: Read<'a>,
+    pub allow_insecure: bool,
+}
+
+impl Dialect {
+    /// Compiles the option `auth`.
+    pub fn compile(auth: &Value, environment: &Environment<'_>) -> Result<Dialect> {
+        let _work = SecretWork::begin();
+        compile(auth, environment)
+    }
+}
+
+fn compile(auth: &Value, environment: &Environment<'_>) -> Result<Dialect> {
     let given = given(auth, environment.read)?;
     let root = Member::new("auth", &given);
     let preset = match root.get("preset") {

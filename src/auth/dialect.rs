@@ -1,20 +1,17 @@
 //! A dialect: the option `auth`, checked and compiled once per manager.
 
-use super::assertion::Assertion;
-use super::call::Call;
-use super::compile::compile;
-use super::endpoint::{Endpoint, Prepared};
-use super::meaning::{self, Meaning, Means, Of};
-use super::render::{Kept, Moment, Values, missing};
-use super::source::Read;
-use super::template::Name;
-use super::verdict::{Asked, Brought, Refusal, Reply};
+use crate::auth::assertion::Assertion;
+use crate::auth::call::{Call, Filled};
+use crate::auth::endpoint::{Endpoint, Prepared};
+use crate::auth::json::Document;
+use crate::auth::meaning::{self, Meaning, Means, Of};
+use crate::auth::template::Name;
+use crate::auth::values::{Kept, Moment, Values, missing};
+use crate::auth::verdict::{Asked, Brought, Refusal, Reply};
 use crate::error::{Result, Status};
 use crate::sys::secret::Secret;
 use crate::sys::zeroing::SecretWork;
 use http::HeaderMap;
-use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// Which of an API's endpoints for tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,13 +31,6 @@ pub enum RenewsBy {
     AccessToken,
     /// With what endpoints kept, or with credentials.
     Neither,
-}
-
-/// What a dialect is compiled with.
-pub struct Environment<'a> {
-    pub params: &'a BTreeMap<String, Secret>,
-    pub read: Read<'a>,
-    pub allow_insecure: bool,
 }
 
 /// What login, refresh, logout and calls look like on the wire.
@@ -65,12 +55,6 @@ pub struct Dialect {
 }
 
 impl Dialect {
-    /// Compiles the option `auth`.
-    pub fn compile(auth: &Value, environment: &Environment<'_>) -> Result<Dialect> {
-        let _work = SecretWork::begin();
-        compile(auth, environment)
-    }
-
     pub fn login_steps(&self) -> usize {
         self.login.len()
     }
@@ -162,7 +146,7 @@ impl Dialect {
         if status < 400 && !self.meanings.iter().any(Meaning::is_of_calls) {
             return None;
         }
-        let document = super::json::Document::new(body);
+        let document = Document::new(body);
         meaning::find(&self.meanings, Of::Call, status, headers, &document)
             .or_else(|| meaning::default(Of::Call, status))
     }
@@ -190,7 +174,7 @@ impl Dialect {
     }
 
     /// A call's headers and query with a token.
-    pub fn fill_call(&self, values: &Values<'_>, moment: &Moment) -> Result<super::call::Filled> {
+    pub fn fill_call(&self, values: &Values<'_>, moment: &Moment) -> Result<Filled> {
         let _work = SecretWork::begin();
         self.call.fill(values, moment, self.assertion.as_ref(), self.dpop)
     }

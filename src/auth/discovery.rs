@@ -1,18 +1,13 @@
 //! Where an issuer's endpoints are: which documents to ask for, and what they say (RFC 8414, OpenID Connect Discovery).
 
-use super::address::is_callable;
-use super::json::Document;
+use crate::auth::address::is_callable;
+use crate::auth::json::Document;
+pub use crate::auth::values::Discovered;
 use crate::error::{Error, Status};
 use serde_json::Value;
 
 /// How long a document holds.
 pub const READ_EVERY_SECONDS: u64 = 3600;
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Discovered {
-    pub token_endpoint: String,
-    pub revocation_endpoint: Option<String>,
-}
 
 /// The documents to ask for, one after another until one is answered 200. All are on the issuer's own origin; a redirect
 /// from there is not followed.

@@ -1,8 +1,8 @@
 //! DPoP (RFC 9449): tokens that only the holder of a key can use. The key, the proofs, and the nonces that servers ask for.
 
-use super::json::Document;
-use super::meaning::challenge;
-use super::render::json_string;
+use crate::auth::json::Document;
+use crate::auth::meaning::challenge;
+use crate::auth::render::json_string;
 use crate::error::{Error, Result, Status};
 use crate::sys::secret::Secret;
 use base64::Engine;

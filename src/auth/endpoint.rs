@@ -1,20 +1,21 @@
 //! An endpoint of a dialect: what is sent, made ready from templates and values.
 
-use super::address::Address;
-use super::answer::{Places, Shape};
-use super::assertion::Assertion;
-use super::body::{Body, fields, note_literals};
-use super::meaning::{Meaning, Statuses};
-use super::member::{Member, is_sensitive, merge};
-use super::render::{Moment, Request, Values, form_value, missing, url_value};
-use super::template::{Name, Scope, Template};
+use crate::auth::address::Address;
+use crate::auth::answer::{Places, Shape};
+use crate::auth::assertion::Assertion;
+use crate::auth::body::Body;
+use crate::auth::fields::{fields, header_value, headers};
+use crate::auth::meaning::{Meaning, Statuses};
+use crate::auth::member::{Member, merge};
+use crate::auth::render::{Request, Signer, form_value, url_value};
+use crate::auth::setting::Setting;
+use crate::auth::template::{Name, Template};
+use crate::auth::values::{Moment, Values, missing};
 use crate::error::{Error, Result, Status};
 use crate::sys::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use serde_json::Value;
-use std::cell::RefCell;
 use zeroize::Zeroizing;
 
 pub const MEMBERS: [&str; 12] =
@@ -36,18 +37,6 @@ pub struct Endpoint {
     /// Its own, looked at before the dialect's.
     pub meanings: Vec<Meaning>,
     pub keep: Vec<(String, Places)>,
-}
-
-/// What an endpoint is compiled with.
-#[derive(Clone, Copy)]
-pub struct Setting<'a> {
-    pub scope: &'a Scope<'a>,
-    /// The dialect's `answer`, over which the endpoint's own is merged.
-    pub answer: &'a Value,
-    pub basic_as_form: bool,
-    pub allow_insecure: bool,
-    /// Takes what is written into the dialect where secrets stand.
-    pub literals: &'a RefCell<Vec<Secret>>,
 }
 
 /// A request that is ready to be sent.
@@ -135,7 +124,7 @@ impl Endpoint {
     pub fn missing(&self, values: &Values<'_>, signer: Option<&Assertion>) -> Option<Name> {
         let mut found = None;
         self.each_name(signer, &mut |name| {
-            if found.is_none() && !Request::has(values, name) {
+            if found.is_none() && !values.has(name) {
                 found = Some(name.clone());
             }
         });
@@ -157,7 +146,7 @@ impl Endpoint {
         if let Some(name) = self.missing(values, signer) {
             return Err(missing(&name));
         }
-        let request = Request::new(values, moment, signer);
+        let request = Request::new(values, moment, signer.map(|signer| signer as &dyn Signer));
         let mut url = self.address.render(&request)?;
         for (name, template) in &self.query {
             let separator = if url.contains('?') { '&' } else { '?' };
@@ -207,23 +196,6 @@ impl Endpoint {
     }
 }
 
-/// A header's value, never shown.
-pub fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue> {
-    let made = HeaderValue::from_maybe_shared(bytes::Bytes::from_owner(Zeroizing::new(value.as_bytes().to_vec())));
-    match made {
-        Ok(mut made) => {
-            made.set_sensitive(true);
-            Ok(made)
-        }
-        Err(_) => Err(Error::new(
-            Status::TM_INVALID_OPTIONS,
-            format!(
-                "the header {name} of the option auth would get a value with characters that no header can carry; nothing was sent"
-            ),
-        )),
-    }
-}
-
 fn places(keep: &Member<'_>) -> Result<Vec<(String, Places)>> {
     let mut kept = Vec::new();
     for (name, place) in keep.entries("an object of places")? {
@@ -244,40 +216,6 @@ fn method(member: &Member<'_>) -> Result<Method> {
     }
 }
 
-/// More of them no server would take.
-const MOST_HEADERS: usize = 100;
-
-/// Headers with templates in their values.
-pub fn headers(member: Option<Member<'_>>, setting: &Setting<'_>) -> Result<Vec<(HeaderName, Template)>> {
-    const CONNECTIONS: [HeaderName; 5] =
-        [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::UPGRADE];
-    let Some(member) = member else {
-        return Ok(Vec::new());
-    };
-    let entries = member.entries("an object of strings")?;
-    if entries.len() > MOST_HEADERS {
-        return Err(member.refuse(&format!("has more than {MOST_HEADERS} headers; leave some out")));
-    }
-    let mut headers = Vec::with_capacity(entries.len());
-    for (text, value) in entries {
-        let name = HeaderName::from_bytes(text.as_bytes())
-            .map_err(|_| member.refuse("has a name that no header can have; it takes an object of headers"))?;
-        if CONNECTIONS.contains(&name) {
-            return Err(value.refuse("is a header that the connection itself sets; leave it out"));
-        }
-        let template = Template::parse(&value, setting.scope)?;
-        if template.literals().any(|text| header_value(&name, text.as_str()).is_err()) {
-            return Err(
-                value.refuse("holds characters that no header can carry; it takes text without control characters")
-            );
-        }
-        // `Bearer` before a token is no secret.
-        note_literals(is_sensitive(text) && template.fixed().is_some(), &template, setting.literals);
-        headers.push((name, template));
-    }
-    Ok(headers)
-}
-
 fn basic(member: Option<Member<'_>>, setting: &Setting<'_>) -> Result<Option<[Template; 2]>> {
     let Some(member) = member else {
         return Ok(None);
@@ -290,6 +228,6 @@ fn basic(member: Option<Member<'_>>, setting: &Setting<'_>) -> Result<Option<[Te
     if !setting.basic_as_form && both[0].literals().any(|text| text.as_str().contains(':')) {
         return Err(name.refuse("holds a \":\", which would end the username early; it takes text without one"));
     }
-    note_literals(true, &both[1], setting.literals);
+    setting.note_literals(true, &both[1]);
     Ok(Some(both))
 }

@@ -1,6 +1,6 @@
 //! What a dialect adds to a pair's identity in every store.
 
-use super::member::is_sensitive;
+use crate::auth::member::is_sensitive;
 use crate::sys::secret::{Secret, hex};
 use ring::digest::{SHA256, digest};
 use serde_json::Value;

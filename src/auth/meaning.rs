@@ -1,7 +1,7 @@
 //! What answers mean: by endpoint, status, body and challenge. The dialect's own meanings come before the defaults.
 
-use super::json::Document;
-use super::member::{Member, scalar};
+use crate::auth::json::Document;
+use crate::auth::member::{Member, scalar};
 use crate::error::Result;
 use http::{HeaderMap, header};
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! The API's own words for what went wrong, fit to be shown.
 
-use super::json::Document;
+use crate::auth::json::Document;
 use crate::redact::{repeats, scrub, scrub_echo};
 use crate::sys::secret::Secret;
 use serde_json::Value;

@@ -3,7 +3,7 @@
 //! Secrets pass through all of it: what its entry points leave behind in memory is zeroed (S2).
 //!
 //! In reading order: `dialect` (what it can be asked), `compile` (the option, checked), `endpoint` (a request, from `template`s
-//! that `render` fills in), `verdict` (what an answer comes to: `meaning`, then `answer`), `call` (how API calls carry the
+//! that `render` fills in with `values`), `verdict` (what an answer comes to: `meaning`, then `answer`), `call` (how API calls carry the
 //! token), `oauth2` (a preset that is made from its own members), and `presets/`, which hold all that is known about any
 //! one API.
 
@@ -17,6 +17,7 @@ mod dialect;
 pub mod discovery;
 pub mod dpop;
 mod endpoint;
+mod fields;
 mod identity;
 mod instants;
 mod json;
@@ -29,20 +30,23 @@ mod parse;
 mod render;
 #[cfg(any(test, feature = "schema"))]
 pub mod schema;
+mod setting;
 mod source;
 mod template;
+mod values;
 mod verdict;
 
 pub use answer::Grant;
 pub use call::Filled;
-pub use dialect::{Dialect, Environment, RenewsBy, Stage};
+pub use compile::Environment;
+pub use dialect::{Dialect, RenewsBy, Stage};
 pub use endpoint::Prepared;
 pub use instants::{http_date, retry_after};
 pub use meaning::Means;
 pub use message::ServerMessage;
-pub use render::{Kept, Moment, Values};
 pub use source::{Read, Source};
 pub use template::Name;
+pub use values::{Kept, Moment, Values};
 pub use verdict::{Brought, Outcome, Refusal, Reply, forbidden};
 
 use crate::error::Result;

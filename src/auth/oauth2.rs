@@ -1,10 +1,11 @@
 //! The preset `oauth2`: what its members stand for, as endpoints in the language of every dialect.
 
-use super::address::{Address, is_callable};
-use super::member::{Member, merge};
-use super::render::{Moment, Request, Values};
-use super::source::{self, Read};
-use super::template::{Scope, Template, Where};
+use crate::auth::address::{Address, is_callable};
+use crate::auth::member::{Member, merge};
+use crate::auth::render::Request;
+use crate::auth::source::{self, Read};
+use crate::auth::template::{Scope, Template, Where};
+use crate::auth::values::{Moment, Values};
 use crate::error::Result;
 use crate::sys::secret::Secret;
 use serde_json::{Map, Value};

@@ -1,14 +1,22 @@
 //! Parsing templates.
 
-use super::instants::check_format;
-use super::member::{Member, nearest};
-use super::template::{FUNCTIONS, Function, NAMES, Name, Part, Scope, Where};
+use crate::auth::instants::check_format;
+use crate::auth::member::{Member, nearest};
+use crate::auth::template::{FUNCTIONS, Function, NAMES, Name, Part, Scope, Template, Where};
 use crate::error::{Error, Result};
 use crate::sys::secret::Secret;
 
-/// The parts of a member's text.
-pub fn parse(text: &str, member: &Member<'_>, scope: &Scope<'_>) -> Result<Vec<Part>> {
-    Parser { rest: text, member, scope, depth: 0 }.template()
+impl Template {
+    /// Parses a member's text.
+    pub fn parse(member: &Member<'_>, scope: &Scope<'_>) -> Result<Template> {
+        let text = member.scalar()?;
+        Template::parse_text(&text, member, scope)
+    }
+
+    pub fn parse_text(text: &str, member: &Member<'_>, scope: &Scope<'_>) -> Result<Template> {
+        let parts = Parser { rest: text, member, scope, depth: 0 }.template()?;
+        Ok(Template { parts })
+    }
 }
 
 /// So deep functions may be nested.

@@ -1,72 +1,27 @@
 //! Filling templates in, and encoding what comes out for where it stands.
 
-use super::assertion::Assertion;
-use super::instants;
-use super::template::{Function, Name, Part, Template};
-use crate::error::{Error, Result, Status};
+use crate::auth::instants;
+use crate::auth::template::{Function, Name, Part, Template};
+use crate::auth::values::{Moment, Values, missing};
+use crate::error::Result;
 use crate::sys::secret::{Secret, hex};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::digest::{SHA256, digest};
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
 
-/// What endpoints keep for templates, by name.
-pub type Kept = BTreeMap<String, Secret>;
-
-/// What a request is filled with. What is not there is `None`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Values<'a> {
-    pub username: Option<&'a str>,
-    pub password: Option<&'a Secret>,
-    /// The option `client_id`.
-    pub client_id: Option<&'a str>,
-    pub access_token: Option<&'a Secret>,
-    pub refresh_token: Option<&'a Secret>,
-    /// What the API called the access token: `Bearer`, `DPoP`.
-    pub token_type: Option<&'a str>,
-    pub kept: Option<&'a Kept>,
-    /// Of an API call: its path as given, without the query.
-    pub path: Option<&'a str>,
-    /// The host as it was given, to which paths are joined; of an API call, its whole URL.
-    pub base: Option<&'a str>,
-    pub discovered: Option<&'a super::discovery::Discovered>,
-}
-
-/// What has one value in a request, drawn before it is made.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment {
-    /// Unix seconds.
-    pub now: i64,
-    /// Random; `{uuid}` and an assertion's `jti` are made of it.
-    pub random: [u8; 32],
-}
-
-impl Moment {
-    pub fn uuid(&self) -> String {
-        uuid(&self.random[..16])
-    }
-
-    pub fn jti(&self) -> String {
-        uuid(&self.random[16..])
-    }
-}
-
-/// RFC 9562, version 4.
-fn uuid(random: &[u8]) -> String {
-    let mut bytes = random.to_vec();
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex = hex(&bytes);
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+/// Makes `{assertion}`.
+pub trait Signer {
+    /// The signed JWT for a request to `audience`.
+    fn sign(&self, audience: &str, request: &Request<'_>) -> Result<Secret>;
 }
 
 /// One request in the making.
 pub struct Request<'a> {
     pub values: &'a Values<'a>,
     pub moment: &'a Moment,
-    pub signer: Option<&'a Assertion>,
+    pub signer: Option<&'a dyn Signer>,
     /// The URL that it goes to, without its query: known once that is rendered.
     pub audience: RefCell<String>,
     assertion: OnceCell<Secret>,
@@ -75,7 +30,7 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    pub fn new(values: &'a Values<'a>, moment: &'a Moment, signer: Option<&'a Assertion>) -> Request<'a> {
+    pub fn new(values: &'a Values<'a>, moment: &'a Moment, signer: Option<&'a dyn Signer>) -> Request<'a> {
         Request {
             values,
             moment,
@@ -157,23 +112,6 @@ impl<'a> Request<'a> {
         value.ok_or_else(|| missing(name))
     }
 
-    /// Whether a value is there, without making it.
-    pub fn has(values: &Values<'_>, name: &Name) -> bool {
-        match name {
-            Name::Username => values.username.is_some(),
-            Name::Password => values.password.is_some(),
-            Name::ClientId => values.client_id.is_some(),
-            Name::AccessToken => values.access_token.is_some(),
-            Name::RefreshToken => values.refresh_token.is_some(),
-            Name::Kept(name) => values.kept.is_some_and(|kept| kept.contains_key(name)),
-            Name::Basic => values.username.is_some() && values.password.is_some(),
-            Name::Path => values.path.is_some(),
-            Name::TokenEndpoint => values.discovered.is_some(),
-            Name::RevocationEndpoint => values.discovered.is_some_and(|found| found.revocation_endpoint.is_some()),
-            Name::Uuid | Name::Now | Name::NowUnix | Name::Assertion => true,
-        }
-    }
-
     fn assertion(&self) -> Result<&Secret> {
         if let Some(made) = self.assertion.get() {
             return Ok(made);
@@ -187,27 +125,6 @@ impl<'a> Request<'a> {
 
 fn without_query(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or_default()
-}
-
-/// The error for an endpoint that needs a value which is not there. It was not sent.
-pub fn missing(name: &Name) -> Error {
-    let (status, why) = match name {
-        Name::Password | Name::Basic => (Status::TM_LOGIN_REJECTED, "there is no password to log in with"),
-        Name::Username => (Status::TM_LOGIN_REJECTED, "there is no username to log in with"),
-        Name::ClientId => (Status::TM_INVALID_OPTIONS, "the option auth uses {client_id}, but there is none; set it"),
-        Name::RefreshToken => (Status::TM_LOGIN_REJECTED, "there is no refresh token; log in again"),
-        Name::AccessToken => (Status::TM_LOGIN_REJECTED, "there is no access token; log in first"),
-        Name::Kept(name) => {
-            let why = format!(
-                "the login's answers held no {name}, which the option auth keeps for what comes next; check auth.login.keep"
-            );
-            return Error::new(Status::TM_BAD_RESPONSE, why);
-        }
-        Name::TokenEndpoint => (Status::TM_BAD_RESPONSE, "the issuer's token endpoint is not known yet"),
-        Name::RevocationEndpoint => (Status::TM_BAD_RESPONSE, "the issuer names no revocation endpoint"),
-        _ => (Status::TM_INVALID_OPTIONS, "the option auth uses a value that is not there"),
-    };
-    Error::new(status, why)
 }
 
 fn apply(function: Function, value: &str) -> String {

@@ -1,8 +1,8 @@
 //! The JSON Schema of dialects, from the names that the compiler itself takes: for editors and for docs/.
 
-use super::key::Algorithm;
-use super::meaning::{MEANS, OF};
-use super::{answer, assertion, compile, endpoint, meaning, oauth2};
+use crate::auth::key::Algorithm;
+use crate::auth::meaning::{MEANS, OF};
+use crate::auth::{answer, assertion, compile, endpoint, meaning, oauth2};
 use serde_json::{Map, Value, json};
 
 /// Of the option `auth`.

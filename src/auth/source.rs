@@ -1,8 +1,9 @@
 //! Values that are kept elsewhere. Who reads them is passed in, so that all else stays pure.
 
-use super::member::Member;
-use super::render::{Moment, Request, Values};
-use super::template::{Scope, Template, Where};
+use crate::auth::member::Member;
+use crate::auth::render::Request;
+use crate::auth::template::{Scope, Template, Where};
+use crate::auth::values::{Moment, Values};
 use crate::error::Result;
 use crate::sys::secret::Secret;
 use std::collections::BTreeMap;

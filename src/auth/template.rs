@@ -1,8 +1,5 @@
 //! Templates: texts with names in braces, parsed once. What a template needs is known without filling it in.
 
-use super::member::Member;
-use super::parse::parse;
-use crate::error::Result;
 use crate::sys::secret::Secret;
 use std::collections::BTreeMap;
 
@@ -150,16 +147,6 @@ impl Scope<'_> {
 }
 
 impl Template {
-    /// Parses a member's text.
-    pub fn parse(member: &Member<'_>, scope: &Scope<'_>) -> Result<Template> {
-        let text = member.scalar()?;
-        Template::parse_text(&text, member, scope)
-    }
-
-    pub fn parse_text(text: &str, member: &Member<'_>, scope: &Scope<'_>) -> Result<Template> {
-        parse(text, member, scope).map(|parts| Template { parts })
-    }
-
     /// Visits every name in it, also within functions.
     pub fn each_name(&self, visit: &mut dyn FnMut(&Name)) {
         each(&self.parts, visit);

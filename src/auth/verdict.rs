@@ -1,12 +1,12 @@
 //! What the answer of an auth endpoint comes to: a pair, or who refused what and why.
 
-use super::answer::{Answer, Grant, date};
-use super::endpoint::Endpoint;
-use super::instants;
-use super::json::Document;
-use super::meaning::{self, Meaning, Means, Of};
-use super::message::ServerMessage;
-use super::render::Kept;
+use crate::auth::answer::{Answer, Grant, date};
+use crate::auth::endpoint::Endpoint;
+use crate::auth::instants;
+use crate::auth::json::Document;
+use crate::auth::meaning::{self, Meaning, Means, Of};
+use crate::auth::message::ServerMessage;
+use crate::auth::values::Kept;
 use crate::error::{Error, Status};
 use crate::redact::scrub;
 use crate::sys::secret::Secret;
