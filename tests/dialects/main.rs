@@ -14,4 +14,6 @@ mod client;
 mod server;
 mod tokens;
 
+mod oauth2;
+mod pauses;
 mod presets;
