@@ -3,6 +3,7 @@
 use super::assertion::Assertion;
 use super::call::Call;
 use super::compile::compile;
+use super::discovery::Discovered;
 use super::endpoint::{Endpoint, Prepared};
 use super::meaning::{self, Meaning, Means, Of};
 use super::render::{Kept, Moment, Values, missing};
@@ -77,7 +78,9 @@ impl Dialect {
 
     /// Whether a login can be sent with these values.
     pub fn can_log_in(&self, values: &Values<'_>) -> bool {
-        // What a step keeps for the next ones is not there yet.
+        // What a step keeps for the next ones is not there yet, and the issuer is asked for its endpoints when they are needed.
+        let to_come = Discovered { token_endpoint: String::new(), revocation_endpoint: None };
+        let values = &Values { discovered: values.discovered.or(Some(&to_come)), ..*values };
         !self.login.is_empty()
             && self.missing(Stage::Login(0), values).is_none()
             && (values.password.is_some() || !self.needs_password())

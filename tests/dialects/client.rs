@@ -84,7 +84,8 @@ pub fn listen(manager: &Manager) -> Arc<Mutex<Vec<String>>> {
     manager
         .set_hooks(move |hooks| {
             let heard = heard.clone();
-            hooks.log = Some((Level::Debug, Arc::new(move |_, line: &str| heard.lock().unwrap().push(line.to_owned()))));
+            hooks.log =
+                Some((Level::Debug, Arc::new(move |_, line: &str| heard.lock().unwrap().push(line.to_owned()))));
         })
         .expect("hooks");
     lines

@@ -14,6 +14,11 @@ mod client;
 mod server;
 mod tokens;
 
+mod carriers;
+mod discovery;
+mod dpop;
 mod oauth2;
 mod pauses;
 mod presets;
+mod steps;
+mod vault;

@@ -21,7 +21,8 @@ fn service(tokens: &Tokens, refreshes: bool) -> Server {
     Server::start(move |request| match request.path() {
         "/token" => {
             let said = format!("{}&{}", request.field("refresh_token"), request.query("refresh_token"));
-            let said = if said == "&" { request.json()["refresh_token"].as_str().unwrap_or("&").to_owned() } else { said };
+            let said =
+                if said == "&" { request.json()["refresh_token"].as_str().unwrap_or("&").to_owned() } else { said };
             let issued = match said.as_str() {
                 "&" => Some(tokens.issue()),
                 said => tokens.rotate(said.trim_matches('&')),
@@ -60,7 +61,9 @@ fn decoded(basic: Option<&str>) -> String {
 
 #[test]
 fn client_credentials_come_from_the_username_or_from_the_client() {
-    let request = asked(json!({"scope": ["a", "b"], "audience": "https://api", "resource": ["r1", "r2"], "extra": {"x": "{username}"}}));
+    let request = asked(
+        json!({"scope": ["a", "b"], "audience": "https://api", "resource": ["r1", "r2"], "extra": {"x": "{username}"}}),
+    );
     let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     assert_eq!(decoded(request.credentials("Basic")), format!("{}:{}", encode(USER), encode(PASSWORD)));
     assert_eq!(request.header("content-type"), Some("application/x-www-form-urlencoded"));
@@ -94,11 +97,25 @@ fn the_grants_password_and_token_exchange_send_their_fields() {
     assert_eq!(fields, ["password", USER, PASSWORD, "openid"]);
     assert_eq!(decoded(request.credentials("Basic")), "app:s");
 
-    let request = asked(json!({"grant": "token_exchange", "client": {"id": "app", "secret": "s"}, "subject_token": "{password}",
+    let request =
+        asked(json!({"grant": "token_exchange", "client": {"id": "app", "secret": "s"}, "subject_token": "{password}",
         "subject_token_type": "urn:x:jwt", "actor_token": "actor", "requested_token_type": "urn:x:access"}));
-    let names = ["grant_type", "subject_token", "subject_token_type", "actor_token", "actor_token_type", "requested_token_type"];
-    let expected = ["urn:ietf:params:oauth:grant-type:token-exchange", PASSWORD, "urn:x:jwt", "actor",
-        "urn:ietf:params:oauth:token-type:access_token", "urn:x:access"];
+    let names = [
+        "grant_type",
+        "subject_token",
+        "subject_token_type",
+        "actor_token",
+        "actor_token_type",
+        "requested_token_type",
+    ];
+    let expected = [
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+        PASSWORD,
+        "urn:x:jwt",
+        "actor",
+        "urn:ietf:params:oauth:token-type:access_token",
+        "urn:x:access",
+    ];
     assert_eq!(names.map(|name| request.field(name)), expected);
     assert_eq!(asked(json!({"grant": "urn:own:grant"})).field("grant_type"), "urn:own:grant");
 }
@@ -266,13 +283,14 @@ fn a_calls_challenge_says_whether_the_token_is_to_blame() {
 fn pairs_of_other_scopes_and_audiences_are_kept_apart() {
     let (tokens, folder) = (Tokens::new(), Folder::new());
     let server = service(&tokens, false);
-    let store = json!({"type": "file", "path": folder.path("store")});
+    let store = json!({"type": "file", "path": folder.path("{client_id}"), "plaintext": true});
     let of = |more: Value| {
         let mut auth = json!({"preset": "oauth2", "token_url": "/token"});
         auth.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         manager(&server, json!({"auth": auth, "store": store}))
     };
-    let all = [json!({}), json!({"scope": "a"}), json!({"scope": "b"}), json!({"audience": "a"}), json!({"resource": "a"})];
+    let all =
+        [json!({}), json!({"scope": "a"}), json!({"scope": "b"}), json!({"audience": "a"}), json!({"resource": "a"})];
     let held: Vec<_> = all.iter().map(|more| of(more.clone()).token().unwrap().access.as_str().to_owned()).collect();
     assert_eq!(server.count("POST /token"), all.len());
     let again: Vec<_> = all.iter().map(|more| of(more.clone()).token().unwrap().access.as_str().to_owned()).collect();

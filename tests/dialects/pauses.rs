@@ -82,7 +82,9 @@ fn other_credentials_end_the_pause() {
 
 #[test]
 fn retry_after_is_obeyed_in_all_its_forms() {
-    for (given, seconds) in [("120", 120..=121), ("120.5", 119..=122), ("Fri, 31 Dec 2100 23:59:59 GMT", 3600..=604_800)] {
+    for (given, seconds) in
+        [("120", 120..=121), ("120.5", 119..=122), ("Fri, 31 Dec 2100 23:59:59 GMT", 3600..=604_800)]
+    {
         for code in [429, 503] {
             let server = Server::start(move |_| answers(code).with("Retry-After", given));
             let manager = speaks(&server, json!("simplejwt"));

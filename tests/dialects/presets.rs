@@ -33,13 +33,15 @@ const APIS: [Api; 5] = [
         login: "/auth/login",
         refresh: "/auth/refresh",
         logout: "/auth/logout",
-        granted: |(access, refresh), left| {
-            json!({"success": true, "data": {"access_token": access, "refresh_token": refresh, "expires_in": left}})
-        },
+        granted: |(access, refresh), left| json!({"success": true, "data": {"access_token": access, "refresh_token": refresh, "expires_in": left}}),
         token: |request| text(request.json()["refresh_token"].clone()),
         is_login: |request| request.json() == json!({"username": USER, "password": PASSWORD}),
-        bad_login: || Answer::json(401, json!({"success": false, "error": {"code": "invalid_credentials", "message": "no"}})),
-        bad_refresh: || Answer::json(401, json!({"success": false, "error": {"code": "invalid_token", "message": "no"}})),
+        bad_login: || {
+            Answer::json(401, json!({"success": false, "error": {"code": "invalid_credentials", "message": "no"}}))
+        },
+        bad_refresh: || {
+            Answer::json(401, json!({"success": false, "error": {"code": "invalid_token", "message": "no"}}))
+        },
         bad_call: || Answer::json(401, json!({"success": false, "error": {"code": "token_expired", "message": "no"}})),
         logged_out: || Answer::json(200, json!({"success": true})),
     },
@@ -88,9 +90,7 @@ const APIS: [Api; 5] = [
         login: "/auth/login",
         refresh: "/auth/refresh",
         logout: "/auth/logout",
-        granted: |(access, refresh), left| {
-            json!({"data": {"access_token": access, "refresh_token": refresh, "expires": left * 1000}})
-        },
+        granted: |(access, refresh), left| json!({"data": {"access_token": access, "refresh_token": refresh, "expires": left * 1000}}),
         token: |request| text(request.json()["refresh_token"].clone()),
         is_login: |request| request.json() == json!({"email": USER, "password": PASSWORD}),
         bad_login: || directus_error("INVALID_CREDENTIALS", "Invalid user credentials."),
@@ -103,16 +103,18 @@ const APIS: [Api; 5] = [
         login: "/token",
         refresh: "/token",
         logout: "/revoke",
-        granted: |(access, refresh), left| {
-            json!({"access_token": access, "refresh_token": refresh, "token_type": "bearer", "expires_in": left})
-        },
+        granted: |(access, refresh), left| json!({"access_token": access, "refresh_token": refresh, "token_type": "bearer", "expires_in": left}),
         token: |request| match request.path() {
             "/revoke" => request.field("token"),
             _ => request.field("refresh_token"),
         },
         is_login: |request| request.credentials("Basic").is_some_and(|said| said == basic(PASSWORD)),
-        bad_login: || Answer::json(401, json!({"error": "invalid_client"})).with("WWW-Authenticate", "Basic realm=\"x\""),
-        bad_refresh: || Answer::json(400, json!({"error": "invalid_grant", "error_description": "Token is not active"})),
+        bad_login: || {
+            Answer::json(401, json!({"error": "invalid_client"})).with("WWW-Authenticate", "Basic realm=\"x\"")
+        },
+        bad_refresh: || {
+            Answer::json(400, json!({"error": "invalid_grant", "error_description": "Token is not active"}))
+        },
         bad_call: || Answer::empty(401).with("WWW-Authenticate", "Bearer realm=\"x\", error=\"invalid_token\""),
         logged_out: || Answer::empty(200),
     },
@@ -198,7 +200,13 @@ fn every_preset_logs_in_calls_recovers_by_one_refresh_and_logs_out() {
         tokens.kill_access();
         age();
         assert_eq!(status(&manager), 200, "{}", api.preset);
-        assert_eq!((stat(&manager, "logins"), stat(&manager, "refreshes")), (1, 1), "{}: {:?}", api.preset, server.lines());
+        assert_eq!(
+            (stat(&manager, "logins"), stat(&manager, "refreshes")),
+            (1, 1),
+            "{}: {:?}",
+            api.preset,
+            server.lines()
+        );
         assert_eq!(tokens.most_arrivals(), 1, "{}", api.preset);
         let held = manager.peek().unwrap().expect("a pair");
         manager.logout().unwrap_or_else(|error| panic!("{}: {error}", api.preset));
