@@ -6,7 +6,7 @@ use crate::auth::endpoint::{Endpoint, Prepared};
 use crate::auth::json::Document;
 use crate::auth::meaning::{self, Meaning, Means, Of};
 use crate::auth::template::Name;
-use crate::auth::values::{Kept, Moment, Values, missing};
+use crate::auth::values::{Discovered, Kept, Moment, Values, missing};
 use crate::auth::verdict::{Asked, Brought, Refusal, Reply};
 use crate::error::{Result, Status};
 use crate::sys::secret::Secret;
@@ -61,7 +61,9 @@ impl Dialect {
 
     /// Whether a login can be sent with these values.
     pub fn can_log_in(&self, values: &Values<'_>) -> bool {
-        // What a step keeps for the next ones is not there yet.
+        // What a step keeps for the next ones is not there yet, and the issuer is asked for its endpoints when they are needed.
+        let to_come = Discovered { token_endpoint: String::new(), revocation_endpoint: None };
+        let values = &Values { discovered: values.discovered.or(Some(&to_come)), ..*values };
         !self.login.is_empty()
             && self.missing(Stage::Login(0), values).is_none()
             && (values.password.is_some() || !self.needs_password())

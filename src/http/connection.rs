@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Context;
 use url::Position;
+use zeroize::Zeroizing;
 
 /// A connection to an origin.
 pub struct Connection {
@@ -173,7 +174,14 @@ impl Connection {
             true => &url[..Position::AfterQuery],
             false => &url[Position::BeforePath..Position::AfterQuery],
         };
-        let uri = Uri::from_maybe_shared(Bytes::copy_from_slice(target.as_bytes()))
+        let target = match &outgoing.credentials {
+            Some(credentials) if !credentials.query.is_empty() => {
+                let separator = if url.query().is_some() { "&" } else { "?" };
+                Bytes::from_owner(Zeroizing::new([target, separator, credentials.query.as_str()].concat()))
+            }
+            _ => Bytes::copy_from_slice(target.as_bytes()),
+        };
+        let uri = Uri::from_maybe_shared(target)
             .map_err(|cause| Fault::Unsendable(format!("its URL has no place in a request ({cause})")))?;
         let mut request = Request::new(body);
         let headers = request.headers_mut();

@@ -109,10 +109,14 @@ fn refresh_token(view: &View<'_>, need: &TokenNeed, budget: &Budget) -> Option<R
     let may_be_sent = |token, is_replay| {
         Some(RefreshToken { token, expires_at: pair.refresh_expires_at, lineage: pair.lineage, is_replay })
     };
-    if view.renews_by? != RenewsBy::RefreshToken {
-        // It is spent by nobody, but of no use once it has run out or was refused.
-        let is_refused = matches!(need, TokenNeed::Other(refused) if refused.access == pair.access);
-        return if freshness == Freshness::Dead || is_refused { None } else { may_be_sent(None, false) };
+    match view.renews_by? {
+        RenewsBy::RefreshToken => {}
+        RenewsBy::Neither => return may_be_sent(None, false),
+        RenewsBy::AccessToken => {
+            // It is spent by nobody, but of no use once it has run out or was refused.
+            let is_refused = matches!(need, TokenNeed::Other(refused) if refused.access == pair.access);
+            return if freshness == Freshness::Dead || is_refused { None } else { may_be_sent(None, false) };
+        }
     }
     let token = record.pair.refresh_token.clone()?;
     let is_over = record.pair.refresh_expires_at.is_some_and(|at| at <= view.now.div_euclid(1000));

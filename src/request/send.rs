@@ -16,8 +16,6 @@ use crate::request::response::Response;
 use crate::sys::secret::Secret;
 use crate::token::pair::Pair;
 use std::sync::Arc;
-use url::Url;
-use zeroize::Zeroizing;
 
 /// R1: how often one call is sent at the most.
 const MOST_SENDS: usize = 3;
@@ -32,11 +30,10 @@ pub fn send(
     let Context { client, call, .. } = context;
     let dialect = &client.speaker.dialect;
     let budget = Budget::new();
-    let url = outgoing.url.clone();
     let mut has_nonce = false;
     let mut pair = token(context, &budget)?;
     for sends in 1.. {
-        carry(context, &pair, &url, &mut outgoing)?;
+        carry(context, &pair, &mut outgoing)?;
         let answer = follow(context, &outgoing, idempotent, streams).map_err(|fault| {
             client.stats.calls_failed.add_one();
             let redacted = outgoing.redacted();
@@ -92,20 +89,15 @@ pub fn send(
 }
 
 /// Puts the token into a request, as the dialect has it.
-fn carry(context: &Context, pair: &Pair, url: &Url, outgoing: &mut Outgoing) -> Result<()> {
+fn carry(context: &Context, pair: &Pair, outgoing: &mut Outgoing) -> Result<()> {
     let Context { client, credentials, .. } = context;
     let filled = match &pair.call {
         Some(filled) => Arc::clone(filled),
         None => {
             let client_id = client.spec.options.client_id.as_deref();
-            client.speaker.credentials_for(pair, credentials, client_id, outgoing.method.as_str(), url)?
+            client.speaker.credentials_for(pair, credentials, client_id, outgoing.method.as_str(), &outgoing.url)?
         }
     };
-    if !filled.query.is_empty() {
-        let own = url.query().filter(|query| !query.is_empty());
-        let query = own.map_or_else(|| filled.query.clone(), |own| Zeroizing::new(format!("{own}&{}", *filled.query)));
-        outgoing.url.set_query(Some(&query));
-    }
     outgoing.credentials = Some(filled);
     Ok(())
 }

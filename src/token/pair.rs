@@ -62,7 +62,8 @@ pub struct Pair {
 /// A pair that lived this long without a 401 was good, whoever used it.
 const PROBATION: Duration = Duration::from_secs(60);
 
-/// What a call is sent with, so that the API knows the token: headers, and what is appended to the query.
+/// What a call is sent with, so that the API knows the token: headers, and what is appended to the query on the wire only, so
+/// that no URL that is shown has it.
 #[derive(Clone, Default)]
 pub struct CallCredentials {
     pub headers: Vec<(HeaderName, HeaderValue)>,

@@ -1,0 +1,286 @@
+//! Every preset against a server with the endpoints, statuses and bodies of the real one: its whole life, and its ways to fail.
+
+use crate::client::{PASSWORD, USER, age, fails, get, on, speaks, stat, stats, status, together, try_manager_at};
+use crate::server::{Answer, Arrived, Server};
+use crate::shelf::Shelf;
+use crate::tokens::{Issued, LIFETIME, Tokens, unix_now};
+use serde_json::{Value, json};
+use tokenmgr::error::Status;
+
+/// What differs between the presets.
+struct Api {
+    preset: &'static str,
+    login: &'static str,
+    refresh: &'static str,
+    logout: &'static str,
+    granted: fn(&Issued, u64) -> Value,
+    /// The refresh token in a refresh or logout.
+    token: fn(&Arrived) -> String,
+    is_login: fn(&Arrived) -> bool,
+    bad_login: fn() -> Answer,
+    bad_refresh: fn() -> Answer,
+    bad_call: fn() -> Answer,
+    logged_out: fn() -> Answer,
+}
+
+fn text(value: Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+const APIS: [Api; 5] = [
+    Api {
+        preset: "popup",
+        login: "/auth/login",
+        refresh: "/auth/refresh",
+        logout: "/auth/logout",
+        granted: |(access, refresh), left| json!({"success": true, "data": {"access_token": access, "refresh_token": refresh, "expires_in": left}}),
+        token: |request| text(request.json()["refresh_token"].clone()),
+        is_login: |request| request.json() == json!({"username": USER, "password": PASSWORD}),
+        bad_login: || {
+            Answer::json(401, json!({"success": false, "error": {"code": "invalid_credentials", "message": "no"}}))
+        },
+        bad_refresh: || {
+            Answer::json(401, json!({"success": false, "error": {"code": "invalid_token", "message": "no"}}))
+        },
+        bad_call: || Answer::json(401, json!({"success": false, "error": {"code": "token_expired", "message": "no"}})),
+        logged_out: || Answer::json(200, json!({"success": true})),
+    },
+    Api {
+        preset: "simplejwt",
+        login: "/api/token/",
+        refresh: "/api/token/refresh/",
+        logout: "/api/token/blacklist/",
+        granted: |(access, refresh), _| json!({"access": access, "refresh": refresh}),
+        token: |request| text(request.json()["refresh"].clone()),
+        is_login: |request| request.json() == json!({"username": USER, "password": PASSWORD}),
+        bad_login: || {
+            let body = json!({"detail": "No active account found with the given credentials"});
+            Answer::json(401, body).with("WWW-Authenticate", "Bearer realm=\"api\"")
+        },
+        bad_refresh: || {
+            let body = json!({"detail": "Token is blacklisted", "code": "token_not_valid"});
+            Answer::json(401, body).with("WWW-Authenticate", "Bearer realm=\"api\"")
+        },
+        bad_call: || {
+            let body = json!({"detail": "Given token not valid for any token type", "code": "token_not_valid",
+                "messages": [{"token_class": "AccessToken", "token_type": "access", "message": "Token is expired"}]});
+            Answer::json(401, body).with("WWW-Authenticate", "Bearer realm=\"api\"")
+        },
+        logged_out: || Answer::json(200, json!({})),
+    },
+    Api {
+        preset: "dj-rest-auth",
+        login: "/auth/login/",
+        refresh: "/auth/token/refresh/",
+        logout: "/auth/logout/",
+        granted: |(access, refresh), left| {
+            let at = |left| json!(format!("{}", rfc3339(unix_now() + left)));
+            json!({"access": access, "refresh": refresh, "user": {"pk": 1, "username": USER, "email": ""},
+                "access_expiration": at(left), "refresh_expiration": at(10 * LIFETIME)})
+        },
+        token: |request| text(request.json()["refresh"].clone()),
+        is_login: |request| request.json() == json!({"username": USER, "password": PASSWORD}),
+        bad_login: || Answer::json(400, json!({"non_field_errors": ["Unable to log in with provided credentials."]})),
+        bad_refresh: || Answer::json(401, json!({"detail": "Token is invalid or expired", "code": "token_not_valid"})),
+        bad_call: || Answer::json(401, json!({"detail": "Authentication credentials were not provided."})),
+        logged_out: || Answer::json(200, json!({"detail": "Successfully logged out."})),
+    },
+    Api {
+        preset: "directus",
+        login: "/auth/login",
+        refresh: "/auth/refresh",
+        logout: "/auth/logout",
+        granted: |(access, refresh), left| json!({"data": {"access_token": access, "refresh_token": refresh, "expires": left * 1000}}),
+        token: |request| text(request.json()["refresh_token"].clone()),
+        is_login: |request| request.json() == json!({"email": USER, "password": PASSWORD}),
+        bad_login: || directus_error("INVALID_CREDENTIALS", "Invalid user credentials."),
+        bad_refresh: || directus_error("INVALID_CREDENTIALS", "Invalid user credentials."),
+        bad_call: || directus_error("TOKEN_EXPIRED", "Token expired."),
+        logged_out: || Answer::empty(204),
+    },
+    Api {
+        preset: "oauth2",
+        login: "/token",
+        refresh: "/token",
+        logout: "/revoke",
+        granted: |(access, refresh), left| json!({"access_token": access, "refresh_token": refresh, "token_type": "bearer", "expires_in": left}),
+        token: |request| match request.path() {
+            "/revoke" => request.field("token"),
+            _ => request.field("refresh_token"),
+        },
+        is_login: |request| request.credentials("Basic").is_some_and(|said| said == basic(PASSWORD)),
+        bad_login: || {
+            Answer::json(401, json!({"error": "invalid_client"})).with("WWW-Authenticate", "Basic realm=\"x\"")
+        },
+        bad_refresh: || {
+            Answer::json(400, json!({"error": "invalid_grant", "error_description": "Token is not active"}))
+        },
+        bad_call: || Answer::empty(401).with("WWW-Authenticate", "Bearer realm=\"x\", error=\"invalid_token\""),
+        logged_out: || Answer::empty(200),
+    },
+];
+
+fn directus_error(code: &str, message: &str) -> Answer {
+    Answer::json(401, json!({"errors": [{"message": message, "extensions": {"code": code}}]}))
+}
+
+/// RFC 6749, 2.3.1: each part is form-encoded first.
+fn basic(password: &str) -> String {
+    use base64::Engine;
+    let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    base64::engine::general_purpose::STANDARD.encode(format!("{}:{}", encode(USER), encode(password)))
+}
+
+/// "2026-01-02T03:04:05.678901Z", as Django writes it.
+fn rfc3339(unix: u64) -> String {
+    let date = date_of(unix);
+    format!("{date}.678901Z")
+}
+
+/// Days to a date, by the civil calendar.
+fn date_of(unix: u64) -> String {
+    let (days, left) = ((unix / 86_400) as i64 + 719_468, unix % 86_400);
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let (day, month) = (of_year - (153 * shifted + 2) / 5 + 1, if shifted < 10 { shifted + 3 } else { shifted - 9 });
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", left / 3600, left / 60 % 60, left % 60)
+}
+
+impl Api {
+    fn auth(&self) -> Value {
+        match self.preset {
+            "oauth2" => json!({"preset": "oauth2", "token_url": "/token", "revocation_url": "/revoke"}),
+            preset => json!(preset),
+        }
+    }
+
+    fn start(&'static self, tokens: &Tokens) -> Server {
+        let tokens = tokens.clone();
+        let granted = move |api: &Api, issued: Option<Issued>, left, bad: fn() -> Answer| match issued {
+            Some(issued) => Answer::json(200, (api.granted)(&issued, left)),
+            None => bad(),
+        };
+        Server::start(move |request| {
+            let is_refresh = match self.preset {
+                "oauth2" => request.field("grant_type") == "refresh_token",
+                _ => request.path() == self.refresh,
+            };
+            match request.path() {
+                path if path == self.refresh && is_refresh => {
+                    granted(self, tokens.rotate(&(self.token)(request)), tokens.lifetime(), self.bad_refresh)
+                }
+                path if path == self.login => {
+                    let issued = (self.is_login)(request).then(|| tokens.issue());
+                    granted(self, issued, tokens.lifetime(), self.bad_login)
+                }
+                path if path == self.logout => {
+                    tokens.revoke(&(self.token)(request));
+                    tokens.revoke(request.bearer());
+                    (self.logged_out)()
+                }
+                _ if tokens.is_good(request.bearer()) => Answer::json(200, json!({"ok": true})),
+                _ => (self.bad_call)(),
+            }
+        })
+    }
+}
+
+#[test]
+fn every_preset_logs_in_calls_recovers_by_one_refresh_and_logs_out() {
+    for api in &APIS {
+        let tokens = Tokens::new();
+        let server = api.start(&tokens);
+        let manager = speaks(&server, api.auth());
+        assert_eq!(status(&manager), 200, "{}", api.preset);
+        let left = stats(&manager)["seconds_left"].as_u64().expect("an expiry");
+        assert!((LIFETIME - 30..=LIFETIME + 1).contains(&left), "{}: {left}", api.preset);
+        tokens.kill_access();
+        age();
+        assert_eq!(status(&manager), 200, "{}", api.preset);
+        assert_eq!(
+            (stat(&manager, "logins"), stat(&manager, "refreshes")),
+            (1, 1),
+            "{}: {:?}",
+            api.preset,
+            server.lines()
+        );
+        assert_eq!(tokens.most_arrivals(), 1, "{}", api.preset);
+        let held = manager.peek().unwrap().expect("a pair");
+        manager.logout().unwrap_or_else(|error| panic!("{}: {error}", api.preset));
+        assert_eq!(server.count(&format!("POST {}", api.logout)), 1, "{}", api.preset);
+        assert!(manager.peek().unwrap().is_none());
+        let refresh = held.refresh.as_ref().expect("a refresh token").as_str();
+        let is_revoked = tokens.rotate(refresh).is_none() || api.preset == "popup";
+        assert!(is_revoked, "{}", api.preset);
+        assert_eq!(status(&manager), 200, "{}: a new login", api.preset);
+    }
+}
+
+#[test]
+fn every_preset_logs_in_anew_where_the_refresh_token_is_dead() {
+    for api in &APIS {
+        let tokens = Tokens::new();
+        let server = api.start(&tokens);
+        let manager = speaks(&server, api.auth());
+        assert_eq!(status(&manager), 200, "{}", api.preset);
+        tokens.kill_all();
+        age();
+        assert_eq!(status(&manager), 200, "{}", api.preset);
+        let counted = ["logins", "refreshes", "refreshes_refused"].map(|name| stat(&manager, name));
+        assert_eq!(counted, [2, 0, 1], "{}: {:?}", api.preset, server.lines());
+        assert_eq!(tokens.most_arrivals(), 1, "{}", api.preset);
+    }
+}
+
+#[test]
+fn every_preset_tells_wrong_credentials_once_and_then_pauses() {
+    for api in &APIS {
+        let tokens = Tokens::new();
+        let server = api.start(&tokens);
+        let manager = try_manager_at(&server.url(), "wrong", json!({"auth": api.auth()})).unwrap();
+        let error = fails(get(&manager), Status::TM_LOGIN_REJECTED);
+        assert!(!format!("{error} {error:?}").contains("wrong"), "{error}");
+        for _ in 0..5 {
+            fails(get(&manager), Status::TM_LOGIN_SUSPENDED);
+        }
+        assert_eq!(server.requests().len(), 1, "{}: {:?}", api.preset, server.lines());
+        manager.set_credentials(None, PASSWORD).unwrap();
+        assert_eq!(status(&manager), 200, "{}", api.preset);
+    }
+}
+
+#[test]
+fn sixteen_threads_and_two_managers_on_one_store_rotate_once() {
+    for api in &APIS {
+        let tokens = Tokens::new();
+        let server = api.start(&tokens);
+        let shelf = Shelf::new();
+        let managers = [(), ()].map(|()| on(&shelf, speaks(&server, api.auth())));
+        together(16, |at| assert_eq!(status(&managers[at % 2]), 200, "{}", api.preset));
+        let all = |name| managers.iter().map(|manager| stat(manager, name)).sum::<u64>();
+        assert_eq!((all("logins"), all("refreshes")), (1, 0), "{}: {:?}", api.preset, server.lines());
+        age();
+        tokens.kill_access();
+        together(16, |at| assert_eq!(status(&managers[at % 2]), 200, "{}", api.preset));
+        assert_eq!((all("logins"), all("refreshes")), (1, 1), "{}: {:?}", api.preset, server.lines());
+        assert_eq!(tokens.most_arrivals(), 1, "{}", api.preset);
+    }
+}
+
+#[test]
+fn a_token_that_is_due_is_refreshed_ahead() {
+    for api in &APIS {
+        let tokens = Tokens::new();
+        let server = api.start(&tokens);
+        let shelf = Shelf::new();
+        assert_eq!(status(&on(&shelf, speaks(&server, api.auth()))), 200);
+        shelf.grow_older(LIFETIME as i64 - 20);
+        let manager = on(&shelf, speaks(&server, api.auth()));
+        crate::client::until("it is refreshed", || status(&manager) == 200 && stat(&manager, "refreshes") == 1);
+        assert_eq!(stat(&manager, "logins"), 0, "{}", api.preset);
+        assert_eq!(tokens.most_arrivals(), 1, "{}", api.preset);
+    }
+}
