@@ -57,16 +57,21 @@ pub fn moment() -> Moment {
 pub struct Speaker {
     pub dialect: Arc<Dialect>,
     /// RFC 9449: the key that tokens are bound to, of this client only.
-    key: Option<Key>,
+    key: Option<Arc<Key>>,
     nonces: Mutex<Nonces>,
     /// The issuer's endpoints, and when they were read.
     pub discovered: ArcSwapOption<(Tick, Discovered)>,
 }
 
 impl Speaker {
-    pub fn new(dialect: Arc<Dialect>) -> Result<Speaker> {
+    /// `older`: the client whose place this one takes, and whose tokens are bound to its key.
+    pub fn new(dialect: Arc<Dialect>, older: Option<&Speaker>) -> Result<Speaker> {
+        let inherited = older.and_then(|older| older.key.clone());
         Ok(Speaker {
-            key: dialect.dpop.then(Key::generate).transpose()?,
+            key: match inherited {
+                None if dialect.dpop => Some(Arc::new(Key::generate()?)),
+                inherited => inherited,
+            },
             nonces: Mutex::default(),
             discovered: ArcSwapOption::empty(),
             dialect,

@@ -98,11 +98,16 @@ const MOST_CLAIMS: usize = 16;
 impl Client {
     pub fn new(spec: Arc<Spec>, credentials: Arc<Credentials>) -> Result<Client> {
         let lasting = store::open(&spec.options.store)?;
-        Client::on(lasting, spec, credentials)
+        let speaker = Speaker::new(Arc::clone(&spec.dialect), None)?;
+        Client::on(lasting, spec, credentials, speaker)
     }
 
-    fn on(lasting: Option<Arc<dyn TokenStore>>, spec: Arc<Spec>, credentials: Arc<Credentials>) -> Result<Client> {
-        let speaker = Speaker::new(Arc::clone(&spec.dialect))?;
+    fn on(
+        lasting: Option<Arc<dyn TokenStore>>,
+        spec: Arc<Spec>,
+        credentials: Arc<Credentials>,
+        speaker: Speaker,
+    ) -> Result<Client> {
         Ok(Client {
             fork_count: fork::count(),
             client_id: speaker.identity(spec.options.client_id.as_deref().unwrap_or(&credentials.username)),
@@ -141,7 +146,8 @@ impl Client {
         // Its keys were read when the first was made; a worker may no longer be allowed to read them.
         let lasting = older.lasting.as_ref().map(|store| store.after_fork());
         let store_is_shared = hooked.or(lasting.as_ref()).is_some_and(|store| store.is_shared());
-        let successor = Client::on(lasting, Arc::clone(&older.spec), credentials)?;
+        let speaker = Speaker::new(Arc::clone(&older.spec.dialect), Some(&older.speaker))?;
+        let successor = Client::on(lasting, Arc::clone(&older.spec), credentials, speaker)?;
         if let Some(pair) = older.current.load_full() {
             let pair = match store_is_shared && !pair.local_only {
                 true => pair,

@@ -125,6 +125,9 @@ impl Asking<'_> {
             _ => None,
         };
         let values = Values { discovered: discovered.as_deref().map(|(_, found)| found), ..*values };
+        if stage == Stage::Logout && dialect.missing(stage, &values) == Some(Name::RevocationEndpoint) {
+            return Ok((Brought::Kept(Kept::new()), Tick::now())); // the issuer has none: there is nothing to tell it
+        }
         let prepared = match dialect.prepare(stage, &values, &moment()) {
             None => return Ok((Brought::Kept(Kept::new()), Tick::now())),
             Some(prepared) => prepared.map_err(AuthOutcome::Unsent)?,

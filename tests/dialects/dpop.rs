@@ -102,6 +102,14 @@ fn a_token_outlives_a_change_of_the_password_as_its_key_does() {
     manager.set_credentials(None, PASSWORD).unwrap();
     assert_eq!(status(&manager), 200);
     assert_eq!(server.count("POST /token"), 2);
+
+    let options = json!({"persistent": true, "auth": {"preset": "oauth2", "token_url": "/token", "dpop": true}});
+    let shared = crate::client::manager(&server, options);
+    assert_eq!(status(&shared), 200);
+    let logins = server.count("POST /token");
+    shared.set_credentials(None, "another password").unwrap();
+    assert_eq!(status(&shared), 200);
+    assert_eq!(server.count("POST /token"), logins);
 }
 
 #[test]

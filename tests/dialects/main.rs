@@ -17,6 +17,7 @@ mod tokens;
 mod carriers;
 mod discovery;
 mod dpop;
+mod meanings;
 mod oauth2;
 mod pauses;
 mod presets;
