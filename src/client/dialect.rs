@@ -54,7 +54,7 @@ pub fn moment() -> Moment {
 
 /// What one client knows beside its dialect.
 #[derive(Debug)]
-pub struct Speaker {
+pub struct AuthState {
     pub dialect: Arc<Dialect>,
     /// RFC 9449: the key that tokens are bound to, of this client only.
     key: Option<Arc<Key>>,
@@ -63,11 +63,11 @@ pub struct Speaker {
     pub discovered: ArcSwapOption<(Tick, Discovered)>,
 }
 
-impl Speaker {
+impl AuthState {
     /// `older`: the client whose place this one takes, and whose tokens are bound to its key.
-    pub fn new(dialect: Arc<Dialect>, older: Option<&Speaker>) -> Result<Speaker> {
+    pub fn new(dialect: Arc<Dialect>, older: Option<&AuthState>) -> Result<AuthState> {
         let inherited = older.and_then(|older| older.key.clone());
-        Ok(Speaker {
+        Ok(AuthState {
             key: match inherited {
                 None if dialect.dpop => Some(Arc::new(Key::generate()?)),
                 inherited => inherited,

@@ -11,7 +11,7 @@ use crate::auth::{Dialect, Values};
 use crate::call::backoff::{PASSING, Pause, Rate, UNREACHED};
 use crate::call::single_flight::SingleFlight;
 use crate::client::credentials::Credentials;
-use crate::client::dialect::Speaker;
+use crate::client::dialect::AuthState;
 use crate::client::options::Options;
 use crate::error::{Error, Result, WaitEnd};
 use crate::http::message::secret_values;
@@ -67,7 +67,7 @@ pub struct Client {
     /// T5: the pair of a login while the store was away, known to this process only.
     pub local_store: MemoryStore,
     pub transport: Transport,
-    pub speaker: Speaker,
+    pub auth: AuthState,
     pub stats: Stats,
     /// How often this client was logged out.
     pub logouts: AtomicU64,
@@ -98,20 +98,20 @@ const MOST_CLAIMS: usize = 16;
 impl Client {
     pub fn new(spec: Arc<Spec>, credentials: Arc<Credentials>) -> Result<Client> {
         let lasting = store::open(&spec.options.store)?;
-        let speaker = Speaker::new(Arc::clone(&spec.dialect), None)?;
-        Client::on(lasting, spec, credentials, speaker)
+        let auth = AuthState::new(Arc::clone(&spec.dialect), None)?;
+        Client::on(lasting, spec, credentials, auth)
     }
 
     fn on(
         lasting: Option<Arc<dyn TokenStore>>,
         spec: Arc<Spec>,
         credentials: Arc<Credentials>,
-        speaker: Speaker,
+        auth: AuthState,
     ) -> Result<Client> {
         Ok(Client {
             fork_count: fork::count(),
-            client_id: speaker.identity(spec.options.client_id.as_deref().unwrap_or(&credentials.username)),
-            speaker,
+            client_id: auth.identity(spec.options.client_id.as_deref().unwrap_or(&credentials.username)),
+            auth,
             credentials: ArcSwap::new(credentials),
             current: ArcSwapOption::empty(),
             single_flight: SingleFlight::default(),
@@ -146,8 +146,8 @@ impl Client {
         // Its keys were read when the first was made; a worker may no longer be allowed to read them.
         let lasting = older.lasting.as_ref().map(|store| store.after_fork());
         let store_is_shared = hooked.or(lasting.as_ref()).is_some_and(|store| store.is_shared());
-        let speaker = Speaker::new(Arc::clone(&older.spec.dialect), Some(&older.speaker))?;
-        let successor = Client::on(lasting, Arc::clone(&older.spec), credentials, speaker)?;
+        let auth = AuthState::new(Arc::clone(&older.spec.dialect), Some(&older.auth))?;
+        let successor = Client::on(lasting, Arc::clone(&older.spec), credentials, auth)?;
         if let Some(pair) = older.current.load_full() {
             let pair = match store_is_shared && !pair.local_only {
                 true => pair,
@@ -181,7 +181,7 @@ impl Client {
         token_type: Option<&str>,
         kept: &Kept,
     ) -> Result<Option<Arc<CallCredentials>>> {
-        self.speaker.call_credentials(self.spec.origins.host(), access, token_type, kept)
+        self.auth.call_credentials(self.spec.origins.host(), access, token_type, kept)
     }
 
     /// A pair that came from outside: the first of a family of its own.
@@ -216,7 +216,7 @@ impl Client {
     /// Whether these credentials, and the dialect, allow a login at all.
     pub fn has_login(&self, credentials: &Credentials) -> bool {
         let values = Values { client_id: self.spec.options.client_id.as_deref(), ..credentials.values() };
-        self.speaker.dialect.can_log_in(&values)
+        self.auth.dialect.can_log_in(&values)
     }
 
     /// R5: notes that a login did not reach the server.
@@ -294,7 +294,7 @@ impl Client {
             secrets.extend(pair.refresh.clone());
             secrets.extend(pair.kept.values().cloned());
         }
-        secrets.extend(self.speaker.dialect.secrets().iter().cloned());
+        secrets.extend(self.auth.dialect.secrets().iter().cloned());
         secrets
     }
 

@@ -65,7 +65,7 @@ impl RefreshTransaction<'_> {
         let mut renew = self.renewing(store, claim);
         let mut asking = self.asking(false, &mut renew);
         let mut kept = Kept::new();
-        for step in 0..self.client.speaker.dialect.login_steps() {
+        for step in 0..self.client.auth.dialect.login_steps() {
             let values = Values { kept: Some(&kept), ..self.context.values() };
             match asking.ask(Stage::Login(step), &values) {
                 Ok((Brought::Kept(more), _)) => kept.extend(more),
@@ -119,7 +119,7 @@ pub(super) struct Asking<'a> {
 impl Asking<'_> {
     /// Sends one of the dialect's requests and reads its answer; says when that came.
     pub fn ask(&mut self, stage: Stage, values: &Values<'_>) -> std::result::Result<(Brought, Tick), AuthOutcome> {
-        let dialect: &Dialect = &self.context.client.speaker.dialect;
+        let dialect: &Dialect = &self.context.client.auth.dialect;
         let discovered = match dialect.missing(stage, values) {
             Some(Name::TokenEndpoint | Name::RevocationEndpoint) => self.discover().map_err(AuthOutcome::Unsent)?,
             _ => None,
@@ -164,12 +164,12 @@ impl Asking<'_> {
         call.log(Level::Debug, || format!("sending {redacted}"));
         let mut outgoing = outgoing(client, prepared).map_err(AuthOutcome::Unsent)?;
         for is_last in [false, true] {
-            let proof = client.speaker.proof(outgoing.method.as_str(), &outgoing.url, None);
+            let proof = client.auth.proof(outgoing.method.as_str(), &outgoing.url, None);
             if let Some(proof) = proof.map_err(AuthOutcome::Unsent)? {
                 Arc::make_mut(&mut outgoing.headers).insert(crate::auth::dpop::PROOF, proof);
             }
             let answer = self.exchange(&outgoing, &redacted, stage)?;
-            let wants_nonce = client.speaker.wants_nonce(&outgoing.url, answer.status, &answer.headers, &answer.body);
+            let wants_nonce = client.auth.wants_nonce(&outgoing.url, answer.status, &answer.headers, &answer.body);
             if is_last || !wants_nonce {
                 return Ok(answer);
             }
@@ -208,8 +208,8 @@ impl Asking<'_> {
     /// Where the issuer's endpoints are, if the dialect asks it: read once an hour.
     fn discover(&mut self) -> Result<Option<Arc<(Tick, discovery::Discovered)>>> {
         let client = &self.context.client;
-        let Some(issuer) = &client.speaker.dialect.issuer else { return Ok(None) };
-        let known = client.speaker.discovered.load_full();
+        let Some(issuer) = &client.auth.dialect.issuer else { return Ok(None) };
+        let known = client.auth.discovered.load_full();
         if known.as_ref().is_some_and(|known| Tick::now() < known.0.after(READ_EVERY)) {
             return Ok(known);
         }
@@ -218,7 +218,7 @@ impl Asking<'_> {
             match self.read_document(issuer, &url) {
                 Ok(found) => {
                     let found = Arc::new((Tick::now(), found));
-                    client.speaker.discovered.store(Some(Arc::clone(&found)));
+                    client.auth.discovered.store(Some(Arc::clone(&found)));
                     return Ok(Some(found));
                 }
                 Err(error) => last = last.or(Some(error)),

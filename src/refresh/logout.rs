@@ -50,7 +50,7 @@ fn revoke(context: &Context, pair: &StoredPair) -> Result<()> {
         kept: Some(&pair.kept),
         ..context.values()
     };
-    if !context.client.speaker.dialect.has_logout() {
+    if !context.client.auth.dialect.has_logout() {
         return Ok(());
     }
     let outcome = asking_logout(context).ask(Stage::Logout, &values);

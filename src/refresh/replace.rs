@@ -18,7 +18,7 @@ impl RefreshTransaction<'_> {
     /// Puts the refresh token that the dialect begins from into an empty record, beside an access token that has run out:
     /// so it is sent under a claim, and once, like any other. Says whether the record has changed.
     pub(super) fn begin_from_given_token(&self, store: &dyn TokenStore, loaded: &Loaded) -> Outcome<bool> {
-        let Some(token) = &self.client.speaker.dialect.initial_refresh_token else { return Ok(false) };
+        let Some(token) = &self.client.auth.dialect.initial_refresh_token else { return Ok(false) };
         let client_id = &self.client.client_id;
         let is_empty = |record: &Record, now| record.holding(client_id, now) == Holding::Nothing;
         let name = Fingerprint::of(client_id, token);

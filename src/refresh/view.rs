@@ -37,7 +37,7 @@ impl RefreshTransaction<'_> {
             last_seen: self.last_seen(),
             has_password: self.has_login(),
             is_logged_out: self.is_logged_out(&record.holding(&self.client.client_id, *now)),
-            renews_by: self.client.speaker.dialect.renews_by(),
+            renews_by: self.client.auth.dialect.renews_by(),
             suspended_for: &suspended_for,
             unreached_for: self.client.unreached_for(Tick::now()).filter(|_| !self.credentials.lifts_suspension()),
         })

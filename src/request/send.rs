@@ -28,7 +28,7 @@ pub fn send(
     streams: &mut Streams<'_>,
 ) -> Result<Response> {
     let Context { client, call, .. } = context;
-    let dialect = &client.speaker.dialect;
+    let dialect = &client.auth.dialect;
     let budget = Budget::new();
     let mut has_nonce = false;
     let mut pair = token(context, &budget)?;
@@ -53,7 +53,7 @@ pub fn send(
             return Ok(respond(client, answer, means, &outgoing, &pair));
         }
         // RFC 9449, 9: the proof lacks the server's nonce, which the token is not to blame for.
-        let wants_nonce = client.speaker.wants_nonce(&answer.url, answer.status, &answer.headers, &answer.body);
+        let wants_nonce = client.auth.wants_nonce(&answer.url, answer.status, &answer.headers, &answer.body);
         let is_rewound = streams.rewind(call);
         if !is_rewound {
             budget.repeat.set(false); // a body that is gone cannot be sent with the same token either
@@ -95,7 +95,7 @@ fn carry(context: &Context, pair: &Pair, outgoing: &mut Outgoing) -> Result<()> 
         Some(filled) => Arc::clone(filled),
         None => {
             let client_id = client.spec.options.client_id.as_deref();
-            client.speaker.credentials_for(pair, credentials, client_id, outgoing.method.as_str(), &outgoing.url)?
+            client.auth.credentials_for(pair, credentials, client_id, outgoing.method.as_str(), &outgoing.url)?
         }
     };
     outgoing.credentials = Some(filled);

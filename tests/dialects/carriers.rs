@@ -29,7 +29,8 @@ fn dialect(call: Value) -> Value {
 
 #[test]
 fn in_a_header_in_a_cookie_and_in_the_query() {
-    let cases: [(Value, fn(&Arrived) -> String); 4] = [
+    type Read = fn(&Arrived) -> String;
+    let cases: [(Value, Read); 4] = [
         (json!({"headers": {"X-Session": "{access_token}"}}), |request| {
             request.header("x-session").unwrap_or_default().to_owned()
         }),
