@@ -1,8 +1,7 @@
 //! The manager: what a handle is, and everything that can be asked of it. Read this file first.
 //!
-//! Every public function begins a [`Call`] (the caller's time limit and callbacks), takes the client
-//! (tokens, credentials, connections), and tells its story: `request` in `request.rs`, the renewal of tokens in
-//! `refresh.rs`.
+//! Every public function that does any work begins a [`Context`]: one call on the client, with its time limit and callbacks.
+//! API calls go on in `request/`, logins, refreshes and logouts in `refresh/`.
 
 use crate::auth::Values;
 use crate::call::hooks::Hooks;

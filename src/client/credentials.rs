@@ -20,7 +20,7 @@ pub struct Credentials {
     pub password: Option<Secret>,
     /// Set when someone gave these credentials anew: the next login is tried whatever was refused before.
     lifting_suspension: AtomicBool,
-    /// One for each kind of [`FingerprintKey`]. An client has one store, so none is asked for under two keys.
+    /// One for each kind of [`FingerprintKey`]. A client has one store, so none is asked for under two keys.
     fingerprints: [OnceCell<String>; 3],
 }
 

@@ -1,4 +1,4 @@
-//! An client: the credentials, tokens and connections of one API client in this process. Usually one handle has
+//! A client: the credentials, tokens and connections of one API client in this process. Usually one handle has
 //! one; persistent handles share theirs; a forked child makes its own.
 
 pub mod context;
@@ -84,7 +84,7 @@ pub struct Client {
     pub contention: Pause,
     /// Where this process stands in every jitter.
     pub jitter: f64,
-    /// The claims that this client may have left in its stores, newest last: none is under way outside the gate.
+    /// The claims that this client may have left in its stores, newest last: none is under way outside the single flight.
     claims: Mutex<Vec<Claim>>,
     /// Why what the store held could not be used, the last time.
     pub last_discard: ArcSwapOption<String>,

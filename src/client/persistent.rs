@@ -1,6 +1,6 @@
 //! P3: clients that outlive their handles. One list for the process, bounded; a forked child begins its own.
 //!
-//! An client that a handle uses stays. Of the others those stay that were used last, as many as the limit leaves room
+//! A client that a handle uses stays. Of the others those stay that were used last, as many as the limit leaves room
 //! for: what ends closes its connections, and the next handle for it logs in again or takes its pair from the store. So
 //! no refresh token can be sent twice for this: what ends has no call under way, and what it alone knew goes with it.
 
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::sys::fork;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// An client in the list, which is in the order of use: the last to be used stands last.
+/// A client in the list, which is in the order of use: the last to be used stands last.
 struct Entry {
     client: Arc<Client>,
     /// How many handles have it. Counted, because a call that never returned keeps a reference for ever.
@@ -43,7 +43,7 @@ pub fn share(spec: &Spec, credentials: &Credentials, make: impl FnOnce() -> Resu
     Ok(client)
 }
 
-/// A handle is done with an client that it shared in this process.
+/// A handle is done with a client that it shared in this process.
 pub fn release(client: &Arc<Client>) {
     let registry = REGISTRY.get();
     let mut entries = lock(&registry);

@@ -50,7 +50,7 @@ pub fn renew(context: &Context, need: &TokenNeed, budget: &Budget) -> Result<Arc
     transaction.note_waiting();
     context.client.stats.last_renewal_ms.set(millis(started.elapsed()));
     outcome.map_err(|failure| match failure {
-        Failure::Error(error) | Failure::Store(StoreFault { error, .. }) => transaction.in_words_of_waiting(error),
+        Failure::Error(error) | Failure::Store(StoreFault { error, .. }) => transaction.say_what_was_waited_for(error),
     })
 }
 
@@ -198,7 +198,7 @@ impl RefreshTransaction<'_> {
     }
 
     /// A call whose time ran out after it had waited for another process says that.
-    fn in_words_of_waiting(&self, error: Error) -> Error {
+    fn say_what_was_waited_for(&self, error: Error) -> Error {
         let ran_out = matches!(error.wait_end(), Some(WaitEnd::CallDeadline | WaitEnd::StepDeadline));
         if self.waiting_since.get().is_none() || !ran_out {
             return error;

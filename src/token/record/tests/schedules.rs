@@ -193,7 +193,7 @@ impl World {
         let process = self.processes[who].clone();
         let last_seen = process.held.as_ref().and_then(StoredPair::lineage);
         self.processes[who].at = match process.at {
-            At::Idle if process.is_private => self.come_home(who, last_seen),
+            At::Idle if process.is_private => self.reconcile(who, last_seen),
             At::Idle => self.read(who, last_seen),
             At::Read { holding, refresh } => self.claim(who, holding, refresh),
             At::Claimed { claim, holding, refresh } => self.ask(claim, holding, refresh),
@@ -304,7 +304,7 @@ impl World {
     }
 
     /// A private pair: its owner alone may refresh it, until it is published or may have been.
-    fn come_home(&mut self, who: usize, last_seen: Option<Lineage>) -> At {
+    fn reconcile(&mut self, who: usize, last_seen: Option<Lineage>) -> At {
         let held = self.processes[who].held.clone().expect("a private pair");
         if self.dice.roll(3) == 0 {
             let lineage = held.lineage().expect("ours");
