@@ -204,6 +204,7 @@ fn shown_name(part: &Part) -> String {
     match part {
         Part::Given { name, .. } => format!("params.{name}"),
         Part::Value(name) => name.shown(),
+        Part::Optional(Some(part)) => shown_name(part),
         _ => "…".to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! An endpoint's body: JSON, a form or text, with templates in it.
 
-use crate::auth::fields::fields;
+use crate::auth::fields::{self, fields};
 use crate::auth::member::{Member, is_sensitive};
 use crate::auth::render::{Request, form_value, json_string};
 use crate::auth::setting::Setting;
@@ -52,16 +52,7 @@ impl Body {
             Body::None => {}
             Body::Json(json) => json.render(request, &mut out)?,
             Body::Text(text) => out = request.render(text)?,
-            Body::Form(fields) => {
-                for (name, template) in fields {
-                    if !out.is_empty() {
-                        out.push('&');
-                    }
-                    out.push_str(&form_value(name));
-                    out.push('=');
-                    out.push_str(&form_value(&request.render(template)?));
-                }
-            }
+            Body::Form(fields) => fields::write(fields, request, form_value, &mut out)?,
         }
         Ok(Zeroizing::new(out.into_bytes()))
     }

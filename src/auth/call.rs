@@ -1,7 +1,7 @@
 //! How an API call carries the token.
 
 use crate::auth::assertion::Assertion;
-use crate::auth::fields::{fields, header_value, headers};
+use crate::auth::fields::{self, fields, header_value, headers};
 use crate::auth::member::Member;
 use crate::auth::render::{Request, Signer, url_value};
 use crate::auth::setting::Setting;
@@ -77,7 +77,7 @@ impl Call {
         let is_bearer = values.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("dpop"));
         let mut headers = Vec::with_capacity(self.headers.len());
         for (name, template) in &self.headers {
-            let mut value = request.render(template)?;
+            let Some(mut value) = request.named(template)? else { continue };
             let scheme = value.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("bearer ")).map(str::len);
             if let (true, false, Some(length)) = (dpop, is_bearer, scheme) {
                 value = format!("DPoP {}", &value[length..]);
@@ -85,14 +85,7 @@ impl Call {
             headers.push((name.clone(), header_value(name, &value)?));
         }
         let mut query = String::new();
-        for (name, template) in &self.query {
-            if !query.is_empty() {
-                query.push('&');
-            }
-            query.push_str(&url_value(name));
-            query.push('=');
-            query.push_str(&url_value(&request.render(template)?));
-        }
+        fields::write(&self.query, &request, url_value, &mut query)?;
         Ok(Filled { headers, query: Zeroizing::new(query), secrets: request.secrets.take() })
     }
 }

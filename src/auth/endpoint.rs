@@ -4,7 +4,7 @@ use crate::auth::address::Address;
 use crate::auth::answer::{Places, Shape};
 use crate::auth::assertion::Assertion;
 use crate::auth::body::Body;
-use crate::auth::fields::{fields, header_value, headers};
+use crate::auth::fields::{self, fields, header_value, headers};
 use crate::auth::meaning::{Meaning, Statuses};
 use crate::auth::member::{Member, merge};
 use crate::auth::render::{Request, Signer, form_value, url_value};
@@ -148,12 +148,11 @@ impl Endpoint {
         }
         let request = Request::new(values, moment, signer.map(|signer| signer as &dyn Signer));
         let mut url = self.address.render(&request)?;
-        for (name, template) in &self.query {
-            let separator = if url.contains('?') { '&' } else { '?' };
-            url.push(separator);
-            url.push_str(&url_value(name));
-            url.push('=');
-            url.push_str(&url_value(&request.render(template)?));
+        let mut query = String::new();
+        fields::write(&self.query, &request, url_value, &mut query)?;
+        if !query.is_empty() {
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.push_str(&query);
         }
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -164,7 +163,9 @@ impl Endpoint {
             headers.insert(header::AUTHORIZATION, self.basic_value(both, &request)?);
         }
         for (name, template) in &self.headers {
-            headers.insert(name.clone(), header_value(name, &request.render(template)?)?);
+            if let Some(value) = request.named(template)? {
+                headers.insert(name.clone(), header_value(name, &value)?);
+            }
         }
         let body = self.body.render(&request)?;
         Ok(Prepared {

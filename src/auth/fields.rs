@@ -1,6 +1,7 @@
 //! Templates with names: headers, and the fields of a query or a form.
 
 use crate::auth::member::{Member, is_sensitive};
+use crate::auth::render::Request;
 use crate::auth::setting::Setting;
 use crate::auth::template::Template;
 use crate::error::{Error, Result, Status};
@@ -21,6 +22,25 @@ pub fn fields(member: Option<Member<'_>>, setting: &Setting<'_>) -> Result<Vec<(
         }
     }
     Ok(fields)
+}
+
+/// Appends fields, each encoded, with a `&` between two.
+pub fn write(
+    fields: &[(String, Template)],
+    request: &Request<'_>,
+    encode: fn(&str) -> String,
+    out: &mut String,
+) -> Result<()> {
+    for (name, template) in fields {
+        let Some(value) = request.named(template)? else { continue };
+        if !out.is_empty() {
+            out.push('&');
+        }
+        out.push_str(&encode(name));
+        out.push('=');
+        out.push_str(&encode(&value));
+    }
+    Ok(())
 }
 
 /// More of them no server would take.

@@ -84,7 +84,7 @@ impl<'t> Parser<'t, '_> {
 
     /// A name, or a function of names and texts.
     fn item(&mut self) -> Result<Part> {
-        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '?');
         let end = self.rest.find(|c| !is_part(c)).unwrap_or(self.rest.len());
         let (name, after) = self.rest.split_at(end);
         self.rest = after;
@@ -100,6 +100,9 @@ impl<'t> Parser<'t, '_> {
     }
 
     fn name(&self, text: &str) -> Result<Part> {
+        if let Some(text) = text.strip_suffix('?') {
+            return self.optional(text);
+        }
         if let Some(name) = text.strip_prefix("params.") {
             let given =
                 self.scope.params.get(name).map(|value| Part::Given { name: name.into(), value: value.clone() });
@@ -121,6 +124,19 @@ impl<'t> Parser<'t, '_> {
             (Some(client), Name::ClientId) => Ok(Part::Function(Function::Plain, client.parts.clone())),
             (_, name) => Ok(Part::Value(name)),
         }
+    }
+
+    /// Nothing of it can be missing, so nobody has to keep it.
+    fn optional(&self, text: &str) -> Result<Part> {
+        let part = match (text.strip_prefix("params."), text.strip_prefix("kept.")) {
+            (Some(name), _) if !name.contains('?') => {
+                self.scope.params.contains_key(name).then(|| self.name(text)).transpose()?
+            }
+            (_, Some(_)) if self.scope.place == Where::Fixed => Some(self.name(text)?),
+            (_, Some(name)) if !name.contains('?') => Some(Part::Value(Name::Kept(name.to_owned()))),
+            _ => return self.refuse("has a \"?\" where none can be; it takes {params.NAME?} and {kept.NAME?}"),
+        };
+        Ok(Part::Optional(part.map(Box::new)))
     }
 
     /// What was written is not repeated: it may be a password with a brace in it.

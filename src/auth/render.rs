@@ -45,6 +45,12 @@ impl<'a> Request<'a> {
         self.parts(&template.parts)
     }
 
+    /// The value of a header, or of a field in a query or a form; `None`: it may be left out, and there is none.
+    pub fn named(&self, template: &Template) -> Result<Option<String>> {
+        let value = self.render(template)?;
+        Ok((!value.is_empty() || !template.is_optional()).then_some(value))
+    }
+
     pub fn part(&self, part: &Part) -> Result<String> {
         self.parts(std::slice::from_ref(part))
     }
@@ -65,6 +71,8 @@ impl<'a> Request<'a> {
                     }
                     out.push_str(&value);
                 }
+                Part::Optional(Some(part)) if self.is_there(part) => out.push_str(&self.part(part)?),
+                Part::Optional(_) => {}
                 Part::Function(function, inner) => {
                     let known = self.secrets.borrow().len();
                     let value = apply(*function, &self.parts(inner)?);
@@ -80,6 +88,10 @@ impl<'a> Request<'a> {
             }
         }
         Ok(out)
+    }
+
+    fn is_there(&self, part: &Part) -> bool {
+        !matches!(part, Part::Value(name) if !self.values.has(name))
     }
 
     fn hide(&self, value: &str) {

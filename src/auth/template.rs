@@ -85,6 +85,8 @@ pub enum Part {
         value: Secret,
     },
     Value(Name),
+    /// `{kept.NAME?}`, `{params.NAME?}`: empty where there is none.
+    Optional(Option<Box<Part>>),
     Function(Function, Vec<Part>),
     Time {
         format: String,
@@ -147,7 +149,7 @@ impl Scope<'_> {
 }
 
 impl Template {
-    /// Visits every name in it, also within functions.
+    /// Visits every name that it needs, also within functions.
     pub fn each_name(&self, visit: &mut dyn FnMut(&Name)) {
         each(&self.parts, visit);
     }
@@ -161,6 +163,11 @@ impl Template {
     /// Whether it is made of the pair alone: of its token, and what was kept with it.
     pub fn is_of_pair(&self) -> bool {
         is_of_pair(&self.parts)
+    }
+
+    /// Whether it consists of optional values only, so that it may come to nothing.
+    pub fn is_optional(&self) -> bool {
+        !self.parts.is_empty() && self.parts.iter().all(|part| matches!(part, Part::Optional(_)))
     }
 
     /// The text, if it is one and nothing else.
@@ -195,6 +202,7 @@ fn is_of_pair(parts: &[Part]) -> bool {
     parts.iter().all(|part| match part {
         Part::Text(_) | Part::Given { .. } => true,
         Part::Value(name) => matches!(name, Name::AccessToken | Name::Kept(_)),
+        Part::Optional(part) => part.iter().all(|part| is_of_pair(std::slice::from_ref(part))),
         Part::Function(_, inner) => is_of_pair(inner),
         Part::Time { .. } => false,
     })

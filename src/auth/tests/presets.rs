@@ -25,6 +25,26 @@ fn popup_asks() {
 }
 
 #[test]
+fn popup_sends_the_cookies_that_login_and_refresh_set() {
+    let popup = compile(json!("popup"));
+    let set = [("Set-Cookie", "LB=node7; Path=/; HttpOnly"), ("Set-Cookie", "S=1")];
+    let body = r#"{"access_token":"a"}"#;
+    let mut filling = Filling::new();
+    filling.kept = grant(&popup, &set, body).kept;
+    let values = filling.values();
+    for stage in [Stage::Refresh, Stage::Logout] {
+        let prepared = popup.prepare(stage, &values, &MOMENT).unwrap().unwrap();
+        assert_eq!(prepared.headers["cookie"], "LB=node7; S=1");
+    }
+    let login = popup.prepare(LOGIN, &values, &MOMENT).unwrap().unwrap();
+    assert!(!login.headers.contains_key("cookie"));
+    let filled = popup.fill_call(&values, &MOMENT).unwrap();
+    assert_eq!(filled.headers.iter().find(|(name, _)| name == "cookie").unwrap().1, "LB=node7; S=1");
+    let Ok(Brought::Grant(refreshed)) = answered(&popup, Stage::Refresh, 200, &[], body) else { panic!("no grant") };
+    assert!(refreshed.kept.is_empty(), "what was kept before stays");
+}
+
+#[test]
 fn popup_reads_both_envelopes() {
     let popup = compile(json!("popup"));
     let inner = r#"{"access_token":"a","refresh_token":"r","access_expires_at":"2026-01-01T01:00:00Z","refresh_expires_at":"2026-01-08T00:00:00Z","client_id":7}"#;

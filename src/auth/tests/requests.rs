@@ -215,3 +215,35 @@ fn what_distinguishes_pairs_is_stable_and_tells_dialects_apart() {
     assert_ne!(oauth(json!("a")), oauth(json!("b")));
     assert_ne!(identity(json!("vault")), identity(json!("popup")));
 }
+
+#[test]
+fn an_optional_value_is_empty_where_there_is_none_and_leaves_its_member_out() {
+    let (there, none) = ("{kept.session?}{params.domain?}", "{kept.none?}{params.none?}");
+    let dialect = compile(json!({"answer": {"access_token": "/t"}, "login": {"url": "/x"},
+        "refresh": {"url": "/r?a={kept.none?}", "query": {"q": there, "n": none, "m": ["1", none]},
+            "headers": {"X-There": there, "X-None": none, "X-Fixed": "", "X-Mixed": "a{kept.none?}"},
+            "form": {"f": there, "n": none, "e": "", "h": "{base64(kept.none?)}"}},
+        "call": {"headers": {"X-There": there, "X-None": none}, "query": {"n": none, "q": there}}}));
+    assert_eq!(
+        shown(&dialect, Stage::Refresh),
+        "POST /r?a=&m=1&q=s-1default\ncontent-type: application/x-www-form-urlencoded\nx-fixed: \nx-mixed: a\n\
+         x-there: s-1default\n\ne=&f=s-1default&h="
+    );
+    assert_eq!(call_headers(&dialect), ["x-there: s-1default"]);
+    let filling = Filling::new();
+    let filled = dialect.fill_call(&filling.values(), &MOMENT).unwrap();
+    assert_eq!(*filled.query, "q=s-1default");
+    assert!(filled.secrets.contains(&filling.kept["session"]) && dialect.call.is_fixed());
+    let bare = dialect.fill_call(&Values { kept: None, ..filling.values() }, &MOMENT).unwrap();
+    assert_eq!(bare.headers[0].1, "default");
+}
+
+#[test]
+fn only_what_may_be_missing_is_optional() {
+    for template in ["{username?}", "{kept.a??}", "{params.domain??}", "{params.?x}", "{?}", "{now?('%Y')}"] {
+        let why = refusal(json!({"login": {"url": "/x", "text": template}, "answer": {"access_token": "/t"}}));
+        assert!(why.starts_with("the option auth.login.text "), "{template}: {why}");
+    }
+    let why = refusal(json!({"login": {"url": "{kept.a?}/x"}, "answer": {"access_token": "/t"}}));
+    assert!(why.starts_with("the option auth.login.url takes a path"), "{why}");
+}
