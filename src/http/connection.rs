@@ -188,7 +188,12 @@ impl Connection {
         headers.clone_from(&outgoing.headers);
         if let Some(credentials) = &outgoing.credentials {
             for (name, value) in &credentials.headers {
-                headers.insert(name.clone(), value.clone());
+                // A call may have cookies of its own.
+                let value = match headers.get(name).filter(|_| *name == header::COOKIE) {
+                    Some(own) => joined(own, value).unwrap_or_else(|| value.clone()),
+                    None => value.clone(),
+                };
+                headers.insert(name.clone(), value);
             }
         }
         if !is_http2 {
@@ -205,6 +210,14 @@ impl Connection {
         *request.uri_mut() = uri;
         Ok(request)
     }
+}
+
+/// Two values of the header `Cookie` in one (RFC 6265, 5.4).
+fn joined(own: &HeaderValue, value: &HeaderValue) -> Option<HeaderValue> {
+    let both = Zeroizing::new([own.as_bytes(), b"; ", value.as_bytes()].concat());
+    let mut joined = HeaderValue::from_maybe_shared(Bytes::from_owner(both)).ok()?;
+    joined.set_sensitive(true);
+    Some(joined)
 }
 
 impl Engine {

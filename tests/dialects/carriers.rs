@@ -124,3 +124,21 @@ fn an_own_header_of_the_options_goes_along_with_calls_and_own_logins() {
     assert_eq!(get(&manager).unwrap().status, 200);
     assert!(server.requests().iter().all(|request| request.header("x-api-key") == Some("key-of-the-options")));
 }
+
+#[test]
+fn popup_sends_the_cookies_of_its_login_along_beside_a_calls_own() {
+    let tokens = Tokens::new();
+    let of_server = tokens.clone();
+    let server = Server::start(move |request| match request.path() {
+        "/auth/login" => Answer::json(200, json!({"access_token": of_server.issue().0}))
+            .with("Set-Cookie", "AWSALB=node7; Path=/; HttpOnly"),
+        _ if request.cookie("AWSALB") != "node7" => Answer::empty(401),
+        _ => Answer::json(200, json!({"mine": request.cookie("mine")})),
+    });
+    let manager = manager(&server, json!({}));
+    assert_eq!((status(&manager), server.count("POST /auth/login")), (200, 1));
+    let own = Some(r#"{"headers": {"Cookie": "mine=1"}}"#);
+    let answer = manager.request("GET", CALL, Bytes::new(), own).expect("an answer");
+    let body: Value = serde_json::from_slice(&answer.body).expect("JSON");
+    assert_eq!((answer.status, &body["mine"]), (200, &json!("1")));
+}
