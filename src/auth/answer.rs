@@ -302,6 +302,12 @@ pub fn date(headers: &HeaderMap) -> Option<i64> {
     headers.get(header::DATE)?.to_str().ok().and_then(instants::http_date)
 }
 
+/// The pause that an answer asks for with `Retry-After`.
+pub fn pause(headers: &HeaderMap, now_seconds: i64) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    instants::retry_after(text, date(headers), now_seconds)
+}
+
 /// F1: the time on the server's clock, in milliseconds. `Date` counts whole seconds only: where it agrees with our clock,
 /// ours is the finer one; where it does not, the end of its second is taken, so that a lifetime is never overrated.
 fn server_millis(date: Option<i64>, now: i64) -> i64 {

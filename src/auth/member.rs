@@ -2,6 +2,7 @@
 //! *kind* of what it got (never the value: it may be a secret) and what it takes.
 
 use crate::error::{Error, Result, Status};
+use crate::options::reader::{kind, nearest};
 use crate::redact::scrub;
 use serde_json::Value;
 
@@ -151,27 +152,6 @@ pub fn scalar(value: &Value) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(flag) => Some(flag.to_string()),
         _ => None,
-    }
-}
-
-/// The name that a misspelt one was meant to be.
-pub fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
-    known
-        .iter()
-        .map(|known| (strsim::damerau_levenshtein(known, name), *known))
-        .min()
-        .filter(|(distance, known)| *distance <= 1 + known.len() / 4)
-        .map(|(_, known)| known)
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
     }
 }
 

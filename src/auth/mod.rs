@@ -36,12 +36,15 @@ mod template;
 mod values;
 mod verdict;
 
-pub use answer::Grant;
+pub use answer::{Grant, pause};
 pub use call::Filled;
 pub use compile::Environment;
 pub use dialect::{Dialect, RenewsBy, Stage};
 pub use endpoint::Prepared;
-pub use instants::{http_date, retry_after};
+#[cfg(any(feature = "store-vault", feature = "fuzzing"))]
+pub use instants::http_date;
+#[cfg(feature = "fuzzing")]
+pub use instants::retry_after;
 pub use meaning::Means;
 pub use message::ServerMessage;
 pub use source::{Read, Source};

@@ -1,9 +1,10 @@
 //! Parsing templates.
 
 use crate::auth::instants::check_format;
-use crate::auth::member::{Member, nearest};
+use crate::auth::member::Member;
 use crate::auth::template::{FUNCTIONS, Function, NAMES, Name, Part, Scope, Template, Where};
 use crate::error::{Error, Result};
+use crate::options::reader::nearest;
 use crate::sys::secret::Secret;
 
 impl Template {

@@ -1,8 +1,7 @@
 //! What the answer of an auth endpoint comes to: a pair, or who refused what and why.
 
-use crate::auth::answer::{Answer, Grant, date};
+use crate::auth::answer::{self, Answer, Grant};
 use crate::auth::endpoint::Endpoint;
-use crate::auth::instants;
 use crate::auth::json::Document;
 use crate::auth::meaning::{self, Meaning, Means, Of};
 use crate::auth::message::ServerMessage;
@@ -26,8 +25,7 @@ pub struct Reply<'a> {
 
 impl Reply<'_> {
     pub fn retry_after(&self) -> Option<Duration> {
-        let text = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
-        instants::retry_after(text, date(self.headers), self.now.div_euclid(1000))
+        answer::pause(self.headers, self.now.div_euclid(1000))
     }
 }
 

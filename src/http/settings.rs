@@ -62,19 +62,21 @@ fn user_agent(settings: &HttpSettings) -> Result<HeaderValue> {
 impl Transport {
     /// The headers that go to a server which the options' own are not meant for.
     pub fn own_headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-        headers.insert(header::USER_AGENT, self.dialer.user_agent.clone());
-        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-        headers
+        library_headers(self.dialer.user_agent.clone())
     }
 }
 
-fn default_headers(settings: &HttpSettings) -> Result<HeaderMap> {
+/// What every request begins with.
+fn library_headers(user_agent: HeaderValue) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-    headers.insert(header::USER_AGENT, user_agent(settings)?);
+    headers.insert(header::USER_AGENT, user_agent);
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    headers
+}
+
+fn default_headers(settings: &HttpSettings) -> Result<HeaderMap> {
+    let mut headers = library_headers(user_agent(settings)?);
     set_headers(&mut headers, &settings.headers, Status::TM_INVALID_OPTIONS)?;
     Ok(headers)
 }

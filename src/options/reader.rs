@@ -129,7 +129,18 @@ fn untaken_sentence(Untaken { path, why }: &Untaken, what: &str) -> String {
     }
 }
 
-fn kind(value: &Value) -> &'static str {
+/// The name that a misspelt one was meant to be.
+pub fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
+    known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(known, name), *known))
+        .min()
+        .filter(|(distance, known)| *distance <= 1 + known.len() / 4)
+        .map(|(_, known)| known)
+}
+
+/// What a value is, for messages that must not quote it.
+pub fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",
@@ -186,13 +197,8 @@ impl Wrong {
             What::Other(message) => format!("{at} is wrong: {message}"),
             What::UnknownKey { key, known } => {
                 let key = crate::redact::scrub(key, &[]);
-                let near = known
-                    .iter()
-                    .map(|name| (strsim::damerau_levenshtein(name, &key), name))
-                    .min()
-                    .filter(|(distance, name)| *distance <= 1 + name.len() / 4);
-                match near {
-                    Some((_, name)) => format!("the option {} is unknown; did you mean {name}?", below(&key)),
+                match nearest(&key, known) {
+                    Some(name) => format!("the option {} is unknown; did you mean {name}?", below(&key)),
                     None if known.is_empty() => format!("the option {} is unknown; leave it out", below(&key)),
                     None => format!("the option {} is unknown; there are {}", below(&key), known.join(", ")),
                 }

@@ -1,11 +1,10 @@
 //! What an answer to an API call says went wrong.
 
-use crate::auth::{Means, ServerMessage, forbidden, http_date, retry_after};
+use crate::auth::{Means, ServerMessage, forbidden, pause};
 use crate::error::{Error, Status};
 use crate::http::message::Answer;
 use crate::sys::clock::unix_seconds;
 use crate::sys::secret::Secret;
-use http::header;
 
 /// The error of an answer, with the server's own code and message; `None`: it is none. `means`: what the dialect says of
 /// it, beside its status.
@@ -15,9 +14,7 @@ pub fn explain(redacted: &str, answer: &Answer, means: Option<Means>, secrets: &
     if means == Some(Means::Accepted) || (status < 400 && means.is_none()) {
         return None;
     }
-    let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
-    let date = text(header::DATE).and_then(http_date);
-    let retry_after = text(header::RETRY_AFTER).and_then(|text| retry_after(text, date, unix_seconds()));
+    let retry_after = pause(headers, unix_seconds());
     if let Some(why) = intermediary {
         let kind = if status >= 500 { Status::TM_SERVER_ERROR } else { Status::TM_HTTP_ERROR };
         let error = Error::new(kind, format!("{redacted} was answered {status}: {why}"));

@@ -15,7 +15,7 @@ pub enum StoreOptions {
     Memory {},
     /// In the caller's own store, given by `tm_set_store`.
     Callback {
-        /// Tells persistent managers with unlike stores apart; required with `persistent`.
+        /// Tells persistent managers with different stores apart; required with `persistent`.
         id: Option<String>,
     },
     /// In one encrypted file, shared by the processes of one machine.

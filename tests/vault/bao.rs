@@ -195,15 +195,21 @@ impl Bao {
         all["timeout_ms"] = timeout_ms.into();
         let manager = Manager::new(Some("http://127.0.0.1:9"), Some("demo"), None, Some(&all.to_string()));
         let manager = manager.expect("a manager");
-        for error in [
-            manager.check_store().expect_err("no store"),
-            manager.token().map(|_| ()).expect_err("no store"),
-            manager.set_tokens("access", Some("refresh"), 0, 0).expect_err("no store"),
-            manager.logout().expect_err("no store"),
-        ] {
-            assert_eq!(error.status(), Status::TM_STORE, "{error}");
-            assert!(says.iter().all(|words| error.message().contains(words)), "{says:?}: {error}");
-        }
+        cannot_do_without_its_store(&manager, says);
+    }
+}
+
+/// Everything that needs the store fails, and says so.
+#[track_caller]
+pub fn cannot_do_without_its_store(manager: &Manager, says: &[&str]) {
+    for error in [
+        manager.check_store().expect_err("no store"),
+        manager.token().map(|_| ()).expect_err("no store"),
+        manager.set_tokens("access", Some("refresh"), 0, 0).expect_err("no store"),
+        manager.logout().expect_err("no store"),
+    ] {
+        assert_eq!(error.status(), Status::TM_STORE, "{error}");
+        assert!(says.iter().all(|words| error.message().contains(words)), "{says:?}: {error}");
     }
 }
 

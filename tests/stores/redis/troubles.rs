@@ -2,31 +2,18 @@
 
 use super::proxy::Proxy;
 use super::server::{KEY, Redis, options};
+use crate::bao::cannot_do_without_its_store;
 use crate::folder::Folder;
 use crate::pki::Authority;
 use crate::support::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokenmgr::Manager;
-use tokenmgr::error::Status;
 
 /// A manager to which the store is all there is: it has no password, and its host is not there.
 fn manager_of(mut all: Value, timeout_ms: u64) -> Manager {
     all["timeout_ms"] = timeout_ms.into();
     Manager::new(Some("http://127.0.0.1:9"), Some(USER), None, Some(&all.to_string())).expect("a manager")
-}
-
-#[track_caller]
-fn fails(manager: &Manager, says: &[&str]) {
-    for error in [
-        manager.check_store().expect_err("no store"),
-        manager.token().map(|_| ()).expect_err("no store"),
-        manager.set_tokens("access", Some("refresh"), 0, 0).expect_err("no store"),
-        manager.logout().expect_err("no store"),
-    ] {
-        assert_eq!(error.status(), Status::TM_STORE, "{error}");
-        assert!(says.iter().all(|words| error.message().contains(words)), "{says:?}: {error}");
-    }
 }
 
 #[test]
@@ -41,7 +28,10 @@ fn a_server_that_hangs_is_named_with_what_was_asked_and_for_how_long() {
         kept.check_store().expect("a store");
         redis.signal("STOP");
         for manager in [kept, fresh] {
-            fails(&manager, &["reading the record in Redis failed", &server, says, "see whether it"]);
+            cannot_do_without_its_store(
+                &manager,
+                &["reading the record in Redis failed", &server, says, "see whether it"],
+            );
         }
         redis.signal("CONT");
     }
@@ -71,11 +61,17 @@ fn tls_on_one_side_only_is_said() {
         let url = format!("redis://{user}127.0.0.1:{}", secure.port());
         let at = format!("127.0.0.1:{} broke", secure.port());
         let one = manager_of(options(json!({ "url": url }), json!({})), 60_000);
-        fails(&one, &["reading the record in Redis", &at, "use rediss:// if its port speaks TLS"]);
+        cannot_do_without_its_store(
+            &one,
+            &["reading the record in Redis", &at, "use rediss:// if its port speaks TLS"],
+        );
 
         let at = format!("no TLS with 127.0.0.1:{}", plain.port());
         let one = manager_of(trusted(format!("rediss://{user}127.0.0.1:{}", plain.port())), 60_000);
-        fails(&one, &["reading the record in Redis", &at, "within 500 ms", "use redis:// if its port speaks no TLS"]);
+        cannot_do_without_its_store(
+            &one,
+            &["reading the record in Redis", &at, "within 500 ms", "use redis:// if its port speaks no TLS"],
+        );
     }
     assert_eq!(plain.cli(&["EXISTS", KEY]), "0");
 }
