@@ -9,6 +9,9 @@ use crate::net::drive::Stopped;
 use std::error::Error as _;
 use std::io;
 
+/// What sending a request comes to.
+pub type Result<T> = std::result::Result<T, Fault>;
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum Fault {

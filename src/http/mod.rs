@@ -18,6 +18,7 @@ mod pool;
 mod protocol;
 mod proxy;
 pub mod redirect;
+mod sending;
 pub mod settings;
 mod socks;
 #[cfg(feature = "http2")]

@@ -91,7 +91,7 @@ impl RefreshTransaction<'_> {
                 self.call.log(Level::Warning, || format!("the new token is kept in memory only: {}", fault.error));
                 self.keep_local(parts)
             }
-            Err(setback) => return Err(setback),
+            Err(failure) => return Err(failure),
         };
         self.call.log(Level::Info, || {
             let how = if lineage.generation == 0 { "logged in" } else { "refreshed" };

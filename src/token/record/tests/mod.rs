@@ -4,8 +4,15 @@
 mod schedules;
 mod versions;
 
+use super::claims::TOMBSTONE;
+use super::fields::Suspension;
+use super::refusals::MOST_SUSPENSIONS;
 use super::*;
 use crate::call::backoff::REFUSED;
+use crate::sys::secret::Secret;
+use crate::token::fingerprint::Fingerprint;
+use crate::token::pair::Lineage;
+use std::time::Duration;
 
 const CLIENT: &str = "shop";
 const NOW: i64 = 1_000_000;
