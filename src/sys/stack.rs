@@ -2,8 +2,8 @@
 //!
 //! The mark is a word in the frame that invokes the callback. Where it and the caller are both on the stack that the
 //! thread began with, the frame has certainly gone if it lies deeper than the caller, or if the unwinder, which walks
-//! the frames from here, finds another function's in its place; where that does not come so far, if the word has been
-//! written over. A frame on another stack (a fiber's, a context of `makecontext`) may be continued at any time, unless that
+//! the frames from here, finds another function's in its place, or if the word has been written over, as by a later mark in
+//! the same place. A frame on another stack (a fiber's, a context of `makecontext`) may be continued at any time, unless that
 //! stack is unmapped.
 
 use std::cell::Cell;
@@ -39,7 +39,7 @@ pub fn has_left(mark: Mark) -> bool {
     let here = ptr::from_ref(&here).addr();
     match own_stack() {
         Some(own) if own.contains(&here) && own.contains(&mark.address) => {
-            mark.address < here || is_another_frames(mark.address).unwrap_or_else(|| is_written_over(mark))
+            mark.address < here || is_another_frames(mark.address) == Some(true) || is_written_over(mark)
         }
         _ => !is_mapped(mark.address),
     }
@@ -166,6 +166,20 @@ mod tests {
             with_mark(&mut |_| seen = has_left(left));
             seen
         }));
+    }
+
+    #[test]
+    fn a_frame_that_a_later_mark_took_the_place_of_has_been_left() {
+        let mut marks: [Option<Mark>; 2] = [None; 2];
+        for _ in 0..2 {
+            with_mark(&mut |mark| {
+                marks.rotate_left(1);
+                marks[1] = Some(mark);
+                let [Some(left), Some(_)] = marks else { return };
+                assert_eq!(left.address, mark.address, "the second frame is where the first one was");
+                assert!(has_left(left));
+            });
+        }
     }
 
     #[test]
