@@ -30,7 +30,8 @@ RUNPATH    = -Wl,-rpath,'$(RPATH)'
 C_LINK     = $(LDFLAGS) -Lbuild/lib -ltokenmgr $(if $(RPATH),$(RUNPATH))
 COMMAND    = $(wildcard cli/*.c)
 C_FILES    = $(wildcard cli/*.c examples/c/*.c tests/c/*.c tests/storm/*.c)
-SHELL_FILES = $(shell grep -rlE '^\#!.*sh$$' scripts tests benches bindings .ci 2>/dev/null)
+CXX_FILES  = $(wildcard examples/cpp/*.cpp tests/cpp/*.cpp)
+SHELL_FILES = $(shell grep -rlE '^\#!.*sh$$' scripts tests benches bindings examples docs .ci 2>/dev/null)
 
 # LLVM's linker, which Rust brings along on most machines, folds functions that came out alike into one.
 FOLD = $(shell echo 'fn main() {}' | $(RUSTC) - -o /dev/null -C link-arg=-Wl,--icf=all 2>/dev/null && echo '-C link-arg=-Wl,--icf=all')
@@ -113,6 +114,11 @@ sanitize: ## the C programs and the Rust suites with sanitizers in the library, 
 	$(MAKE) all demo-api
 	scripts/sanitize
 
+test-languages: ## the examples in Go, Java, LuaJIT, Node, Perl and Ruby; installs what that needs
+	scripts/setup languages
+	$(MAKE) all demo-api
+	examples/languages/run
+
 bench: ## measures it beside its peers, and writes docs/bench; installs what that needs
 	scripts/setup bench
 	benches/run
@@ -133,6 +139,9 @@ lint: ## formatting and warnings, in every language
 	  $(CC) -std=c11 $(C_WARNINGS) -Werror -Iinclude -fsyntax-only "$$file" && \
 	  $(CXX) -x c++ -Wall -Wextra -Werror -Iinclude -fsyntax-only "$$file" || exit 1; \
 	done
+	@for file in $(CXX_FILES); do \
+	  $(CXX) -std=c++17 $(C_WARNINGS) -Werror -Iinclude -fsyntax-only "$$file" || exit 1; \
+	done
 	@if command -v shellcheck >/dev/null; then shellcheck -x $(SHELL_FILES); fi
 
 # Writes what is generated from the sources and committed: include/, docs/OPTIONS.md, docs/STATS.md, and Python's share.
@@ -140,9 +149,16 @@ docs-tables: ## the headers, the options' table and JSON Schema, and the statist
 	WRITE_GENERATED=1 $(CARGO) test $(CARGOFLAGS) --features schema --test generated
 	python3 bindings/python/generate.py
 
-docs: ## the C reference, from the header: build/docs/html/index.html
+docs: ## the C reference, from the header: build/docs/html/index.html, and a manual of section 3: build/docs/man
+	rm -rf build/docs
 	$(INSTALL) -d build/docs
 	TOKENMGR_VERSION=$(VERSION) doxygen docs/Doxyfile
+	python3 docs/man/section3.py $(VERSION) build/docs/xml build/docs/man/man3
+
+site: ## all documentation as one site with a search, in build/site; installs what that needs
+	scripts/setup site
+	$(MAKE) library docs
+	docs/site/run
 
 # `sudo make install` is not to run cargo as root: it installs what was built.
 install: $(if $(and $(SUDO_USER),$(wildcard build/bin/tokenmgr)),,all) ## to PREFIX (/usr/local), below DESTDIR
@@ -151,19 +167,23 @@ install: $(if $(and $(SUDO_USER),$(wildcard build/bin/tokenmgr)),,all) ## to PRE
 	ln -sf libtokenmgr.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libtokenmgr.so
 	$(INSTALL) -m 644 build/lib/libtokenmgr.a $(DESTDIR)$(LIBDIR)
-	$(INSTALL) -m 644 include/tokenmgr.h include/tokenmgr-ffi.h $(DESTDIR)$(INCLUDEDIR)
+	$(INSTALL) -m 644 include/tokenmgr.h include/tokenmgr.hpp include/tokenmgr-ffi.h $(DESTDIR)$(INCLUDEDIR)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
 	  -e 's|@LIBDIR@|$(LIBDIR:$(PREFIX)/%=$${prefix}/%)|' \
 	  -e 's|@INCLUDEDIR@|$(INCLUDEDIR:$(PREFIX)/%=$${prefix}/%)|' tokenmgr.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/tokenmgr.pc
 	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/tokenmgr.pc
 	$(INSTALL) -m 755 build/bin/tokenmgr $(DESTDIR)$(BINDIR)
 	$(INSTALL) -m 644 docs/man/tokenmgr.1 $(DESTDIR)$(MANDIR)/man1
+	if [ -d build/docs/man/man3 ]; then \
+	  $(INSTALL) -d $(DESTDIR)$(MANDIR)/man3 && $(INSTALL) -m 644 build/docs/man/man3/*.3 $(DESTDIR)$(MANDIR)/man3; \
+	fi
 	if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
 
 uninstall: ## removes what install put there
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libtokenmgr.so.$(VERSION) $(SONAME) libtokenmgr.so libtokenmgr.a pkgconfig/tokenmgr.pc)
-	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,tokenmgr.h tokenmgr-ffi.h)
+	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,tokenmgr.h tokenmgr.hpp tokenmgr-ffi.h)
 	rm -f $(DESTDIR)$(BINDIR)/tokenmgr $(DESTDIR)$(MANDIR)/man1/tokenmgr.1
+	rm -f $(patsubst %,$(DESTDIR)$(MANDIR)/man3/%.3,tokenmgr $(shell cat include/symbols.txt))
 
 clean: ## removes everything that was built
 	rm -rf build
@@ -172,5 +192,5 @@ clean: ## removes everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-.PHONY: all library demo-api demo test storm faults sanitize bench fuzz lint docs docs-tables php-package install uninstall clean help FORCE
+.PHONY: all library demo-api demo test storm faults sanitize bench fuzz test-languages lint docs site docs-tables php-package install uninstall clean help FORCE
 FORCE:
