@@ -36,6 +36,9 @@ OTHERS = {"include/tokenmgr.h": "reference/c/tokenmgr_8h.html"}
 AS_THEY_ARE = {".svg", ".json"}
 LANGUAGES = {".h": "c", ".hpp": "cpp", ".py": "python", ".rs": "rust", ".js": "js", ".rb": "ruby", ".pl": "perl"}
 
+#: What the pages of Doxygen and pdoc have in a corner.
+WAY_BACK = '<a href="{}" style="position:fixed;bottom:2.5em;right:1em;z-index:9;background:#fff">All documentation</a>'
+
 LINK = re.compile(r"\]\(([^)#:\s]+)(#[^)\s]*)?\)")
 
 
@@ -123,8 +126,10 @@ def references() -> None:
     shutil.copytree(C_REFERENCE / "html", PAGES / "reference/c")
     environment = {"PYTHONPATH": "bindings/python/src", "TOKENMGR_LIBRARY": "build/lib", "PYTHONDONTWRITEBYTECODE": "1"}
     output(sys.executable, "-m", "pdoc", "-o", str(PAGES / "reference/python"), "tokenmgr", **environment)
-    for page in (PAGES / "reference/python").rglob("*.html"):
-        page.write_text(without_dead_links(page.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in (PAGES / "reference").rglob("*.html"):
+        way = WAY_BACK.format(os.path.relpath(PAGES / "index.html", page.parent))
+        text = re.sub("(<body[^>]*>)", rf"\1{way}", page.read_text(encoding="utf-8"), count=1)
+        page.write_text(without_dead_links(text), encoding="utf-8")
     write("reference/php.md", output("php", "docs/site/php_reference.php"))
     manual = output("mandoc", "-T", "html", "-O", "fragment", "docs/man/tokenmgr.1")
     manual = re.sub(r'<table class="(?:head|foot)">.*?</table>', "", manual, flags=re.DOTALL)
@@ -132,7 +137,7 @@ def references() -> None:
 
 
 def without_dead_links(html: str) -> str:
-    """pdoc links what a docstring names to a class's own member where that is a base's."""
+    """pdoc links what a docstring names to a class's own member where that is a base's member."""
     return re.sub(
         r'<a href="#([\w.]+)">(.*?)</a>', lambda link: link[0] if f'id="{link[1]}"' in html else link[2], html
     )
