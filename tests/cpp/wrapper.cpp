@@ -158,17 +158,17 @@ static void failures_are_thrown_or_given() {
     CHECK_RESULT(manager::make(std::nothrow, api, USERNAME, PASSWORD, "{\"no\":1}"), TM_INVALID_OPTIONS);
     CHECK_RESULT(manager::make(std::nothrow, api, USERNAME, PASSWORD), TM_OK);
 
-    const manager tm(api, USERNAME, "wrong");
+    const manager tm(api, USERNAME); /* which has no password, here or in the environment */
     CHECK_THROWS(TM_LOGIN_REJECTED, tm.login());
-    CHECK_THROWS(TM_LOGIN_SUSPENDED, tm.request("GET", "/api/v1/products"));
+    CHECK_THROWS(TM_LOGIN_REJECTED, tm.request("GET", "/api/v1/products"));
     auto given = tm.get_token(std::nothrow);
-    CHECK_RESULT(given, TM_LOGIN_SUSPENDED);
-    CHECK(given.error().retry_after() > 0ms);
+    CHECK_RESULT(given, TM_LOGIN_REJECTED);
+    CHECK(!given.error().retry_after() && !given.error().is_retryable());
     CHECK_INT(given.error().http_status(), 0);
     auto moved = std::move(given); /* and with it what the error is borrowed from */
-    CHECK_THROWS(TM_LOGIN_SUSPENDED, std::move(moved).value());
-    CHECK_RESULT(tm.login(std::nothrow), TM_LOGIN_SUSPENDED);
-    CHECK_RESULT(tm.refresh(std::nothrow), TM_LOGIN_SUSPENDED);
+    CHECK_THROWS(TM_LOGIN_REJECTED, std::move(moved).value());
+    CHECK_RESULT(tm.login(std::nothrow), TM_LOGIN_REJECTED);
+    CHECK_RESULT(tm.refresh(std::nothrow), TM_LOGIN_REJECTED);
     CHECK_RESULT(tm.logout(std::nothrow), TM_OK);
 
     std::exception_ptr kept;
@@ -177,7 +177,7 @@ static void failures_are_thrown_or_given() {
     } catch (const tokenmgr::exception &) {
         kept = std::current_exception();
     }
-    std::thread([&] { CHECK_THROWS(TM_LOGIN_SUSPENDED, std::rethrow_exception(kept)); }).join();
+    std::thread([&] { CHECK_THROWS(TM_LOGIN_REJECTED, std::rethrow_exception(kept)); }).join();
 }
 
 // ---- tokens --------------------------------------------------------------------------------------------------------
@@ -299,7 +299,7 @@ static void bodies_come_and_go_in_pieces() {
     response r = tm.request_stream("POST", "/api/v1/echo", both, R"({"content_type":"text/plain"})");
     CHECK_INT(r.status(), 200);
     CHECK(r.body().empty() && both.received > 300000);
-    CHECK_INT(both.rewound, 2); /* the token is new: it is sent once more before it is given up */
+    CHECK_BETWEEN(both.rewound, 1, 2); /* a token that is new is sent once more before it is given up */
 
     download all{0, 1000000};
     CHECK_INT(tm.request_stream("GET", "/api/v1/blob?bytes=500000", all).status(), 200);
