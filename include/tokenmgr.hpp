@@ -31,8 +31,8 @@
  *   C handle, for anything that wants it.
  * - **Errors.** Functions throw tokenmgr::exception. With `std::nothrow` as their first argument they are noexcept and
  *   give a tokenmgr::result. A response of 400 and above is no error of its call: see response::checked().
- * - **Memory.** Nothing here allocates, but where a std::string is asked for. What is returned as a view is borrowed from
- *   its handle.
+ * - **Memory.** Nothing here allocates, but where a std::string is asked for, and what C++ needs for an exception. What is
+ *   returned as a view is borrowed from its handle.
  * - **Threads.** A const member may be called by any number of threads at once.
  * - **Callbacks** are objects of the caller's, passed by reference, which must outlive every call begun before they
  *   are replaced. No exception passes through C: each function here says what becomes of one.
@@ -272,15 +272,19 @@ inline response response::checked() && {
 class outcome {
  public:
     outcome() noexcept : owned_(tm_outcome_new()) {}
-    int status() const noexcept { return owned_->status; }
-    std::string_view body() const noexcept { return {owned_->body, owned_->body_len}; }
+    int status() const noexcept { return members().status; }
+    std::string_view body() const noexcept { return {members().body, members().body_len}; }
     /** Lines: the URL, then for each header its name and its value. */
-    cstring head() const noexcept { return owned_->head; }
+    cstring head() const noexcept { return members().head; }
     /** Why there is no response, or what a status of 400 and above means. */
-    tokenmgr::error error() const noexcept { return tokenmgr::error(owned_->error); }
+    tokenmgr::error error() const noexcept { return tokenmgr::error(members().error); }
     tm_outcome *handle() noexcept { return owned_.get(); }
 
  private:
+    const tm_outcome &members() const noexcept {
+        static constexpr tm_outcome none{};
+        return owned_ ? *owned_ : none;
+    }
     detail::owned<tm_outcome> owned_;
 };
 
@@ -438,7 +442,7 @@ class manager {
         if (passage.thrown) std::rethrow_exception(passage.thrown);
         return std::move(given).value();
     }
-    /** Likewise; but what a member throws is dropped, and the call ends with #TM_CANCELLED. */
+    /** Likewise; but what a member throws is dropped: in read() or write() it ends the call with #TM_CANCELLED. */
     template <class Bodies>
     result<response> request_stream(const std::nothrow_t &, cstring method, cstring url, Bodies &bodies,
                                     cstring options_json = {}) const noexcept {

@@ -150,6 +150,8 @@ static void outcomes_are_used_again() {
     CHECK_INT(tm.request_into(into, "GET", "https://elsewhere.example"), TM_URL_NOT_ALLOWED);
     CHECK_INT(into.error().code(), TM_URL_NOT_ALLOWED);
     CHECK(into.status() == 0 && into.body().empty() && !into.head());
+    const tokenmgr::outcome moved = std::move(into);
+    CHECK(moved.error() && !into.error() && into.status() == 0 && into.body().empty());
 }
 
 static void failures_are_thrown_or_given() {
