@@ -10,6 +10,7 @@ use FFI;
 use FFI\CData;
 use ReflectionProperty;
 use Throwable;
+use WeakReference;
 
 /**
  * What one manager calls back: log, interrupt, store. An exception must not pass through the library: it is pending
@@ -40,7 +41,7 @@ final class Callbacks
 
     private readonly int $number;
 
-    /** @var array<int, self> */
+    /** @var array<int, WeakReference<self>> weak, or a callback that uses its own manager would keep that for ever */
     private static array $all = [];
     private static int $made = 0;
     private static ?CData $functions = null;
@@ -56,7 +57,7 @@ final class Callbacks
     public function __construct()
     {
         $number = ++self::$made;
-        self::$all[$number] = $this;
+        self::$all[$number] = WeakReference::create($this);
         $this->number = $number;
         $this->userdata = Native::$ffi->cast('void *', $number);
     }
@@ -126,7 +127,7 @@ final class Callbacks
     /** Runs a callback of the object that `userdata` names. What it throws is pending. */
     private static function run(CData $userdata, callable $callback, int $failed = 0): mixed
     {
-        $of = self::$all[self::number($userdata)] ?? null;
+        $of = (self::$all[self::number($userdata)] ?? null)?->get();
         if ($of === null) {
             return $failed;
         }

@@ -7,6 +7,7 @@ namespace TokenMgr;
 use Closure;
 use DateTimeInterface;
 use FFI\CData;
+use Psr\Log\LoggerInterface;
 use Throwable;
 use TokenMgr\Exception\TokenManagerException;
 
@@ -248,6 +249,25 @@ final class TokenManager
     }
 
     /**
+     * Hands log lines to a PSR-3 logger, at its levels error, warning, info and debug. As with onLog(), what it throws
+     * comes out of the call. It is let go when the manager is freed.
+     *
+     * @param LoggerInterface|null $logger   null: none
+     * @param int                  $maxLevel the least important level wanted; debug lines come with every call
+     */
+    public function setLogger(?LoggerInterface $logger, int $maxLevel = self::INFO): void
+    {
+        $this->onLog($logger === null ? null : static function (int $level, string $message) use ($logger): void {
+            match ($level) {
+                self::ERROR => $logger->error($message),
+                self::WARNING => $logger->warning($message),
+                self::INFO => $logger->info($message),
+                default => $logger->debug($message),
+            };
+        }, $maxLevel);
+    }
+
+    /**
      * Asks about every 50 ms, while a call waits, whether it is to end (with Exception\Cancelled). Signal handlers of
      * pcntl_async_signals() run then, too.
      *
@@ -288,6 +308,7 @@ final class TokenManager
             Native::$ffi->tm_free($this->manager);
             $this->manager = null;
             $this->callbacks?->forget();
+            $this->callbacks = null;
         }
     }
 

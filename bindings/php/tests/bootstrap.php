@@ -9,6 +9,7 @@ require __DIR__ . '/../autoload.php';
 // From Debian's packages: php-guzzlehttp-guzzle (with PSR-7 and PSR-18) and php-symfony-cache (with PSR-6 and PSR-16).
 require 'GuzzleHttp/autoload.php';
 require 'Psr/Http/Client/autoload.php';
+require 'Psr/Log/autoload.php';
 require 'Psr/SimpleCache/autoload.php';
 require 'Symfony/Component/Cache/autoload.php';
 
