@@ -53,17 +53,11 @@ final class Loader
     private function requireFfi(): void
     {
         if (!extension_loaded('ffi')) {
-            throw new LibraryNotLoaded(
-                'PHP has no FFI extension, through which it calls libtokenmgr; install it (Debian: in php-common,'
-                . ' enabled by "phpenmod ffi"; Docker: "docker-php-ext-install ffi"; Fedora: php-ffi)'
-            );
+            throw new LibraryNotLoaded((new FfiAdvice())->missing());
         }
         $enable = strtolower((string) ini_get('ffi.enable'));
         if (in_array($enable, ['', '0', 'off', 'false', 'no'], true)) {
-            throw new LibraryNotLoaded(
-                'PHP\'s FFI is switched off by ffi.enable; set ffi.enable=true in php.ini or in the FPM pool'
-                . ' (php_admin_value[ffi.enable]), or ffi.enable=preload with opcache.preload'
-            );
+            throw new LibraryNotLoaded((new FfiAdvice())->switchedOff());
         }
     }
 
@@ -90,7 +84,7 @@ final class Loader
             return FFI::scope('TOKENMGR');
         } catch (FFIException $problem) {
             if ($this->isRestricted($problem)) {
-                throw new LibraryNotLoaded($this->restriction(), 0, $problem);
+                throw new LibraryNotLoaded((new FfiAdvice())->restricted(), 0, $problem);
             }
 
             return null; // other headers were preloaded, ours was not
@@ -122,7 +116,7 @@ final class Loader
     private function advice(string $path, FFIException $problem): string
     {
         if ($this->isRestricted($problem)) {
-            return $this->restriction();
+            return (new FfiAdvice())->restricted();
         }
         if (str_contains($problem->getMessage(), 'resolving')) {
             return "$path is not a libtokenmgr that fits this package ({$problem->getMessage()});"
@@ -138,12 +132,5 @@ final class Loader
     private function isRestricted(FFIException $problem): bool
     {
         return str_contains($problem->getMessage(), 'ffi.enable');
-    }
-
-    private function restriction(): string
-    {
-        return 'PHP\'s FFI is restricted to preloaded code (ffi.enable=preload, the default outside the command line);'
-            . ' set ffi.enable=true in the FPM pool (php_admin_value[ffi.enable]),'
-            . ' or preload this package: opcache.preload=' . dirname(__DIR__) . '/preload.php';
     }
 }

@@ -106,7 +106,10 @@ final class FpmTest extends ApiTestCase
     {
         $this->startPool([], ['ffi.enable' => 'preload']);
         $told = $this->nginx->requests(1)[0]['problem'];
-        self::assertStringContainsString('set ffi.enable=true in the FPM pool', $told);
+        self::assertStringContainsString(
+            "put the line php_admin_value[ffi.enable] = true into the file of FPM's pool [www] and restart FPM",
+            $told
+        );
     }
 
     /** The library does not see what comes with a request: nor do those who ask where its token may go. */

@@ -159,7 +159,7 @@ final class LoadingTest extends TestCase
     public function testSwitchedOff(): void
     {
         foreach (['0', 'off', 'false'] as $off) {
-            $this->tells('FFI is switched off by ffi.enable; set ffi.enable=true', ['ffi.enable' => $off]);
+            $this->tells('FFI is switched off by ffi.enable; no php.ini says so, thus start', ['ffi.enable' => $off]);
         }
     }
 
