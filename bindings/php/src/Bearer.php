@@ -5,7 +5,6 @@ declare(strict_types=1);
 namespace TokenMgr;
 
 use Psr\Http\Message\RequestInterface;
-use Psr\Http\Message\ResponseInterface;
 
 /**
  * What the adapters of other HTTP clients have in common.
@@ -25,9 +24,9 @@ final class Bearer
     public static function isRefused(
         TokenManager $manager,
         #[\SensitiveParameter] string $token,
-        ResponseInterface $response
+        int $status
     ): bool {
-        if ($response->getStatusCode() !== 401) {
+        if ($status !== 401) {
             $manager->accept($token);
 
             return false;
@@ -38,16 +37,11 @@ final class Bearer
     }
 
     /** After the second and last send: tells the manager if the server took the token. */
-    public static function accept(
-        TokenManager $manager,
-        #[\SensitiveParameter] string $token,
-        ResponseInterface $response
-    ): ResponseInterface {
-        if ($response->getStatusCode() !== 401) {
+    public static function accept(TokenManager $manager, #[\SensitiveParameter] string $token, int $status): void
+    {
+        if ($status !== 401) {
             $manager->accept($token);
         }
-
-        return $response;
     }
 
     /** Rewinds the body for a second send; false if that is impossible: the next request has a new token. */

@@ -108,11 +108,11 @@ final class HttpClientTest extends ApiTestCase
     public function testItTellsThatATokenWorks(callable $send): void
     {
         $tm = $this->manager();
-        for ($i = 0; $i < 3; $i++) {
+        for ($i = 0; $i < 4; $i++) {
             self::assertSame(200, $send($this, $tm, self::request('GET', '/api/v1/products'))->getStatusCode());
+            self::assertSame([1, $i], [self::$api->counter('logins'), self::$api->counter('refreshes')]);
             self::$api->revoke('access');
         }
-        self::assertSame([1, 2], [self::$api->counter('logins'), self::$api->counter('refreshes')]);
     }
 
     /** @dataProvider clients */
@@ -136,6 +136,9 @@ final class HttpClientTest extends ApiTestCase
         $answer = $send($this, $tm, self::request('POST', '/api/v1/echo', ['Content-Length' => '4'], $body()));
         self::assertSame(200, $answer->getStatusCode(), 'the next one has a new token');
         self::assertSame(2, self::$api->counter('api_arrivals'));
+        self::$api->revoke('access');
+        self::assertSame(200, $send($this, $tm, self::request('GET', '/api/v1/products'))->getStatusCode());
+        self::assertSame([1, 2], [self::$api->counter('logins'), self::$api->counter('refreshes')]);
     }
 
     /** @dataProvider clients */

@@ -85,6 +85,24 @@ class TokenManagerException extends RuntimeException
     }
 
     /**
+     * The same problem in this class, which another package's interface asks for.
+     *
+     * @internal
+     */
+    public static function because(self $problem): static
+    {
+        return new static(
+            $problem->getMessage(),
+            $problem->getCode(),
+            $problem,
+            $problem->httpStatus,
+            $problem->serverCode,
+            $problem->retryAfter,
+            $problem->isRetryable
+        );
+    }
+
+    /**
      * @internal
      *
      * @param array{class-string<self>, string, int, int, string|null, float|null, bool} $read

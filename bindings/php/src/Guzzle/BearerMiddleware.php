@@ -43,7 +43,7 @@ final class BearerMiddleware
 
             return $next(Bearer::request($request, $token), $options)->then(
                 function (ResponseInterface $response) use ($next, $request, $options, $token, $resource, $before) {
-                    if (!Bearer::isRefused($this->manager, $token, $response)) {
+                    if (!Bearer::isRefused($this->manager, $token, $response->getStatusCode())) {
                         return $response;
                     }
                     if ($before === null || (is_resource($resource) && !self::setBack($resource, $before))) {
@@ -78,7 +78,11 @@ final class BearerMiddleware
         $token = $this->manager->accessToken();
 
         return $next(Bearer::request($request, $token), $options)->then(
-            fn (ResponseInterface $response): ResponseInterface => Bearer::accept($this->manager, $token, $response)
+            function (ResponseInterface $response) use ($token): ResponseInterface {
+                Bearer::accept($this->manager, $token, $response->getStatusCode());
+
+                return $response;
+            }
         );
     }
 }

@@ -30,13 +30,15 @@ final class BearerClient implements ClientInterface
         }
         $token = $this->token();
         $response = $this->client->sendRequest(Bearer::request($request, $token));
-        if (!Bearer::isRefused($this->manager, $token, $response) || !Bearer::rewind($request)) {
+        $isRefused = Bearer::isRefused($this->manager, $token, $response->getStatusCode());
+        if (!$isRefused || !Bearer::rewind($request)) {
             return $response;
         }
         $token = $this->token();
         $response = $this->client->sendRequest(Bearer::request($request, $token));
+        Bearer::accept($this->manager, $token, $response->getStatusCode());
 
-        return Bearer::accept($this->manager, $token, $response);
+        return $response;
     }
 
     private function token(): string

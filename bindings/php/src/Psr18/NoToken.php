@@ -12,17 +12,4 @@ use TokenMgr\Exception\TokenManagerException;
  */
 final class NoToken extends TokenManagerException implements ClientExceptionInterface
 {
-    /** @internal */
-    public static function because(TokenManagerException $problem): self
-    {
-        return new self(
-            $problem->getMessage(),
-            $problem->getCode(),
-            $problem,
-            $problem->httpStatus,
-            $problem->serverCode,
-            $problem->retryAfter,
-            $problem->isRetryable
-        );
-    }
 }
