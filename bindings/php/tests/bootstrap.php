@@ -6,12 +6,13 @@ namespace TokenMgr\Tests;
 
 require __DIR__ . '/../autoload.php';
 
-// From Debian's packages: php-guzzlehttp-guzzle (with PSR-7 and PSR-18) and php-symfony-cache (with PSR-6 and PSR-16).
-require 'GuzzleHttp/autoload.php';
-require 'Psr/Http/Client/autoload.php';
-require 'Psr/Log/autoload.php';
-require 'Psr/SimpleCache/autoload.php';
-require 'Symfony/Component/Cache/autoload.php';
+// From Debian's packages, which bring the interfaces of the PSRs along.
+foreach (['GuzzleHttp', 'Psr/Http/Client', 'Psr/Log', 'Psr/SimpleCache', 'Symfony/Component/Cache'] as $package) {
+    require_once "$package/autoload.php";
+}
+foreach (['Component/Lock'] as $package) {
+    require_once "Symfony/$package/autoload.php";
+}
 
 const ROOT = __DIR__ . '/../../..';
 const PACKAGE = __DIR__ . '/..';

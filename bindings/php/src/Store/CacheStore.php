@@ -61,12 +61,12 @@ abstract class CacheStore implements Store
 
     public function lock(string $key, int $waitMs): bool
     {
-        return $this->lock->acquire($this->name($key), $waitMs);
+        return $this->lock->acquire($this->lockOf($key), $waitMs);
     }
 
     public function unlock(string $key): void
     {
-        $this->lock->release($this->name($key));
+        $this->lock->release($this->lockOf($key));
     }
 
     /** The cached value; null if there is none. */
@@ -80,6 +80,12 @@ abstract class CacheStore implements Store
     private function name(string $key): string
     {
         return $this->prefix . substr(hash('sha256', $key), 0, 40);
+    }
+
+    /** Not the record's name: cache and locks may be in one database. */
+    private function lockOf(string $key): string
+    {
+        return $this->name($key) . '.lock';
     }
 
     private function trying(string $what, #[\SensitiveParameter] callable $action): mixed
