@@ -10,10 +10,11 @@ declare(strict_types=1);
 
 require_once __DIR__ . '/autoload.php';
 
-foreach (['Exception/*', '*', 'Store/*', 'Guzzle/*', 'Psr18/*'] as $files) {
+// Psr18/, Symfony/ and Laravel/ implement interfaces of packages that may not be installed, and so do these of Store/:
+// they are loaded when they are used.
+foreach (['Exception/*', '*', 'Store/*', 'Guzzle/*'] as $files) {
     foreach (glob(__DIR__ . "/src/$files.php") as $file) {
-        // These implement interfaces of packages that may not be installed: they are loaded when they are used.
-        if (!preg_match('~/(Psr6Store|Psr16Store|BearerClient|NoToken)\.php$~', $file)) {
+        if (!preg_match('~/(Psr6Store|Psr16Store)\.php$~', $file)) {
             opcache_compile_file($file);
         }
     }

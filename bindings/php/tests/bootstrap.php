@@ -10,7 +10,7 @@ require __DIR__ . '/../autoload.php';
 foreach (['GuzzleHttp', 'Psr/Http/Client', 'Psr/Log', 'Psr/SimpleCache', 'Symfony/Component/Cache'] as $package) {
     require_once "$package/autoload.php";
 }
-foreach (['Component/Lock'] as $package) {
+foreach (['Bundle/FrameworkBundle', 'Component/HttpClient', 'Component/Lock', 'Component/Yaml'] as $package) {
     require_once "Symfony/$package/autoload.php";
 }
 
