@@ -14,7 +14,11 @@ use FFI\CData;
  */
 final class Native
 {
-    /** Library::load() sets it: call that before the first use. */
+    /**
+     * Library::load() sets it: call that before the first use.
+     *
+     * @var FFI&Functions
+     */
     public static FFI $ffi;
 
     /** The string that a function gave as `char *`, which is freed. */

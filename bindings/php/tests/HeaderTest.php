@@ -21,6 +21,16 @@ final class HeaderTest extends TestCase
         self::assertFileEquals(ROOT . '/include/tokenmgr-ffi.h', PACKAGE . '/include/tokenmgr-ffi.h');
     }
 
+    public function testWhatEditorsReadIsTheHeaders(): void
+    {
+        $generated = shell_exec(escapeshellarg(PHP_BINARY) . ' ' . escapeshellarg(PACKAGE . '/generate') . ' --print');
+        self::assertStringEqualsFile(PACKAGE . '/src/Functions.php', $generated, 'run bindings/php/generate');
+        $symbols = file(ROOT . '/include/symbols.txt', FILE_IGNORE_NEW_LINES);
+        preg_match_all('/@method \S+ (tm_\w+)\(/', $generated, $methods);
+        sort($methods[1]);
+        self::assertSame($symbols, $methods[1]);
+    }
+
     public function testTheInterfaceIsTheHeaders(): void
     {
         self::assertMatchesRegularExpression(
