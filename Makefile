@@ -99,6 +99,11 @@ test: ## every test there is; installs what they need
 	scripts/setup test
 	scripts/test
 
+test-versions-php: ## the PHP suite with the PHP, Symfony, Laravel and Guzzle of three Debian suites; root only, installs what that needs
+	scripts/setup versions-php
+	$(MAKE) all demo-api
+	bindings/php/tests/versions/run
+
 storm: ## kills, stops and crowds processes over every store, at length; installs what that needs
 	scripts/setup test
 	$(MAKE) all demo-api
@@ -190,7 +195,7 @@ clean: ## removes everything that was built
 	$(CARGO) clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
 
-.PHONY: all library demo-api demo test storm faults sanitize bench fuzz test-languages lint docs site docs-tables php-package install uninstall clean help FORCE
+.PHONY: all library demo-api demo test storm faults sanitize bench fuzz test-languages test-versions-php lint docs site docs-tables php-package install uninstall clean help FORCE
 FORCE:

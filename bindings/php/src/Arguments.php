@@ -142,7 +142,9 @@ final class Arguments
     private static function milliseconds(float $seconds): int
     {
         if (!is_finite($seconds) || abs($seconds) >= PHP_INT_MAX / 1000) {
-            throw self::invalid("the argument timeout is $seconds; it is a number of seconds");
+            $timeout = var_export($seconds, true); // unlike a cast, this may be NAN
+
+            throw self::invalid("the argument timeout is $timeout; it is a number of seconds");
         }
 
         return (int) ceil($seconds * 1000);

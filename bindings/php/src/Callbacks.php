@@ -165,7 +165,7 @@ final class Callbacks
             $trace = $problem->getTrace();
             $isInside = false;
             foreach (array_reverse($trace, true) as $i => $frame) {
-                $isInside = $isInside || ($frame['class'] ?? '') === FFI::class;
+                $isInside = $isInside || in_array($frame['class'] ?? '', [FFI::class, SignalSafe::class], true);
                 if ($isInside) {
                     unset($trace[$i]['args']);
                 }

@@ -26,6 +26,7 @@ final class Library
     {
         if (!isset(Native::$ffi)) {
             [Native::$ffi, self::$path] = (new Loader())->load($path);
+            Native::$waiting = PHP_VERSION_ID < 80400 ? Native::$ffi : new SignalSafe(Native::$ffi);
         } elseif ($path !== null && $path !== self::$path) {
             $loaded = self::$path ?? 'the one that ffi.preload names';
             throw new LibraryNotLoaded(

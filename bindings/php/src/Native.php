@@ -21,6 +21,13 @@ final class Native
      */
     public static FFI $ffi;
 
+    /**
+     * The same, for calls that may wait.
+     *
+     * @var Functions
+     */
+    public static FFI|SignalSafe $waiting;
+
     /** The string that a function gave as `char *`, which is freed. */
     public static function text(CData $owned): string
     {

@@ -148,7 +148,7 @@ trait Requests
         $outcome = Outcome::$spare ?? new Outcome();
         Outcome::$spare = null;
         $at = $outcome->at;
-        if (Native::$ffi->tm_request_into($this->manager, $method, $url, $body, $length, $options, $at) !== 0) {
+        if (Native::$waiting->tm_request_into($this->manager, $method, $url, $body, $length, $options, $at) !== 0) {
             throw $this->failure(TokenManagerException::of($at->error));
         }
         $status = $at->status;

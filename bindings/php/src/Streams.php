@@ -106,7 +106,7 @@ final class Streams
             [$read, $rewind] = $this->body === null ? [null, null] : [$of->read, $of->rewind];
             $write = $this->sink === null && $this->path === null ? null : $of->write;
             $userdata = Native::$ffi->cast('void *', $number);
-            $answer = Native::$ffi->tm_request_stream(
+            $answer = Native::$waiting->tm_request_stream(
                 $manager,
                 $method,
                 $url,

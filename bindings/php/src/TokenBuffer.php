@@ -28,11 +28,11 @@ final class TokenBuffer
     /** The access token; an empty string on failure. */
     public function take(?CData $manager): string
     {
-        $ffi = Native::$ffi;
+        $ffi = Native::$waiting;
         $length = $ffi->tm_copy_access_token($manager, $this->buffer, FFI::sizeof($this->buffer), $this->err->at);
         while ($length >= FFI::sizeof($this->buffer)) {
             $size = 2 * $length;
-            $this->buffer = $ffi->new("char[$size]");
+            $this->buffer = Native::$ffi->new("char[$size]");
             $length = $ffi->tm_copy_access_token($manager, $this->buffer, $size, $this->err->at);
         }
 

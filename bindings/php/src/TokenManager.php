@@ -112,7 +112,7 @@ final class TokenManager
     {
         self::$cachedUntil = 0;
         $err = new ErrorSlot();
-        $token = Native::$ffi->tm_get_token($this->manager, $err->at)
+        $token = Native::$waiting->tm_get_token($this->manager, $err->at)
             ?? throw $this->failure($err->exception());
         $token = new Token($token);
         $this->throwPending();
@@ -308,7 +308,6 @@ final class TokenManager
             Native::$ffi->tm_free($this->manager);
             $this->manager = null;
             $this->callbacks?->forget();
-            $this->callbacks = null;
         }
     }
 
@@ -331,7 +330,7 @@ final class TokenManager
         self::$cachedUntil = 0;
         $err = new ErrorSlot();
         $arguments[] = $err->at;
-        if (Native::$ffi->$function($this->manager, ...$arguments) !== 0) {
+        if (Native::$waiting->$function($this->manager, ...$arguments) !== 0) {
             throw $this->failure($err->exception());
         }
         $this->throwPending();
