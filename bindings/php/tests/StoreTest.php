@@ -80,7 +80,6 @@ final class StoreTest extends StoreTestCase
         self::assertGreaterThan(1, self::$api->counter('refreshes'));
         self::assertSame(0, self::$api->counter('reuse'));
         self::assertSame(1, self::$api->counter('max_arrivals_of_one_refresh_token'));
-        self::assertSame(0, self::$api->counter('api_401'));
     }
 
     public function testTheCommandAndPhpShareAFile(): void
