@@ -104,6 +104,11 @@ test-versions-php: ## the PHP suite with the PHP, Symfony, Laravel and Guzzle of
 	$(MAKE) all demo-api
 	bindings/php/tests/versions/run
 
+test-versions-python: ## the Python package's tests with Python 3.9 to 3.14, as far as they can be had
+	scripts/setup test
+	$(MAKE) all demo-api
+	bindings/python/tests/versions
+
 storm: ## kills, stops and crowds processes over every store, at length; installs what that needs
 	scripts/setup test
 	$(MAKE) all demo-api
@@ -197,5 +202,5 @@ clean: ## removes everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
 
-.PHONY: all library demo-api demo test storm faults sanitize bench fuzz test-languages test-versions-php lint docs site docs-tables php-package install uninstall clean help FORCE
+.PHONY: all library demo-api demo test storm faults sanitize bench fuzz test-languages test-versions-php test-versions-python lint docs site docs-tables php-package install uninstall clean help FORCE
 FORCE:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
+from gunicorn import config as gunicorn_config
 
 import tokenmgr
 from conftest import PASSWORD, ROOT, USER, DemoApi
@@ -24,6 +25,8 @@ OPTIONS = json.loads((ROOT / "docs" / "options.schema.json").read_text())["optio
 #: How many a process keeps, by its default.
 LANES = OPTIONS["max_idle_connections"]["default"]
 ROUNDS, CALLS = 5, 400
+#: Older ones have no such socket.
+WITHOUT_CONTROL = ["--no-control-socket"] if hasattr(gunicorn_config, "ControlSocket") else []
 
 #: The options of each store; <folder> is one of the test's own, and <redis> the port of a server.
 STORES = {
@@ -57,7 +60,7 @@ def gunicorn(api: DemoApi, options: str, *arguments: str) -> Iterator[int]:
     """A Gunicorn with the example application; gives its port."""
     server = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "--bind=127.0.0.1:0", f"--workers={WORKERS}", f"--threads={THREADS}"]
-        + ["--graceful-timeout=5", "--no-control-socket", *arguments, "app:application"],
+        + ["--graceful-timeout=5", *WITHOUT_CONTROL, *arguments, "app:application"],
         cwd=ROOT / "examples" / "python",
         env={
             **os.environ,
