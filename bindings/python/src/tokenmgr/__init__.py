@@ -9,6 +9,7 @@ from __future__ import annotations
 from . import _native as _native
 from . import jwt
 from ._api import Status
+from ._async_manager import AsyncTokenManager
 from ._calls import call as _call
 from ._manager import TokenManager
 from ._response import Headers, Response
@@ -51,6 +52,7 @@ def generate_key() -> str:
 
 
 __all__ = [
+    "AsyncTokenManager",
     "BadResponse",
     "BadToken",
     "Cancelled",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Generator
+from typing import Any, Callable
 
 import anyio.to_thread
 import httpx
@@ -15,10 +15,11 @@ class HttpxAuth(httpx.Auth):
     """Sends a good token, and where it is refused another one, once. To other origins than the manager's it sends
     nothing: UrlNotAllowed. The client follows redirects to them, but without a token.
 
-    In an event loop whatever may wait runs in a thread."""
+    In an event loop whatever may wait runs in a thread: by `access_token`, if given, else as anyio does it."""
 
-    def __init__(self, source: TokenSource) -> None:
+    def __init__(self, source: TokenSource, access_token: Callable[[], Awaitable[str]] | None = None) -> None:
         self._source = source
+        self._access_token = access_token or self._in_a_thread
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         self._source.check_url(str(request.url))
@@ -34,7 +35,7 @@ class HttpxAuth(httpx.Auth):
             response = yield bearing(request, await self._access_token())
             self._accept(response)
 
-    async def _access_token(self) -> str:
+    async def _in_a_thread(self) -> str:
         token = self._source.try_access_token()
         return await anyio.to_thread.run_sync(self._source.access_token) if token is None else token
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import httpx
     import requests.auth
-    from typing_extensions import Unpack
+    from typing_extensions import Self, Unpack
 
     from ._options import ManagerOptions
     from ._request import RequestArguments
@@ -326,7 +326,7 @@ class TokenManager:
         """Closes the connections, once the calls that are running have returned. It does not log out."""
         self._handle = None
 
-    def __enter__(self) -> TokenManager:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

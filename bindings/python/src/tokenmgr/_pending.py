@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import os
 from threading import get_ident
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from . import _exit
 from ._exit import ending
@@ -38,6 +38,17 @@ pending: dict[int, Pending] = {}
 os.register_at_fork(after_in_child=pending.clear)
 
 
+class Caller(Protocol):
+    """Whom a thread makes a call for."""
+
+    #: Whether nobody wants the call's outcome any more.
+    is_cancelled: bool
+
+
+#: By thread, where it makes a call for somebody else.
+callers: dict[int, Caller] = {}
+
+
 def defer(raised: BaseException, kind: Kind) -> None:
     """Makes an exception pending. Of two of one kind the first counts, but of two interrupts the last."""
     if not isinstance(raised, Exception):
@@ -49,8 +60,14 @@ def defer(raised: BaseException, kind: Kind) -> None:
 
 def must_end(_: object = None) -> bool:
     """Whether the call that this thread is in is to end."""
-    found = pending.get(get_ident())
-    return (found is not None and found.kind is Kind.INTERRUPT) or _exit.is_stopping()
+    this_thread = get_ident()
+    found = pending.get(this_thread)
+    caller = callers.get(this_thread)
+    return (
+        (found is not None and found.kind is Kind.INTERRUPT)
+        or (caller is not None and caller.is_cancelled)
+        or _exit.is_stopping()
+    )
 
 
 def due(failure: TokenManagerError | None) -> BaseException | None:
