@@ -276,14 +276,14 @@ class Streams:
     """The bodies of one request, as a context that gives what the library takes for them."""
 
     def __init__(self, source: Source | None, stream: bool, sink: Any) -> None:
-        self._source = source
-        self._stream = stream
-        self._sink = sink
+        self.source = source
+        self.stream = stream
+        self.sink = sink
         self._target: Target | None = None
 
     def __enter__(self) -> tuple[Any, Any, int, Any]:
-        source = self._source
-        self._target = target = target_of(self._stream, self._sink)
+        source = self.source
+        self._target = target = target_of(self.stream, self.sink)
         read, rewind, write = tm_body_read(), tm_body_rewind(), tm_body_write()
         if source is not None:
             read = tm_body_read(callback(partial(read_into, source)))
