@@ -41,6 +41,12 @@ def test_adapters(api: DemoApi) -> None:
     assert api.counter("logins") == 1
 
 
+def test_asynchronous(api: DemoApi) -> None:
+    said = output([sys.executable, str(EXAMPLES / "asynchronous.py")], environment(api))
+    assert said == "tokenmgr: 200 200 200\naiohttp: 200\n"
+    assert api.counter("logins") == 1
+
+
 def test_demo(api: DemoApi) -> None:
     demo = subprocess.Popen(
         [sys.executable, str(EXAMPLES / "demo.py"), "{}"], env=environment(api), stdout=subprocess.PIPE, text=True
@@ -108,3 +114,39 @@ def test_snippets_are_python(name: str) -> None:
     assert snippets
     for snippet in snippets:
         compile("async def snippet():\n " + snippet.split("```")[0].replace("\n", "\n "), name, "exec")
+
+
+def snippets_of(section: str) -> list[str]:
+    """Those of a chapter of docs/PYTHON.md, its sections included."""
+    text = (ROOT / "docs" / "PYTHON.md").read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
+    return [snippet.split("```")[0] for snippet in text.split("```python\n")[1:]]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.timeout is of 3.11")
+def test_the_snippets_for_asyncio(api: DemoApi) -> None:
+    for snippet in snippets_of("asyncio"):
+        program = "import asyncio, aiohttp, tokenmgr\nasync def main():\n " + snippet.replace("\n", "\n ")
+        program = program.replace("https://api.example.com", api.url).replace(
+            '"user", "secret"', f'"{USER}", "{PASSWORD}"'
+        )
+        output([sys.executable, "-c", program + "\nasyncio.run(main())"], dict(os.environ))
+    assert (api.counter("logins"), api.counter("orders_created")) == (2, 1)
+
+
+TESTED = """
+import tokenmgr
+
+def cheapest(tm, page):
+    answer = None
+    try:
+        answer = tm.get("/api/v1/products", params={"page": page}).raise_for_status()
+    except tokenmgr.TokenManagerError as error:
+        assert error.is_retryable or isinstance(error, TimeoutError)
+    return min(answer.json(), key=lambda one: one["price"])["name"] if answer else None
+"""
+
+
+def test_the_snippets_for_tests(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "test_it.py").write_text(TESTED + "\n".join(snippets_of("Tests of your program")))
+    said = output([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)], dict(os.environ))
+    assert "3 passed" in said
