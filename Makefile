@@ -200,7 +200,7 @@ clean: ## removes everything that was built
 	$(CARGO) clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 28
 
 .PHONY: all library demo-api demo test storm faults sanitize bench fuzz test-languages test-versions-php test-versions-python lint docs site docs-tables php-package install uninstall clean help FORCE
 FORCE:
