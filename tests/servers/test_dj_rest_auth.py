@@ -1,0 +1,26 @@
+"""Django with dj-rest-auth: JWTs in the answers' bodies, and a logout that blacklists the refresh token."""
+
+from __future__ import annotations
+
+import tokenmgr
+from answers import Answer
+from django_server import DjangoServer
+from suite import Suite
+
+
+class DjRestAuth(DjangoServer):
+    auth = "dj-rest-auth"
+    api = "/auth/user/"
+    paths = {"login": "/auth/login/", "refresh": "/auth/token/refresh/", "logout": "/auth/logout/"}
+    package = "dj-rest-auth"
+    logout_ends_access = False
+
+    def kill_refresh(self, tm: tokenmgr.TokenManager) -> None:
+        self.must("POST", "/auth/logout/", json_body={"refresh": tm.token().refresh_token})
+
+    def refresh_with(self, held: tokenmgr.Token) -> Answer:
+        return self.ask("POST", "/auth/token/refresh/", json_body={"refresh": held.refresh_token})
+
+
+class TestDjRestAuth(Suite):
+    kind = DjRestAuth
