@@ -1,6 +1,6 @@
 """A Django project in one file, with the auth package that is asked for:
 
-    python django_site.py simplejwt|dj-rest-auth|oauth2 PORT FOLDER ACCESS_SECONDS
+    python django_site.py simplejwt|dj-rest-auth|dj-rest-auth-cookies|oauth2 PORT FOLDER ACCESS_SECONDS
 
 Its user is demo, with the password demo-password; in FOLDER goes the database. Passwords are hashed fast.
 """
@@ -22,12 +22,14 @@ JWT = {
     "apps": ["rest_framework_simplejwt.token_blacklist"],
     "authentication": "rest_framework_simplejwt.authentication.JWTAuthentication",
 }
+DJ_REST_AUTH = {
+    "apps": [*JWT["apps"], "dj_rest_auth"],
+    "authentication": "dj_rest_auth.jwt_auth.JWTCookieAuthentication",
+}
 PACKAGES: dict[str, dict[str, Any]] = {
     "simplejwt": JWT,
-    "dj-rest-auth": {
-        "apps": [*JWT["apps"], "dj_rest_auth"],
-        "authentication": "dj_rest_auth.jwt_auth.JWTCookieAuthentication",
-    },
+    "dj-rest-auth": DJ_REST_AUTH,
+    "dj-rest-auth-cookies": DJ_REST_AUTH,
     "oauth2": {
         "apps": ["django.contrib.sessions", "oauth2_provider"],
         "authentication": "oauth2_provider.contrib.rest_framework.OAuth2Authentication",
@@ -63,7 +65,9 @@ settings.configure(
         "USE_JWT": True,
         "TOKEN_MODEL": None,
         "SESSION_LOGIN": False,
-        "JWT_AUTH_HTTPONLY": False,
+        "JWT_AUTH_HTTPONLY": package == "dj-rest-auth-cookies",
+        "JWT_AUTH_COOKIE": "access" if package == "dj-rest-auth-cookies" else None,
+        "JWT_AUTH_REFRESH_COOKIE": "refresh" if package == "dj-rest-auth-cookies" else None,
         "JWT_AUTH_RETURN_EXPIRATION": True,
     },
     OAUTH2_PROVIDER={
@@ -105,7 +109,7 @@ if package == "simplejwt":
         path("api/token/refresh/", views.TokenRefreshView.as_view()),
         path("api/token/blacklist/", views.TokenBlacklistView.as_view()),
     ]
-elif package == "dj-rest-auth":
+elif chosen is DJ_REST_AUTH:
     urlpatterns += [path("auth/", include("dj_rest_auth.urls"))]
 else:
     from oauth2_provider.urls import metadata_urlpatterns

@@ -1,6 +1,8 @@
-"""Django with dj-rest-auth: JWTs in the answers' bodies, and a logout that blacklists the refresh token."""
+"""Django with dj-rest-auth: JWTs in the answers' bodies or in cookies, and a logout that blacklists the refresh token."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import tokenmgr
 from answers import Answer
@@ -9,7 +11,7 @@ from suite import Suite
 
 
 class DjRestAuth(DjangoServer):
-    auth = "dj-rest-auth"
+    auth: Any = "dj-rest-auth"
     api = "/auth/user/"
     paths = {"login": "/auth/login/", "refresh": "/auth/token/refresh/", "logout": "/auth/logout/"}
     package = "dj-rest-auth"
@@ -22,5 +24,23 @@ class DjRestAuth(DjangoServer):
         return self.ask("POST", "/auth/token/refresh/", json_body={"refresh": held.refresh_token})
 
 
+class Cookies(DjRestAuth):
+    """As it comes: the refresh token is in a cookie only, and the logout wants it there."""
+
+    auth = {
+        "preset": "dj-rest-auth",
+        "logout": {"headers": {"Cookie": "refresh={refresh_token}"}, "json": {}},
+        "answer": {"refresh_token": {"cookie": "refresh"}},
+    }
+    package = "dj-rest-auth-cookies"
+
+    def kill_refresh(self, tm: tokenmgr.TokenManager) -> None:
+        self.must("POST", "/auth/logout/", {"Cookie": f"refresh={tm.token().refresh_token}"})
+
+
 class TestDjRestAuth(Suite):
     kind = DjRestAuth
+
+
+class TestCookies(Suite):
+    kind = Cookies
