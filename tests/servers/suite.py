@@ -9,7 +9,7 @@ import pytest
 
 import tokenmgr
 from server import Server
-from tokenmgr.errors import LoginRejected, LoginSuspended
+from tokenmgr.errors import LoginRejected, LoginSuspended, Unauthorized
 
 THREADS = 16
 ROTATIONS = 10
@@ -87,6 +87,15 @@ class Suite:
             assert not server.refresh_with(held).is_success
         assert tm.get(server.api).status_code == 200
         assert server.counts() == {"login": 2, "logout": 1}
+
+    def test_a_logout_with_a_dead_token_blames_nothing_else(self, server: Server, tm: tokenmgr.TokenManager) -> None:
+        tm.login()
+        server.kill_access(tm)
+        try:
+            tm.logout()  # many do not look at the access token
+        except Unauthorized as said:
+            assert "no longer valid" in str(said)  # noqa: PT017
+        assert tm.get(server.api).status_code == 200
 
     def test_many_threads_share_each_rotation(self, server: Server, tm: tokenmgr.TokenManager) -> None:
         failures: list[object] = []
