@@ -7,6 +7,7 @@ from typing import Any
 import tokenmgr
 from answers import Answer
 from django_server import DjangoServer
+from server import Server
 from suite import Suite
 
 
@@ -40,6 +41,16 @@ class Cookies(DjRestAuth):
 
 class TestDjRestAuth(Suite):
     kind = DjRestAuth
+
+    def test_a_logout_can_do_without_the_access_token(self, server: Server) -> None:
+        """One that has run out would have it refused, and the refresh token would live on."""
+        without = {"preset": "dj-rest-auth", "logout": {"headers": {"Authorization": None}}}
+        with server.manager(auth=without) as tm:
+            tm.login()
+            server.kill_access(tm)
+            held = tm.token()
+            tm.logout()
+            assert not server.refresh_with(held).is_success
 
 
 class TestCookies(Suite):
