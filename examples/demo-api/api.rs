@@ -2,7 +2,7 @@
 //! reuse detection is real, and it can be told to fail in all the ways that servers and networks do.
 //!
 //! A test includes this file with `#[path = "../examples/demo-api/api.rs"] mod api;` and calls `DemoApi::start`.
-//! In reading order: `settings`, `state`, `ledger`, `auth` (the rules), `routes`, `serve`, `fault`, `listen`, `wire`, `control`.
+//! In reading order: `settings`, `state`, `ledger`, `auth` (the rules), `routes`, `oauth2`, `session`, `serve`, `fault`, `listen`, `wire`, `control`.
 
 // Whoever includes this uses a part of it; the program and its tests together use all.
 #![allow(dead_code)]
@@ -13,8 +13,10 @@ mod counters;
 mod fault;
 mod ledger;
 mod listen;
+mod oauth2;
 mod routes;
 mod serve;
+mod session;
 mod settings;
 mod state;
 mod token;

@@ -44,6 +44,16 @@ impl State {
 
     fn try_login(&mut self, body: &[u8], peer: IpAddr) -> Outcome {
         let [username, password] = fields(body, ["username", "password"])?;
+        let client_id = self.client_with(&username, &password, peer)?;
+        let family = self.ledger.open_family(client_id);
+        let with_refresh = !self.settings.omit_refresh_token_on_login;
+        let (data, pair) = self.hand_out(family, &username, with_refresh);
+        let note = format!("login: family {family} opened for {username}, {pair}");
+        Ok(Done { data, note })
+    }
+
+    /// The client whose credentials these are, in each kind of login.
+    pub fn client_with(&mut self, username: &str, password: &str, peer: IpAddr) -> Result<u64, Refusal> {
         self.count_attempt()?;
         let matching = |a: &&Account| a.username == username && a.password == password && a.active;
         let Some(account) = self.accounts.iter().find(matching) else {
@@ -52,11 +62,7 @@ impl State {
         };
         let client_id = account.client_id;
         self.check_whitelist(peer)?;
-        let family = self.ledger.open_family(client_id);
-        let with_refresh = !self.settings.omit_refresh_token_on_login;
-        let (data, pair) = self.hand_out(family, &username, with_refresh);
-        let note = format!("login: family {family} opened for {username}, {pair}");
-        Ok(Done { data, note })
+        Ok(client_id)
     }
 
     pub fn refresh(&mut self, body: &[u8], peer: IpAddr) -> Outcome {
@@ -125,7 +131,7 @@ impl State {
         Ok(Done { data, note })
     }
 
-    /// May this bearer call the API? Its client, and a note.
+    /// May whoever has this token call the API? Its client, and a note.
     pub fn authorize(&self, bearer: Option<&str>, peer: IpAddr) -> Result<(u64, String), Refusal> {
         let (account, note) = self.holder(bearer)?;
         self.check_whitelist(peer)?;
@@ -189,7 +195,7 @@ impl State {
     }
 
     /// Makes a family's next pair, or an access token alone: the answer's data and the fingerprints.
-    fn hand_out(&mut self, family: usize, username: &str, with_refresh: bool) -> (Value, String) {
+    pub fn hand_out(&mut self, family: usize, username: &str, with_refresh: bool) -> (Value, String) {
         let now = self.now_ms();
         let set = &self.settings;
         let client_id = self.ledger.client_of(family);

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 32] = [
     "api_arrivals",
     "api_lost",
     "connections",
@@ -19,6 +19,8 @@ const NAMES: [&str; 27] = [
     "logouts",
     "logouts_refused",
     "max_arrivals_of_one_refresh_token",
+    "oauth2_revocations",
+    "oauth2_tokens",
     "orders_created",
     "orders_replayed",
     "refresh_arrivals",
@@ -30,6 +32,9 @@ const NAMES: [&str; 27] = [
     "requests_h1",
     "requests_h2",
     "reuse",
+    "sessions_closed",
+    "sessions_opened",
+    "sessions_renewed",
     "tls_failed",
 ];
 /// These say how things stand, not what happened: a reset leaves them alone.

@@ -2,6 +2,7 @@
 
 use super::{
     auth::{Done, Refusal, refuse},
+    oauth2, session,
     settings::Settings,
     state::State,
     token::fingerprint,
@@ -54,13 +55,27 @@ impl Ask {
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    /// The token of a call: each kind of login has its own place for it.
+    fn token(&self) -> Option<&str> {
+        self.bearer().or_else(|| self.header(session::TOKEN))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
     pub fn query(&self, name: &str) -> Option<String> {
-        form_urlencoded::parse(self.query.as_bytes()).find(|(k, _)| k == name).map(|(_, v)| v.into_owned())
+        field(self.query.as_bytes(), name)
     }
+
+    /// A field of a body that is a form.
+    pub fn form(&self, name: &str) -> Option<String> {
+        field(&self.body, name)
+    }
+}
+
+fn field(form: &[u8], name: &str) -> Option<String> {
+    form_urlencoded::parse(form).find(|(k, _)| k == name).map(|(_, v)| v.into_owned())
 }
 
 impl Answer {
@@ -73,7 +88,7 @@ impl Answer {
         Answer { status, headers, content: Content::Bytes(body.into()), note: note.into() }
     }
 
-    fn with(mut self, name: HeaderName, value: HeaderValue) -> Answer {
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Answer {
         self.headers.insert(name, value);
         self
     }
@@ -87,13 +102,20 @@ pub fn answer(state: &mut State, ask: &Ask) -> Answer {
         "/auth/login" => render(state.login(&ask.body, ask.peer), &state.settings),
         "/auth/refresh" => render(state.refresh(&ask.body, ask.peer), &state.settings),
         "/auth/logout" => render(state.logout(ask.bearer()), &state.settings),
-        path => match path.strip_prefix("/api/v1/") {
-            Some(call) => match state.authorize(ask.bearer(), ask.peer) {
-                Ok((client_id, note)) => Answer { note, ..api(state, ask, call, client_id) },
-                Err(refusal) => refused(refusal, &state.settings),
-            },
-            None => refused(refuse(404, "not_found", "No such path"), &state.settings),
-        },
+        path => {
+            if let Some(call) = path.strip_prefix("/api/v1/") {
+                match state.authorize(ask.token(), ask.peer) {
+                    Ok((client_id, note)) => Answer { note, ..api(state, ask, call, client_id) },
+                    Err(refusal) => refused(refusal, &state.settings),
+                }
+            } else if let Some(endpoint) = path.strip_prefix("/oauth2/") {
+                oauth2::answer(state, ask, endpoint)
+            } else if let Some(path) = path.strip_prefix("/regions/") {
+                session::answer(state, ask, path)
+            } else {
+                refused(refuse(404, "not_found", "No such path"), &state.settings)
+            }
+        }
     }
 }
 
@@ -129,7 +151,7 @@ fn done(data: Value, set: &Settings) -> Answer {
     Answer::json(StatusCode::OK, &json, "")
 }
 
-fn refused(refusal: Refusal, set: &Settings) -> Answer {
+pub fn refused(refusal: Refusal, set: &Settings) -> Answer {
     let Refusal { status, code, message, retry_after_seconds, note } = refusal;
     let status = StatusCode::from_u16(status).expect("a status of ours");
     let json = match set.old_envelope {
@@ -149,7 +171,7 @@ fn refused(refusal: Refusal, set: &Settings) -> Answer {
     answer
 }
 
-fn not_allowed(set: &Settings, allow: &'static str) -> Answer {
+pub fn not_allowed(set: &Settings, allow: &'static str) -> Answer {
     refused(refuse(405, "method_not_allowed", "This path takes another method"), set)
         .with(ALLOW, HeaderValue::from_static(allow))
 }
@@ -197,7 +219,8 @@ fn echo(ask: &Ask) -> Value {
 
 /// Name → list of values, without credentials.
 fn headers(ask: &Ask) -> Map<String, Value> {
-    let shown = ask.headers.keys().filter(|name| **name != AUTHORIZATION && name.as_str() != "cookie");
+    let is_secret = |name: &str| [AUTHORIZATION.as_str(), "cookie", session::TOKEN].contains(&name);
+    let shown = ask.headers.keys().filter(|name| !is_secret(name.as_str()));
     let values =
         |name| ask.headers.get_all(name).iter().map(|v| json!(String::from_utf8_lossy(v.as_bytes()))).collect();
     shown.map(|name| (name.to_string(), Value::Array(values(name)))).collect()

@@ -3,6 +3,7 @@
 mod connections;
 mod control;
 mod faults;
+mod other_logins;
 
 use crate::api::{Account, Config, DemoApi};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -72,9 +73,13 @@ fn request(line: &str, headers: &str, body: &str) -> String {
 /// One request on a connection of its own; an error if there is no whole head in the answer.
 fn try_call(api: &DemoApi, line: &str, bearer: Option<&str>, body: &str) -> io::Result<Reply> {
     let bearer = bearer.map(|t| format!("Authorization: Bearer {t}\r\n"));
-    let headers = format!("Connection: close\r\n{}", bearer.unwrap_or_default());
+    try_call_with(api, line, &bearer.unwrap_or_default(), body)
+}
+
+/// The same with these lines of headers.
+fn try_call_with(api: &DemoApi, line: &str, headers: &str, body: &str) -> io::Result<Reply> {
     let mut stream = connect(api);
-    stream.write_all(request(line, &headers, body).as_bytes())?;
+    stream.write_all(request(line, &format!("Connection: close\r\n{headers}"), body).as_bytes())?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     Reply::parse(&bytes)

@@ -199,7 +199,7 @@ impl Compiler<'_> {
             if !endpoint.shape.has_access_token() {
                 return Err(Member::new("auth.answer", &answer).refuse(&format!(
                     "has no access_token for {}; it takes a JSON pointer like \"/access_token\", a header or a cookie",
-                    endpoint.shown()
+                    endpoint.shown(None)
                 )));
             }
         }

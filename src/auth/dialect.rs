@@ -138,7 +138,14 @@ impl Dialect {
             return Ok(Brought::Kept(Kept::new()));
         };
         let known: Vec<&Secret> = known.iter().copied().chain(&self.secrets).collect();
-        let asked = Asked { of, endpoint, meanings: &self.meanings, credentials: self.credentials, known: &known };
+        let asked = Asked {
+            of,
+            endpoint,
+            discovered: values.discovered,
+            meanings: &self.meanings,
+            credentials: self.credentials,
+            known: &known,
+        };
         asked.read(reply, wants_grant)
     }
 

@@ -10,7 +10,7 @@ use crate::auth::member::{Member, merge};
 use crate::auth::render::{Request, Signer, form_value, url_value};
 use crate::auth::setting::Setting;
 use crate::auth::template::{Name, Template};
-use crate::auth::values::{Moment, Values, missing};
+use crate::auth::values::{Discovered, Moment, Values, missing};
 use crate::error::{Error, Result, Status};
 use crate::sys::secret::Secret;
 use base64::Engine;
@@ -136,9 +136,18 @@ impl Endpoint {
         self.basic.is_some() || self.headers.iter().any(|(name, _)| name == header::AUTHORIZATION)
     }
 
-    /// What errors call it.
-    pub fn shown(&self) -> String {
-        format!("{} {}", self.method, self.address.shown())
+    /// What errors call it: as it was given, but an issuer's endpoint by its address, once that is known.
+    pub fn shown(&self, discovered: Option<&Discovered>) -> String {
+        let mut shown = format!("{} {}", self.method, self.address.shown());
+        let found = discovered.map(|found| (Some(&found.token_endpoint), found.revocation_endpoint.as_ref()));
+        let (token, revocation) = found.unwrap_or_default();
+        for (name, url) in [(Name::TokenEndpoint, token), (Name::RevocationEndpoint, revocation)] {
+            if let Some(url) = url {
+                let address = url.split('?').next().unwrap_or_default();
+                shown = shown.replace(&format!("{{{}}}", name.shown()), address);
+            }
+        }
+        shown
     }
 
     /// The request. One with a value that is missing is not made.
@@ -173,7 +182,7 @@ impl Endpoint {
             url: Zeroizing::new(url),
             headers,
             body,
-            shown: self.shown(),
+            shown: self.shown(values.discovered),
             secrets: request.secrets.take(),
         })
     }

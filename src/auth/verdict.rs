@@ -5,7 +5,7 @@ use crate::auth::endpoint::Endpoint;
 use crate::auth::json::Document;
 use crate::auth::meaning::{self, Meaning, Means, Of};
 use crate::auth::message::ServerMessage;
-use crate::auth::values::Kept;
+use crate::auth::values::{Discovered, Kept};
 use crate::error::{Error, Status};
 use crate::redact::scrub;
 use crate::sys::secret::Secret;
@@ -56,6 +56,7 @@ pub struct Refusal {
 pub struct Asked<'a> {
     pub of: Of,
     pub endpoint: &'a Endpoint,
+    pub discovered: Option<&'a Discovered>,
     pub meanings: &'a [Meaning],
     /// What to check when it refuses the credentials.
     pub credentials: &'a str,
@@ -117,10 +118,9 @@ impl Asked<'_> {
         let Refusal { outcome, error } = match means {
             Means::Rejected | Means::Expired if !is_own => self.intercepted(reply),
             Means::Rejected | Means::Expired => self.rejected(&words),
-            Means::Forbidden => Refusal {
-                outcome: Outcome::Forbidden,
-                error: forbidden(&self.endpoint.shown(), reply.status, &words, is_own),
-            },
+            Means::Forbidden => {
+                Refusal { outcome: Outcome::Forbidden, error: forbidden(&self.shown(), reply.status, &words, is_own) }
+            }
             Means::RateLimited => {
                 let rest = format!("{words}; wait before the next try");
                 self.refusal(reply, Outcome::RateLimited, Status::TM_RATE_LIMITED, &rest)
@@ -162,7 +162,7 @@ impl Asked<'_> {
             Of::Login => format!("the login was refused{words}; check {}", self.credentials),
             Of::Refresh => format!("the refresh token was refused{words}; log in again"),
             Of::Logout | Of::Call => {
-                let shown = self.endpoint.shown();
+                let shown = self.shown();
                 let error = format!(
                     "{shown} was refused{words}: the token was no longer valid there; the local and the stored ones are gone"
                 );
@@ -181,9 +181,13 @@ impl Asked<'_> {
         )
     }
 
+    fn shown(&self) -> String {
+        self.endpoint.shown(self.discovered)
+    }
+
     /// "POST /auth/login was answered 429…"
     fn refusal(&self, reply: &Reply<'_>, outcome: Outcome, status: Status, rest: &str) -> Refusal {
-        let message = format!("{} was answered {}{rest}", self.endpoint.shown(), reply.status);
+        let message = format!("{} was answered {}{rest}", self.shown(), reply.status);
         Refusal { outcome, error: Error::new(status, message) }
     }
 

@@ -184,6 +184,12 @@ fn an_issuer_says_where_its_endpoints_are() {
         show(&dialect.prepare(LOGIN, &filling.values(), &MOMENT).unwrap().unwrap())
             .starts_with("POST https://id.example.com/token\n")
     );
+    // Errors name the address, not what stands for it.
+    assert_eq!(prepare(&dialect, LOGIN).unwrap().shown, "POST https://id.example.com/token");
+    let (_, error) = refused(&dialect, LOGIN, 503, &[], "");
+    assert!(error.message().starts_with("POST https://id.example.com/token was answered 503"), "{error}");
+    let (_, error) = refused(&dialect, Stage::Logout, 401, &[], r#"{"error":"invalid_client"}"#);
+    assert!(error.message().starts_with("POST https://id.example.com/revoke was refused"), "{error}");
     let mut evil = Filling::new();
     evil.discovered.token_endpoint = "http://evil.example.com/".to_owned();
     let error = dialect.prepare(LOGIN, &evil.values(), &MOMENT).unwrap().unwrap_err();

@@ -1,6 +1,7 @@
 //! Each preset by name: what it asks, and how it reads what its API answers.
 
 use super::*;
+use crate::error::Status;
 
 const LOGIN: Stage = Stage::Login(0);
 const JSON: &str = "content-type: application/json";
@@ -137,6 +138,9 @@ fn vault() {
     let denied = r#"{"errors":["permission denied"]}"#;
     assert_eq!(dialect.call_means(403, &HeaderMap::new(), denied.as_bytes()), Some(Means::Expired));
     assert_eq!(refused(&dialect, Stage::Refresh, 403, &[], denied).0, Outcome::Rejected);
+    let (_, error) = refused(&dialect, Stage::Logout, 403, &[], denied);
+    assert_eq!(error.status(), Status::TM_UNAUTHORIZED, "{error}");
+    assert!(error.message().contains("the token was no longer valid there"), "{error}");
     assert_eq!(refused(&dialect, LOGIN, 403, &[], denied).0, Outcome::Forbidden);
     let (outcome, error) = refused(&dialect, LOGIN, 400, &[], r#"{"errors":["invalid username or password"]}"#);
     assert_eq!(outcome, Outcome::Rejected);
