@@ -49,6 +49,8 @@ pub struct Dialect {
     pub initial_refresh_token: Option<Secret>,
     /// RFC 9449: proofs go with token requests and calls.
     pub dpop: bool,
+    /// RFC 8705: the client is known by the certificate that it shows.
+    pub mutual_tls: bool,
     pub(super) identity: String,
     pub(super) secrets: Vec<Secret>,
     pub(super) credentials: &'static str,
@@ -138,7 +140,8 @@ impl Dialect {
             return Ok(Brought::Kept(Kept::new()));
         };
         let known: Vec<&Secret> = known.iter().copied().chain(&self.secrets).collect();
-        let asked = Asked { of, endpoint, meanings: &self.meanings, credentials: self.credentials, known: &known };
+        let Dialect { meanings, credentials, .. } = self;
+        let asked = Asked { of, endpoint, meanings, credentials, known: &known, kept: values.kept };
         asked.read(reply, wants_grant)
     }
 
