@@ -1,11 +1,11 @@
 //! R5 in every dialect: one login, however often is called, and what a pause ends with.
 
-use crate::client::{fails, get, on, speaks, status, together};
-use crate::server::{Answer, Server};
-use crate::shelf::Shelf;
-use crate::tokens::Tokens;
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::dialects::{fails, get, on, speaks, status, together};
+use support::server::{Answer, Server};
+use support::shelf::Shelf;
+use support::tokens::Tokens;
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 
@@ -116,7 +116,6 @@ fn a_refresh_that_finds_the_server_away_costs_one_login_at_the_most() {
         let manager = speaks(&server, json!("simplejwt"));
         assert_eq!(status(&manager), 200);
         tokens.kill_access();
-        crate::client::age();
         assert_eq!(status(&manager), 200);
         assert_eq!(server.count("POST /api/token/refresh/"), 1);
         assert_eq!(server.count("POST /api/token/"), 2);
