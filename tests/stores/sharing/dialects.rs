@@ -201,7 +201,7 @@ pub fn t3_what_a_lost_renewal_spends(place: &impl Place) {
             }
             _ => {
                 outcome.expect("a login: the caller wants another token");
-                second.refresh().expect("a renewal");
+                first.refresh().expect("a renewal");
                 api.assert(2, sent + 1);
             }
         }
