@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use std::sync::Mutex;
 use support::dialects::{CALL, PASSWORD, get, listen, manager, stats};
 use support::server::{Answer, Server};
-use support::shelf::Shelf;
 
 const CLIENT: &str = "secret-of-the-client";
 const PARAM: &str = "secret-of-the-params";
@@ -33,7 +32,7 @@ fn echoing() -> Server {
 fn told(auth: Value) -> (String, Server) {
     let server = echoing();
     let params = json!({"api_key": PARAM, "signing_pem": {"file": format!("{KEYS}ed25519.pkcs8.pem")}});
-    let manager = support::dialects::on(&Shelf::new(), manager(&server, json!({"auth": auth, "auth_params": params})));
+    let manager = manager(&server, json!({"auth": auth, "auth_params": params}));
     let heard = listen(&manager);
     let mut shown = String::new();
     for _ in 0..3 {
@@ -68,18 +67,15 @@ fn key_material() -> Vec<String> {
 
 #[test]
 fn client_secrets_extra_fields_and_parameters() {
-    for client_auth in ["basic", "basic_raw", "post"] {
-        for body in ["form", "json", "query"] {
-            let (shown, server) = told(
-                json!({"preset": "oauth2", "token_url": "/token", "revocation_url": "/revoke", "body": body,
-                "client": {"id": "app", "secret": CLIENT}, "client_auth": client_auth,
-                "extra": {"pin_secret": EXTRA, "more": "{params.api_key}"}, "call": {"headers": {"X-Api-Key": LITERAL}}}),
-            );
-            assert_hides(&shown, &[CLIENT, EXTRA, PARAM, LITERAL, PASSWORD, "granted-access-1", "granted-refresh-1"]);
-            // They did go to the server.
-            let heard = server.heard();
-            assert!(heard.contains(PARAM) && heard.contains(EXTRA) && heard.contains(LITERAL), "{heard}");
-        }
+    for (client_auth, body) in [("basic", "form"), ("basic_raw", "json"), ("post", "json"), ("post", "query")] {
+        let (shown, server) =
+            told(json!({"preset": "oauth2", "token_url": "/token", "revocation_url": "/revoke", "body": body,
+            "client": {"id": "app", "secret": CLIENT}, "client_auth": client_auth,
+            "extra": {"pin_secret": EXTRA, "more": "{params.api_key}"}, "call": {"headers": {"X-Api-Key": LITERAL}}}));
+        assert_hides(&shown, &[CLIENT, EXTRA, PARAM, LITERAL, PASSWORD, "granted-access-1", "granted-refresh-1"]);
+        // They did go to the server.
+        let heard = server.heard();
+        assert!(heard.contains(PARAM) && heard.contains(EXTRA) && heard.contains(LITERAL), "{heard}");
     }
 }
 
