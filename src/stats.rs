@@ -54,7 +54,7 @@ counters! {
     renewals_failed,
     /// Callers that waited for another caller's refresh or login and shared its outcome.
     coalesced_waiters,
-    /// Logouts sent.
+    /// Logouts that the server answered; where there is nothing to tell it, none is sent.
     logouts,
     /// Answers to API calls with a status from 200 to 299.
     calls_2xx,

@@ -24,6 +24,7 @@ LICENSES = ("LICENSE-MIT", "LICENSE-APACHE")
 #: What building it reads.
 SOURCES = (
     *("Cargo.toml", "Cargo.lock", "Makefile", "build.rs", "cbindgen.toml", "cbindgen-ffi.toml", "include", "src"),
+    "tests/support/Cargo.toml",  # cargo looks at what the tests depend on, too
     *LICENSES,
 )
 

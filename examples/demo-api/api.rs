@@ -1,7 +1,7 @@
 //! The Popup Reward Store API on a loopback port, for the demo and for every test: its tokens rotate, its
 //! reuse detection is real, and it can be told to fail in all the ways that servers and networks do.
 //!
-//! A test includes this file with `#[path = "../examples/demo-api/api.rs"] mod api;` and calls `DemoApi::start`.
+//! The tests' crate `tests/support` has it as `support::api`, and a test calls `DemoApi::start`.
 //! In reading order: `settings`, `state`, `ledger`, `auth` (the rules), `routes`, `oauth2`, `session`, `serve`, `fault`, `listen`, `wire`, `control`.
 
 // Whoever includes this uses a part of it; the program and its tests together use all.

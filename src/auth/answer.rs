@@ -32,6 +32,9 @@ pub const MEMBERS: [&str; 12] = [
 pub const INSTANTS: [(&str, i64); 2] = [("s", 1000), ("ms", 1)];
 pub const DURATIONS: [(&str, i64); 3] = [("s", 1000), ("ms", 1), ("min", 60_000)];
 
+/// As many as RFC 6265 asks for.
+const MOST_COOKIES: usize = 50;
+
 /// Where one thing is.
 #[derive(Clone, Debug, PartialEq)]
 enum Place {
@@ -84,7 +87,7 @@ pub struct Grant {
     /// How long the access token lives from now on; `None`: nobody said, or nobody said it credibly.
     pub lifetime: Option<Duration>,
     pub refresh_lifetime: Option<Duration>,
-    /// Values for templates; those that were kept before and are not among them stay.
+    /// Values for templates: those that were kept before, and what this answer changes of them.
     pub kept: Kept,
     pub sources: Sources,
 }
@@ -97,15 +100,6 @@ pub struct Sources {
     pub token_type: Option<String>,
     pub lifetime: Option<String>,
     pub refresh_lifetime: Option<String>,
-}
-
-impl Grant {
-    /// Takes over what was kept before and is not among its own.
-    pub fn keep(&mut self, older: &Kept) {
-        for (name, value) in older {
-            self.kept.entry(name.clone()).or_insert_with(|| value.clone());
-        }
-    }
 }
 
 impl Places {
@@ -128,6 +122,22 @@ impl Places {
             Secret::new(text.trim()).filter(|secret| !secret.as_bytes().is_empty())
         });
         found.map(|(secret, _)| secret)
+    }
+
+    /// What is there to be kept in the place of what was kept `before`; empty: that is over. Cookies change one by one, as in a
+    /// browser.
+    pub fn keep(&self, answer: &Answer<'_>, before: Option<&Secret>) -> Option<Secret> {
+        let Some(before) = before.filter(|_| self.0.contains(&Place::Cookies)) else { return self.text(answer) };
+        let changes = set_cookies(answer.headers, answer.now);
+        if changes.is_empty() {
+            return self.text(answer);
+        }
+        let kept = before.as_str().split("; ").filter_map(|pair| pair.split_once('='));
+        let kept = kept.filter(|(known, _)| changes.iter().all(|(name, _)| name != known));
+        let new = changes.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)));
+        let all: Vec<_> = kept.chain(new).collect();
+        // The newest: a server that sets another name each time must not fill the store.
+        Secret::new(&joined(all[all.len().saturating_sub(MOST_COOKIES)..].iter().copied()))
     }
 }
 
@@ -182,10 +192,12 @@ impl Place {
         let text = match self {
             Place::Pointer(pointer) => return answer.document.at(pointer).cloned(),
             Place::Header(name) => answer.headers.get(name)?.to_str().ok()?.to_owned(),
-            Place::Cookie(name) => cookies(answer.headers).into_iter().find(|(set, _)| set == name)?.1,
+            Place::Cookie(name) => {
+                set_cookies(answer.headers, answer.now).into_iter().find(|(set, _)| set == name)?.1?
+            }
             Place::Cookies => {
-                let pairs = cookies(answer.headers).into_iter().map(|(name, value)| format!("{name}={value}"));
-                pairs.collect::<Vec<_>>().join("; ")
+                let changes = set_cookies(answer.headers, answer.now);
+                joined(changes.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?))))
             }
             Place::Text => answer.document.text(),
         };
@@ -193,24 +205,33 @@ impl Place {
     }
 }
 
-/// The cookies that an answer sets: the last of each name, without those that it takes back.
-pub fn cookies(headers: &HeaderMap) -> Vec<(String, String)> {
-    let mut set: Vec<(String, String)> = Vec::new();
+/// The cookies that an answer sets and does not take back.
+pub fn cookies(headers: &HeaderMap, now: i64) -> impl Iterator<Item = (String, String)> {
+    set_cookies(headers, now).into_iter().filter_map(|(name, value)| Some((name, value?)))
+}
+
+/// The cookies that an answer sets, the last of each name; `None`: it takes that one back.
+fn set_cookies(headers: &HeaderMap, now: i64) -> Vec<(String, Option<String>)> {
+    let mut set: Vec<(String, Option<String>)> = Vec::new();
     for header in headers.get_all(header::SET_COOKIE) {
         let Ok(text) = std::str::from_utf8(header.as_bytes()) else { continue };
         let mut parts = text.split(';').map(str::trim);
         let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else { continue };
         let (name, value) = (name.trim(), value.trim());
-        let is_over = parts.any(|attribute| {
-            let (key, age) = attribute.split_once('=').unwrap_or((attribute, ""));
-            key.trim().eq_ignore_ascii_case("max-age") && age.trim().parse::<i64>().is_ok_and(|age| age <= 0)
-        });
+        let attributes: Vec<(&str, &str)> = parts.filter_map(|attribute| attribute.split_once('=')).collect();
+        let attribute = |wanted: &str| attributes.iter().find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted));
+        // RFC 6265, 5.3: Max-Age counts before Expires.
+        let max_age = attribute("max-age").and_then(|(_, age)| age.trim().parse::<i64>().ok());
+        let expires = attribute("expires").and_then(|(_, at)| instants::parse(at.trim()));
+        let is_over = max_age.map_or(expires.is_some_and(|at| at <= now), |age| age <= 0);
         set.retain(|(known, _)| known != name);
-        if !is_over && !value.is_empty() {
-            set.push((name.to_owned(), value.to_owned()));
-        }
+        set.push((name.to_owned(), Some(value.to_owned()).filter(|value| !is_over && !value.is_empty())));
     }
     set
+}
+
+fn joined<'c>(cookies: impl Iterator<Item = (&'c str, &'c str)>) -> String {
+    cookies.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
 }
 
 impl Shape {

@@ -212,8 +212,9 @@ impl Compiler<'_> {
             endpoint.each_name(assertion.as_ref(), &mut |name| is_used |= matches!(name, Name::Password | Name::Basic));
             is_used
         });
-        let (issuer, initial_refresh_token, dpop) =
-            made.map_or((None, None, false), |made| (made.issuer, made.initial_refresh_token, made.dpop));
+        let (dpop, mutual_tls) = made.as_ref().map_or((false, false), |made| (made.dpop, made.mutual_tls));
+        let (issuer, initial_refresh_token) =
+            made.map_or((None, None), |made| (made.issuer, made.initial_refresh_token));
         let mut secrets = literals.take();
         secrets.extend(environment.params.values().cloned());
         secrets.extend(initial_refresh_token.clone());
@@ -229,9 +230,11 @@ impl Compiler<'_> {
             initial_refresh_token,
             dpop,
             is_oauth2: *is_oauth2,
+            mutual_tls,
             identity,
             secrets,
             credentials: match (uses_password, is_oauth2) {
+                _ if mutual_tls => "the client in the option auth and the certificate in client_cert_file",
                 (true, _) => "the username and the password",
                 (false, true) => "the client and its secret or key in the option auth",
                 (false, false) => "the credentials in the options auth and auth_params",

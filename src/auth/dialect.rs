@@ -51,6 +51,8 @@ pub struct Dialect {
     pub dpop: bool,
     /// Its endpoints are made from OAuth's members.
     pub is_oauth2: bool,
+    /// RFC 8705: the client is known by the certificate that it shows.
+    pub mutual_tls: bool,
     pub(super) identity: String,
     pub(super) secrets: Vec<Secret>,
     pub(super) credentials: &'static str,
@@ -158,6 +160,7 @@ impl Dialect {
             meanings: &self.meanings,
             credentials: self.credentials,
             known,
+            kept: values.kept,
         })
     }
 

@@ -21,8 +21,9 @@ pub fn documents(issuer: &str) -> [String; 2] {
     ]
 }
 
-/// Reads a document. Its endpoints may be at other origins: it is the issuer that names them.
-pub fn read(issuer: &str, body: &[u8], allow_insecure: bool) -> Result<Discovered, Error> {
+/// Reads a document. Its endpoints may be at other origins: it is the issuer that names them. `mutual_tls`: those are meant at
+/// which clients show a certificate (RFC 8705, 5), where it has some of their own for that.
+pub fn read(issuer: &str, body: &[u8], allow_insecure: bool, mutual_tls: bool) -> Result<Discovered, Error> {
     let refuse = |why: &str| {
         Error::new(
             Status::TM_BAD_RESPONSE,
@@ -36,7 +37,9 @@ pub fn read(issuer: &str, body: &[u8], allow_insecure: bool) -> Result<Discovere
     if text("issuer").map(|said| said.trim_end_matches('/')) != Some(issuer.trim_end_matches('/')) {
         return Err(refuse("names another issuer"));
     }
-    let endpoint = |name: &str| match text(name) {
+    let aliases = json.get("mtls_endpoint_aliases").filter(|_| mutual_tls);
+    let alias = |name: &str| aliases.and_then(|aliases| aliases.get(name)).and_then(Value::as_str);
+    let endpoint = |name: &str| match alias(name).or_else(|| text(name)) {
         None => Ok(None),
         Some(url) if is_callable(url, allow_insecure) => Ok(Some(url.to_owned())),
         Some(_) => Err(refuse(&format!("has a {name} that is no https:// URL"))),
@@ -65,7 +68,7 @@ mod tests {
     fn a_document_is_checked_before_anything_goes_where_it_says() {
         let issuer = "https://id.example.com/a";
         let good = br#"{"issuer":"https://id.example.com/a","token_endpoint":"https://tokens.example.com/t","revocation_endpoint":"https://id.example.com/r","x":NaN}"#;
-        let found = read(issuer, good, false).unwrap();
+        let found = read(issuer, good, false, true).unwrap();
         assert_eq!(found.token_endpoint, "https://tokens.example.com/t");
         assert_eq!(found.revocation_endpoint.as_deref(), Some("https://id.example.com/r"));
         for (body, why) in [
@@ -80,11 +83,27 @@ mod tests {
                 "revocation_endpoint that is no",
             ),
         ] {
-            let error = read(issuer, body.as_bytes(), false).unwrap_err();
+            let error = read(issuer, body.as_bytes(), false, true).unwrap_err();
             assert_eq!(error.status(), Status::TM_BAD_RESPONSE);
             assert!(error.message().contains(why), "{body}: {error}");
         }
         let local = br#"{"issuer":"http://localhost:1","token_endpoint":"http://127.0.0.1:1/t"}"#;
-        assert!(read("http://localhost:1", local, false).is_ok());
+        assert!(read("http://localhost:1", local, false, false).is_ok());
+    }
+
+    #[test]
+    fn who_shows_a_certificate_goes_where_one_is_asked_for() {
+        let issuer = "https://id.example.com";
+        let body = br#"{"issuer":"https://id.example.com","token_endpoint":"https://id.example.com/t","revocation_endpoint":"https://id.example.com/r",
+            "mtls_endpoint_aliases":{"token_endpoint":"https://mtls.example.com/t"}}"#;
+        for (mutual_tls, token_endpoint) in [(false, "https://id.example.com/t"), (true, "https://mtls.example.com/t")]
+        {
+            let found = read(issuer, body, false, mutual_tls).unwrap();
+            assert_eq!(found.token_endpoint, token_endpoint);
+            assert_eq!(found.revocation_endpoint.as_deref(), Some("https://id.example.com/r"));
+        }
+        let plain = br#"{"issuer":"https://id.example.com","token_endpoint":"https://x/t","mtls_endpoint_aliases":{"token_endpoint":"http://x/t"}}"#;
+        assert!(read(issuer, plain, false, true).is_err());
+        assert!(read(issuer, plain, false, false).is_ok());
     }
 }

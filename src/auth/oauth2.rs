@@ -67,6 +67,8 @@ pub struct Made {
     pub issuer: Option<String>,
     pub initial_refresh_token: Option<Secret>,
     pub dpop: bool,
+    /// RFC 8705: the client is known by the certificate that it shows.
+    pub mutual_tls: bool,
 }
 
 /// Who asks, and how that is proven.
@@ -128,6 +130,7 @@ pub fn expand(option: &Member<'_>, scope: &Scope<'_>, read: Read<'_>, allow_inse
             None => false,
             Some(dpop) => dpop.flag()?,
         },
+        mutual_tls: client.auth == ClientAuth::Tls,
     })
 }
 

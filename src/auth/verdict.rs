@@ -75,9 +75,11 @@ pub struct Asked<'a> {
     pub credentials: &'a str,
     /// What was sent and must not be shown.
     pub known: &'a [&'a Secret],
+    /// What earlier answers kept.
+    pub kept: Option<&'a Kept>,
 }
 
-/// What an endpoint's answer brought: values to keep, and a pair where one was looked for.
+/// What an endpoint's answer brought: all values that are kept now, and a pair where one was looked for.
 pub enum Brought {
     Kept(Kept),
     Grant(Box<Grant>),
@@ -117,11 +119,13 @@ impl Asked<'_> {
             }
         }
         let answer = Answer { headers: reply.headers, document: &document, now: reply.now };
-        let mut kept = Kept::new();
+        let mut kept = self.kept.cloned().unwrap_or_default();
         for (name, places) in &self.endpoint.keep {
-            if let Some(value) = places.text(&answer) {
-                kept.insert(name.clone(), value);
-            }
+            match places.keep(&answer, kept.get(name)) {
+                None => None,
+                Some(value) if value.as_bytes().is_empty() => kept.remove(name),
+                Some(value) => kept.insert(name.clone(), value),
+            };
         }
         if !wants_grant {
             return Ok(Brought::Kept(kept));

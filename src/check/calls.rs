@@ -5,7 +5,6 @@ use crate::call::backoff::REPEAT_AFTER;
 use crate::check::advice::{Advice, not_expired, refused, unrecognised};
 use crate::check::outline::{self, Show};
 use crate::check::trial::Trial;
-use crate::client::context::Context;
 use crate::error::Result;
 use crate::http::message::{Answer, Outgoing, Streams};
 use crate::request::explain::explain;
@@ -76,14 +75,11 @@ impl Trial<'_> {
 
     /// Sends a call, once more where the server asks for a nonce of its own in the proof (RFC 9449, 9).
     fn send(&self, outgoing: &mut Outgoing, pair: &Pair) -> Result<Answer> {
-        let Context { client, call, .. } = self.context;
+        let client = &self.context.client;
         let mut is_last = false;
         loop {
             carry(self.context, pair, outgoing)?;
-            let answered = follow(self.context, outgoing, true, &mut Streams::default(), self.deadline());
-            let redacted = outgoing.redacted();
-            let answer =
-                answered.map_err(|fault| fault.hung(call, &format!("the call {redacted}")).into_error(&redacted))?;
+            let answer = follow(self.context, pair, outgoing, true, &mut Streams::default(), self.deadline())?;
             let wants_nonce = client.auth.wants_nonce(&answer.url, answer.status, &answer.headers, &answer.body);
             if is_last || !wants_nonce {
                 return Ok(answer);

@@ -5,6 +5,7 @@ use crate::auth::{Document, cookies, instant, is_page, is_sensitive, is_word, js
 use crate::check::json::member;
 use crate::http::message::{Answer, Outgoing};
 use crate::redact::{repeats, scrub, scrub_echo};
+use crate::sys::clock::unix_millis;
 use crate::sys::secret::Secret;
 use crate::token::jwt;
 use http::{HeaderMap, HeaderName, header};
@@ -209,7 +210,7 @@ fn add_headers(headers: &HeaderMap, known: &[Secret], shown: &mut String) {
         member("location", &location, shown);
     }
     let mut names = String::new();
-    for (name, _) in cookies(headers) {
+    for (name, _) in cookies(headers, unix_millis()) {
         add_cookie(&name, known, &mut names);
     }
     if !names.is_empty() {

@@ -2,6 +2,7 @@
 
 use crate::auth::{Document, cookies, instant, is_page};
 use crate::check::outline::{describe, is_fit};
+use crate::sys::clock::unix_millis;
 use crate::sys::secret::Secret;
 use crate::token::jwt;
 use http::{HeaderMap, header};
@@ -51,8 +52,8 @@ pub fn token(headers: &HeaderMap, document: &Document<'_>, sought: Sought, known
             weigh(name.as_str(), text, format!("the header {name}"), format!("{{\"header\": \"{name}\"}}"));
         }
     }
-    for (name, text) in cookies(headers).iter().filter(|(name, _)| is_fit(name, known)) {
-        weigh(name, text, format!("the cookie {name}"), format!("{{\"cookie\": \"{name}\"}}"));
+    for (name, text) in cookies(headers, unix_millis()).filter(|(name, _)| is_fit(name, known)) {
+        weigh(&name, &text, format!("the cookie {name}"), format!("{{\"cookie\": \"{name}\"}}"));
     }
     let text = document.text();
     let is_text = !matches!(document.json(), Some(Value::Object(_) | Value::Array(_))) && !is_page(&text);

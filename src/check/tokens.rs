@@ -31,11 +31,8 @@ impl Trial<'_> {
         for at in 0..count {
             let name = if count > 1 { format!("login {}", at + 1) } else { "login".to_owned() };
             match self.log_in_step(&name, Stage::Login(at), &kept)? {
-                Brought::Kept(more) => kept.extend(more),
-                Brought::Grant(mut grant) => {
-                    grant.keep(&kept);
-                    return Some(pair_of(grant));
-                }
+                Brought::Kept(all) => kept = all,
+                Brought::Grant(grant) => return Some(pair_of(grant)),
             }
         }
         None
@@ -122,7 +119,6 @@ impl Trial<'_> {
             };
             self.report.understand("rotation", from, what);
         }
-        grant.keep(&before.kept);
         grant.refresh = grant.refresh.or_else(|| before.refresh.clone());
         Some(pair_of(grant))
     }

@@ -110,7 +110,7 @@ impl AuthState {
         Ok(Some(Arc::new(self.dialect.fill_call(&values, &moment())?.into())))
     }
 
-    /// The same for one call, with a proof where tokens are bound to a key.
+    /// The same for one request, with a proof where tokens are bound to a key. `path`: as calls give it.
     pub fn credentials_for(
         &self,
         pair: &Pair,
@@ -118,12 +118,13 @@ impl AuthState {
         client_id: Option<&str>,
         method: &str,
         url: &Url,
+        path: &str,
     ) -> Result<Arc<CallCredentials>> {
         let values = Values {
             access_token: Some(&pair.access),
             token_type: pair.token_type.as_deref(),
             kept: Some(&pair.kept),
-            path: Some(url.path()),
+            path: Some(path),
             base: Some(url.as_str()),
             client_id,
             ..credentials.values()

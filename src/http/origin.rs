@@ -121,6 +121,15 @@ impl Origins {
         Ok(resolved)
     }
 
+    /// The path of a call's URL as calls give it: below the host's own.
+    pub fn path_of<'u>(&self, url: &'u Url) -> &'u str {
+        let path = url.path();
+        match path.strip_prefix(self.prefix.as_str()) {
+            Some(below) if below.starts_with('/') && same_origin(url, &self.host) => below,
+            _ => path,
+        }
+    }
+
     /// The origin of a URL that is one of these.
     pub fn find(&self, url: &Url) -> Option<&Arc<Origin>> {
         self.origins.iter().find(|origin| origin.is_of(url))
@@ -253,6 +262,23 @@ mod tests {
         assert_eq!(origins().resolve("/api/v1?x=1").unwrap().as_str(), "https://api.example.com/base/api/v1?x=1");
         assert_eq!(origins().resolve("/").unwrap().as_str(), "https://api.example.com/base/");
         assert_eq!(origins().host(), "https://api.example.com/base");
+    }
+
+    #[test]
+    fn a_calls_path_is_below_the_prefix() {
+        for (url, path) in [
+            ("/api/v1?x=1", "/api/v1"),
+            ("/", "/"),
+            ("/base/x", "/base/x"),
+            ("https://api.example.com/base/api/v1", "/api/v1"),
+            ("https://api.example.com/base", "/base"),
+            ("https://api.example.com/basement", "/basement"),
+            ("https://files.example.com:8443/base/x", "/base/x"),
+        ] {
+            assert_eq!(origins().path_of(&origins().resolve(url).unwrap()), path, "{url}");
+        }
+        let plain = Origins::new("https://api.example.com", &[], false).unwrap();
+        assert_eq!(plain.path_of(&plain.resolve("/a%20b/c?x=1").unwrap()), "/a%20b/c");
     }
 
     #[test]

@@ -48,12 +48,7 @@ impl RefreshTransaction<'_> {
         let mut renew = self.renewing(store, claim);
         let mut asking = self.asking(self.may_log_in_after(), &mut renew);
         match asking.ask(Stage::Refresh, &values) {
-            Ok((Brought::Grant(mut grant), arrived)) => {
-                if let Some(pair) = pair {
-                    grant.keep(&pair.kept);
-                }
-                AuthOutcome::Granted(grant, arrived)
-            }
+            Ok((Brought::Grant(grant), arrived)) => AuthOutcome::Granted(grant, arrived),
             Ok((Brought::Kept(_), _)) => AuthOutcome::NoToken(no_token()),
             Err(outcome) => outcome,
         }
@@ -67,11 +62,8 @@ impl RefreshTransaction<'_> {
         for step in 0..self.client.auth.dialect.login_steps() {
             let values = Values { kept: Some(&kept), ..self.context.values() };
             match asking.ask(Stage::Login(step), &values) {
-                Ok((Brought::Kept(more), _)) => kept.extend(more),
-                Ok((Brought::Grant(mut grant), arrived)) => {
-                    grant.keep(&kept);
-                    return AuthOutcome::Granted(grant, arrived);
-                }
+                Ok((Brought::Kept(all), _)) => kept = all,
+                Ok((Brought::Grant(grant), arrived)) => return AuthOutcome::Granted(grant, arrived),
                 Err(outcome) => return outcome,
             }
         }
@@ -181,6 +173,9 @@ impl Asking<'_> {
             let answer = self.exchange(&outgoing, &redacted, stage)?;
             let wants_nonce = client.auth.wants_nonce(&outgoing.url, answer.status, &answer.headers, &answer.body);
             if is_last || !wants_nonce {
+                if stage == Stage::Logout {
+                    client.stats.logouts.add_one();
+                }
                 return Ok(answer);
             }
         }
@@ -259,7 +254,10 @@ impl Asking<'_> {
             .exchange(&outgoing, &format!("GET {url}"), Stage::Login(0))
             .map_err(|outcome| outcome.into_error().unwrap_or_else(no_token))?;
         match answer.status {
-            200 => discovery::read(issuer, &answer.body, client.spec.options.allow_insecure_http),
+            200 => {
+                let allow_insecure = client.spec.options.allow_insecure_http;
+                discovery::read(issuer, &answer.body, allow_insecure, client.auth.dialect.mutual_tls)
+            }
             status => Err(Error::new(
                 Status::TM_BAD_RESPONSE,
                 format!("GET {url} was answered {status}; check auth.issuer, or give auth.token_url"),

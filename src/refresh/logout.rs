@@ -5,7 +5,6 @@ use crate::call::log::Level;
 use crate::client::context::Context;
 use crate::error::{Error, Result, Status};
 use crate::refresh::ask::Asking;
-use crate::refresh::outcome::AuthOutcome;
 use crate::sys::zeroing::SecretWork;
 use crate::token::record::StoredPair;
 use std::sync::atomic::Ordering;
@@ -53,11 +52,7 @@ fn revoke(context: &Context, pair: &StoredPair) -> Result<()> {
     if !context.client.auth.dialect.has_logout() {
         return Ok(());
     }
-    let outcome = Asking::until(context, context.call.deadline()).ask(Stage::Logout, &values);
-    if !matches!(outcome, Err(AuthOutcome::Unsent(_) | AuthOutcome::NoAnswer(_))) {
-        context.client.stats.logouts.add_one();
-    }
-    match outcome {
+    match Asking::until(context, context.call.deadline()).ask(Stage::Logout, &values) {
         Ok(_) => Ok(()),
         Err(outcome) => Err(outcome.into_error().unwrap_or_else(unexplained)),
     }

@@ -96,8 +96,11 @@ impl RefreshTransaction<'_> {
 
     /// How many milliseconds ago this library wrote the pair, by the store's clock. `None`: another program did.
     fn age_in(&self, record: &Record, now: i64) -> Option<u64> {
-        let holding = record.holding(&self.client.client_id, now);
-        let is_ours = record.described.as_ref().is_some_and(|token| holding == Holding::Pair(token.clone()));
+        let held = match record.holding(&self.client.client_id, now) {
+            Holding::Pair(token, _) => Some(token),
+            _ => None,
+        };
+        let is_ours = held.is_some() && record.described == held;
         let stored_at = record.pair.stored_at.filter(|_| is_ours)?;
         Some(u64::try_from(now.saturating_sub(stored_at)).unwrap_or(0))
     }

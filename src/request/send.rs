@@ -5,7 +5,6 @@ use crate::call::log::Level;
 use crate::client::Client;
 use crate::client::context::Context;
 use crate::error::{Error, Result, Status, WaitEnd};
-use crate::http::fault::Fault;
 use crate::http::message::{Answer, Exchange, Outgoing, Reuse, Streams};
 use crate::http::redirect;
 use crate::refresh::need::Budget;
@@ -35,11 +34,8 @@ pub fn send(
     let mut pair = token(context, &budget)?;
     for sends in 1.. {
         carry(context, &pair, &mut outgoing)?;
-        let answer = follow(context, &outgoing, idempotent, streams, call.deadline()).map_err(|fault| {
-            client.stats.calls_failed.add_one();
-            let redacted = outgoing.redacted();
-            fault.hung(call, &format!("the call {redacted}")).into_error(&redacted)
-        })?;
+        let answer = follow(context, &pair, &outgoing, idempotent, streams, call.deadline())
+            .inspect_err(|_| client.stats.calls_failed.add_one())?;
         client.stats.count_call(answer.status);
         call.log(Level::Debug, || format!("{} was answered {}", outgoing.redacted(), answer.status));
         let means = dialect.call_means(answer.status, &answer.headers, &answer.body);
@@ -95,8 +91,9 @@ pub fn carry(context: &Context, pair: &Pair, outgoing: &mut Outgoing) -> Result<
     let filled = match &pair.call {
         Some(filled) => Arc::clone(filled),
         None => {
-            let client_id = client.spec.options.client_id.as_deref();
-            client.auth.credentials_for(pair, credentials, client_id, outgoing.method.as_str(), &outgoing.url)?
+            let (client_id, url) = (client.spec.options.client_id.as_deref(), &outgoing.url);
+            let path = client.spec.origins.path_of(url);
+            client.auth.credentials_for(pair, credentials, client_id, outgoing.method.as_str(), url, path)?
         }
     };
     outgoing.credentials = Some(filled);
@@ -106,16 +103,20 @@ pub fn carry(context: &Context, pair: &Pair, outgoing: &mut Outgoing) -> Result<
 /// Sends a request and follows the redirects that S1 allows.
 pub fn follow(
     context: &Context,
+    pair: &Pair,
     outgoing: &Outgoing,
     idempotent: bool,
     streams: &mut Streams<'_>,
     deadline: Instant,
-) -> std::result::Result<Answer, Fault> {
+) -> Result<Answer> {
     let Context { client, call, .. } = context;
     let repeatable = idempotent || outgoing.method.is_idempotent();
+    let redacted = || outgoing.redacted();
     let send = |outgoing: &Outgoing, streams: &mut Streams<'_>| {
         let mut exchange = Exchange { deadline, limit: client.spec.options.max_response_bytes.0, on_tick: None };
-        client.transport.send(call, &client.stats, outgoing, Reuse::Kept { repeatable }, streams, &mut exchange)
+        let sent =
+            client.transport.send(call, &client.stats, outgoing, Reuse::Kept { repeatable }, streams, &mut exchange);
+        sent.map_err(|fault| fault.hung(call, &format!("the call {}", redacted())).into_error(&redacted()))
     };
     let mut answer = send(outgoing, streams)?;
     for _ in 0..redirect::MOST {
@@ -124,13 +125,15 @@ pub fn follow(
         let Some(url) = next.filter(|_| streams.rewind(call)) else {
             return Ok(answer);
         };
-        let outgoing = Outgoing {
+        let mut outgoing = Outgoing {
             method: outgoing.method.clone(),
             url,
             headers: Arc::clone(&outgoing.headers),
-            credentials: outgoing.credentials.clone(),
+            credentials: None,
             body: outgoing.body.clone(),
         };
+        // A proof is for one URL, and so is what a dialect makes of the path.
+        carry(context, pair, &mut outgoing)?;
         answer = send(&outgoing, streams)?;
     }
     Ok(answer)

@@ -160,6 +160,73 @@ static void leaves_no_secret(const char *store) {
     look_for_secrets(*store ? "with a file" : "in memory");
 }
 
+/* Puts bytes of a string together, so that no copy of it is in the program itself. */
+static void make_secret(char *place, size_t size, const char *what) {
+    snprintf(place, size, "%s-%d-%s-of-a-dialect", what, (int)getpid(), what);
+    keep(what, place);
+}
+
+/* The body of a PEM file is a secret. */
+static void keep_key(const char *path) {
+    char text[1024] = "";
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    REQUIRE(file >= 0 && read(file, text, sizeof text - 1) > 0);
+    close(file);
+    char *body = strchr(text, '\n');
+    REQUIRE(body != NULL && strcspn(body + 1, "\n") > PIECE);
+    body[1 + strcspn(body + 1, "\n")] = '\0';
+    keep("private key", body + 1);
+    wipe(text, sizeof text);
+}
+
+/* A dialect's own secrets: what it carries, what signs its assertions, and what its templates make of them. */
+static void a_dialects_are_gone(const char *key_file) {
+    demo("{'reset':true}");
+    kept = 0;
+    keep("password", PASSWORD);
+    char shared[64], code[64], literal[64], client[64], options[2048], password[32];
+    make_secret(code, sizeof code, "parameter");
+    make_secret(literal, sizeof literal, "literal");
+    make_secret(client, sizeof client, "field");
+    if (key_file == NULL) {
+        make_secret(shared, sizeof shared, "shared-key");
+        snprintf(options, sizeof options, "{\"alg\":\"HS256\",\"key\":\"%s\"}", shared);
+    } else {
+        keep_key(key_file);
+        snprintf(options, sizeof options, "{\"alg\":\"EdDSA\",\"key\":{\"file\":\"%s\"}}", key_file);
+    }
+    char *assertion = strdup(options);
+    REQUIRE(assertion != NULL);
+    snprintf(options, sizeof options,
+             "{\"auth\":{\"preset\":\"popup\",\"assertion\":%s,"
+             "\"login\":{\"headers\":{\"X-Key\":\"%s\",\"X-Proof\":\"{assertion}\"},\"basic\":[\"app\",\"{params.code}\"],"
+             "\"json\":{\"client_secret\":\"%s\",\"digest\":\"{base64(params.code ':' password)}\"}},"
+             "\"call\":{\"headers\":{\"X-Proof\":\"{assertion}\",\"X-Code\":\"{base64url(params.code)}\"}}},"
+             "\"auth_params\":{\"code\":\"%s\"}}",
+             assertion, literal, client, code);
+    memcpy(password, PASSWORD, sizeof PASSWORD);
+    tm_manager *tm = tm_new(api, USERNAME, password, options, &err);
+    wipe(assertion, strlen(assertion));
+    free(assertion);
+    char *const mine[] = {shared, code, literal, client};
+    for (size_t i = 0; i < 4; i++) wipe(mine[i], sizeof shared);
+    wipe(options, sizeof options);
+    wipe(password, sizeof password);
+    CHECK_OK(err);
+    REQUIRE(tm != NULL);
+
+    keep_tokens(tm, "access token of a dialect", "refresh token of a dialect");
+    for (int i = 0; i < 3; i++) CHECK_INT(get(tm, "/api/v1/products"), 200);
+    CHECK_STATUS(TM_OK, tm_refresh(tm, &err), err);
+    demo("{'revoke':{'what':'access'}}");
+    CHECK_INT(get(tm, "/api/v1/products"), 200);
+    demo("{'faults':[{'route':'POST /auth/login','status':401}]}");
+    CHECK_STATUS(TM_LOGIN_REJECTED, tm_login(tm, &err), err);
+    CHECK_STATUS(TM_OK, tm_logout(tm, &err), err);
+    tm_free(tm);
+    look_for_secrets(key_file == NULL ? "with a shared key" : "with a private key");
+}
+
 /* The search itself finds what is there. */
 static void a_secret_that_is_left_is_found(void) {
     kept = 0;
@@ -187,6 +254,8 @@ int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IONBF, 0);
     a_secret_that_is_left_is_found();
     leaves_no_secret("");
+    a_dialects_are_gone(NULL);
+    a_dialects_are_gone("../../src/auth/tests/keys/ed25519.pkcs8.pem");
 
     char folder[] = "/tmp/tokenmgr-memory-XXXXXX", store[256], path[128];
     REQUIRE(mkdtemp(folder) != NULL);

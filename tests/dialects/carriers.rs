@@ -1,11 +1,11 @@
 //! How calls carry a token: in any header, in a cookie, in the query; and where none of it shows.
 
-use crate::client::{CALL, age, get, listen, manager, speaks, stats, status};
-use crate::server::{Answer, Arrived, Server};
-use crate::tokens::Tokens;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::collections::HashSet;
+use support::dialects::{CALL, PASSWORD, get, listen, manager, speaks, stats, status, try_manager_at};
+use support::server::{Answer, Arrived, Server};
+use support::tokens::Tokens;
 
 /// A server that finds the token with `carried`.
 fn api(tokens: &Tokens, carried: fn(&Arrived) -> String) -> Server {
@@ -57,7 +57,6 @@ fn in_a_header_in_a_cookie_and_in_the_query() {
             !has_default
         );
         tokens.kill_access();
-        age();
         assert_eq!(status(&manager), 200, "{call}");
         let second = manager.peek().unwrap().unwrap().access.as_str().to_owned();
         for path in ["/missing?q=1", "/away?x=1", "/elsewhere"] {
@@ -108,11 +107,26 @@ fn what_differs_from_call_to_call_is_made_anew() {
 #[test]
 fn the_path_is_as_it_was_given_below_the_hosts_own() {
     let tokens = Tokens::new();
-    let server = api(&tokens, |request| request.bearer().to_owned());
+    let of_server = tokens.clone();
+    let server = Server::start(move |request| match request.path() {
+        "/base/login" => Answer::json(200, json!({"token": of_server.issue().0, "user": "u"})),
+        "/base/away" => Answer::empty(302).with("Location", "there?x=2"),
+        _ => Answer::json(200, json!({})),
+    });
     let headers = json!({"Authorization": "Bearer {access_token}", "X-Path": "{path}"});
-    let manager = speaks(&server, dialect(json!({"headers": headers})));
-    assert_eq!(manager.request("GET", "/a%20b/c?x=1", Bytes::new(), None).unwrap().status, 200);
-    assert_eq!(server.last("GET /a%20b/c").header("x-path"), Some("/a%20b/c"));
+    let options = json!({"auth": dialect(json!({"headers": headers}))});
+    let manager = try_manager_at(&format!("{}/base", server.url()), PASSWORD, options).expect("a manager");
+    let absolute = format!("{}/base/a/c", server.url());
+    for (given, arrives, path) in [
+        ("/a%20b/c?x=1", "/base/a%20b/c", "/a%20b/c"),
+        ("/base/c", "/base/base/c", "/base/c"),
+        (&absolute, "/base/a/c", "/a/c"),
+        // What is sent after a redirect is another request.
+        ("/away?x=1", "/base/there", "/there"),
+    ] {
+        assert_eq!(manager.request("GET", given, Bytes::new(), None).unwrap().status, 200);
+        assert_eq!(server.last(&format!("GET {arrives}")).header("x-path"), Some(path), "{given}");
+    }
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Trying a dialect: what does not fit is named together with the member to change, and nothing secret is shown.
 
-use crate::client::{PASSWORD, USER, manager, speaks, stats, status, try_manager_at};
-use crate::server::{Answer, Arrived, Server};
-use crate::tokens::Tokens;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
+use support::dialects::{PASSWORD, USER, manager, speaks, stats, status, try_manager_at};
+use support::server::{Answer, Arrived, Server};
+use support::tokens::Tokens;
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 

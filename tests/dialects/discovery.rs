@@ -1,10 +1,10 @@
 //! An issuer's endpoints: from its document, read once, and never from another issuer's.
 
-use crate::client::{fails, get, speaks, status};
-use crate::server::{Answer, Server};
-use crate::tokens::Tokens;
 use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
+use support::dialects::{fails, get, speaks, stat, status};
+use support::server::{Answer, Server};
+use support::tokens::Tokens;
 use tokenmgr::error::Status;
 
 const OAUTH: &str = "/.well-known/oauth-authorization-server/realms/shop";
@@ -97,4 +97,5 @@ fn without_a_revocation_endpoint_a_logout_only_forgets() {
     assert_eq!(status(&manager), 200);
     manager.logout().unwrap();
     assert!(manager.peek().unwrap().is_none());
+    assert_eq!(stat(&manager, "logouts"), 0, "nothing was sent");
 }

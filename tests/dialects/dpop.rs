@@ -1,8 +1,5 @@
 //! RFC 9449: proofs on token requests and calls, and the server's nonces.
 
-use crate::client::{CALL, PASSWORD, age, speaks, stat, status};
-use crate::server::{Answer, Arrived, Server};
-use crate::tokens::Tokens;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
@@ -10,6 +7,9 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use support::dialects::{CALL, PASSWORD, age, speaks, stat, status};
+use support::server::{Answer, Arrived, Server};
+use support::tokens::Tokens;
 
 fn decode(text: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(text).expect("base64url")
@@ -66,6 +66,7 @@ fn service(tokens: &Tokens, nonce: &Arc<AtomicU32>) -> Server {
         let token = request.credentials("DPoP").unwrap_or_default();
         let is_its = claims["ath"] == URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes()));
         match tokens.is_good(token) && is_its && *bound.lock().unwrap() == Some(jwk) {
+            true if request.path() == "/away" => Answer::empty(302).with("Location", "/there?y=2"),
             true => Answer::json(200, json!({})),
             false => Answer::empty(401).with("WWW-Authenticate", "DPoP error=\"invalid_token\""),
         }
@@ -87,7 +88,7 @@ fn proofs_and_nonces_on_tokens_and_calls() {
     assert_eq!(status(&manager), 200);
     assert_eq!((server.count("POST /token"), server.count(&format!("GET {CALL}"))), (2, 5));
     tokens.kill_access();
-    age();
+    age(&manager);
     nonce.store(8, Ordering::SeqCst);
     assert_eq!(status(&manager), 200);
     assert_eq!((stat(&manager, "logins"), stat(&manager, "refreshes")), (1, 1), "{:?}", server.lines());
@@ -104,7 +105,7 @@ fn a_token_outlives_a_change_of_the_password_as_its_key_does() {
     assert_eq!(server.count("POST /token"), 2);
 
     let options = json!({"persistent": true, "auth": {"preset": "oauth2", "token_url": "/token", "dpop": true}});
-    let shared = crate::client::manager(&server, options);
+    let shared = support::dialects::manager(&server, options);
     assert_eq!(status(&shared), 200);
     let logins = server.count("POST /token");
     shared.set_credentials(None, "another password").unwrap();
@@ -123,4 +124,18 @@ fn a_bearer_token_is_sent_as_what_it_is() {
     });
     let manager = speaks(&server, json!({"preset": "oauth2", "token_url": "/token", "dpop": true}));
     assert_eq!(status(&manager), 200);
+}
+
+#[test]
+fn a_redirected_call_proves_the_url_that_is_asked_then() {
+    let (tokens, nonce) = (Tokens::new(), Arc::<AtomicU32>::default());
+    let server = service(&tokens, &nonce);
+    let manager = speaks(&server, json!({"preset": "oauth2", "token_url": "/token", "dpop": true}));
+    let answer = manager.request("GET", "/away?x=1", Default::default(), None).expect("an answer");
+    // The server takes no proof twice, and none for another URL.
+    assert_eq!((answer.status, answer.url.path()), (200, "/there"));
+    assert_eq!((server.count("GET /away"), server.count("GET /there")), (1, 1), "{:?}", server.lines());
+    let proofs = ["/away", "/there"].map(|path| proof(&server.last(&format!("GET {path}"))).expect("a proof").0);
+    assert_eq!(proofs[1]["htu"], format!("{}/there", server.url()).as_str());
+    assert_ne!(proofs[0]["jti"], proofs[1]["jti"]);
 }

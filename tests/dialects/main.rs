@@ -1,26 +1,22 @@
 //! Dialects end to end: the option `auth` against scripted servers that answer as the real ones do. What arrived is the
 //! oracle: how often, where, and with what.
 //!
-//! In reading order: `server` (who answers), `tokens` (who issues), `client` (who calls), then the tests by subject.
+//! Where each shape of API is: the examples of the language's description in `examples` (`example_1_…` to `example_5_…`), the
+//! presets in `presets` by their names and in `vault`, DPoP in `dpop`, assertions in `assertions`. The rules of sharing over every
+//! store are in tests/stores.
 
-#[allow(dead_code)] // shared with tests/wire
-#[path = "../wire/folder.rs"]
-mod folder;
-#[allow(dead_code)] // shared with tests/rules
-#[path = "../rules/shelf.rs"]
-mod shelf;
-
-mod client;
-mod server;
-mod tokens;
-
+mod assertions;
 mod carriers;
 mod check;
 mod discovery;
 mod dpop;
+mod examples;
+mod hostile;
 mod meanings;
+mod mutual_tls;
 mod oauth2;
 mod pauses;
 mod presets;
+mod secrecy;
 mod steps;
 mod vault;

@@ -1,10 +1,10 @@
 //! What answers mean where their status does not say it, and what none of them shows.
 
-use crate::client::{age, answered, fails, get, listen, manager, on, speaks, stat, stats, status, together};
-use crate::server::{Answer, Server};
-use crate::shelf::Shelf;
-use crate::tokens::Tokens;
 use serde_json::{Value, json};
+use support::dialects::{answered, fails, get, listen, manager, on, speaks, stat, stats, status, together};
+use support::server::{Answer, Server};
+use support::shelf::Shelf;
+use support::tokens::Tokens;
 use tokenmgr::error::Status;
 
 fn dialect(meanings: Value) -> Value {
@@ -52,7 +52,6 @@ fn a_calls_403_or_200_that_means_expired_is_recovered_from() {
         let manager = speaks(&server, dialect(meanings));
         assert_eq!(status(&manager), 200);
         tokens.kill_access();
-        age();
         together(8, |_| assert!(get(&manager).unwrap().error.is_none()));
         assert_eq!(server.count("POST /login"), 2);
     }
@@ -67,7 +66,6 @@ fn a_401_that_means_forbidden_or_a_limit_costs_no_login() {
         let manager = speaks(&server, dialect(meanings));
         assert_eq!(status(&manager), 200);
         tokens.kill_access();
-        age();
         for _ in 0..3 {
             answered(&manager, expected);
         }

@@ -1,19 +1,16 @@
 //! The preset `oauth2`: what each grant, client authentication and body looks like on the wire, and its tokens' lives.
 
-use crate::client::{
-    PASSWORD, USER, age, answered, fails, get, manager, on, speaks, stat, status, together, try_manager_at, until,
-};
-use crate::folder::Folder;
-use crate::server::{Answer, Arrived, Server};
-use crate::shelf::Shelf;
-use crate::tokens::Tokens;
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use ring::signature::{ED25519, UnparsedPublicKey};
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use support::dialects::{
+    PASSWORD, USER, answered, fails, get, manager, on, speaks, stat, status, together, try_manager_at, until,
+};
+use support::folder::Folder;
+use support::server::{Answer, Arrived, Server};
+use support::shelf::Shelf;
+use support::tokens::Tokens;
 use tokenmgr::error::Status;
-
-const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/auth/tests/keys/");
 
 /// A token endpoint that grants everything but dead refresh tokens; `refreshes`: whether it hands out refresh tokens.
 fn service(tokens: &Tokens, refreshes: bool) -> Server {
@@ -120,42 +117,6 @@ fn the_grants_password_and_token_exchange_send_their_fields() {
     assert_eq!(asked(json!({"grant": "urn:own:grant"})).field("grant_type"), "urn:own:grant");
 }
 
-/// The claims of a JWT whose signature is good.
-fn verified(token: &str) -> (Value, Value) {
-    let parts: Vec<&str> = token.split('.').collect();
-    let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).expect("base64url");
-    let der = std::fs::read(format!("{KEYS}ed25519.public.der")).expect("the key");
-    let key = UnparsedPublicKey::new(&ED25519, &der[der.len() - 32..]);
-    key.verify(format!("{}.{}", parts[0], parts[1]).as_bytes(), &decode(parts[2])).expect("a good signature");
-    let json = |part: &str| serde_json::from_slice(&decode(part)).expect("JSON");
-    (json(parts[0]), json(parts[1]))
-}
-
-#[test]
-fn assertions_are_signed_anew_for_each_request() {
-    let assertion = json!({"alg": "EdDSA", "key": {"file": format!("{KEYS}ed25519.pkcs8.pem")}, "claims": {"scope": "s", "sub": null}});
-    let tokens = Tokens::new();
-    let server = service(&tokens, false);
-    let auth = json!({"preset": "oauth2", "token_url": "/token?v=1", "grant": "jwt_bearer", "client": {"id": "robot"}, "assertion": assertion});
-    let robot = speaks(&server, auth);
-    assert_eq!(status(&robot), 200);
-    robot.login().unwrap();
-    let sent: Vec<Arrived> = server.requests().into_iter().filter(|request| request.path() == "/token").collect();
-    let [(header, first), (_, second)] = [0, 1].map(|at| verified(&sent[at].field("assertion")));
-    assert_eq!(sent[0].field("grant_type"), "urn:ietf:params:oauth:grant-type:jwt-bearer");
-    assert_eq!((&header["alg"], &header["typ"]), (&json!("EdDSA"), &json!("JWT")));
-    assert_eq!((&first["iss"], &first["aud"]), (&json!("robot"), &json!(format!("{}/token", server.url()))));
-    assert_eq!((&first["scope"], first.get("sub")), (&json!("s"), None));
-    assert_eq!(first["exp"].as_i64().unwrap() - first["iat"].as_i64().unwrap(), 300);
-    assert_ne!(first["jti"], second["jti"]);
-
-    let assertion = json!({"alg": "EdDSA", "key": {"file": format!("{KEYS}ed25519.jwk.json")}});
-    let request = asked(json!({"client_auth": "private_key_jwt", "client": {"id": "robot"}, "assertion": assertion}));
-    assert_eq!(request.field("client_assertion_type"), "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
-    assert_eq!((request.field("client_id").as_str(), request.header("authorization")), ("robot", None));
-    assert_eq!(verified(&request.field("client_assertion")).1["sub"], "robot");
-}
-
 #[test]
 fn without_a_refresh_token_many_threads_and_two_managers_log_in_once() {
     let tokens = Tokens::new();
@@ -164,7 +125,6 @@ fn without_a_refresh_token_many_threads_and_two_managers_log_in_once() {
     let two = [(), ()].map(|()| on(&shelf, speaks(&server, json!({"preset": "oauth2", "token_url": "/token"}))));
     together(16, |at| assert_eq!(status(&two[at % 2]), 200));
     assert_eq!(server.count("POST /token"), 1);
-    age();
     tokens.kill_access();
     together(16, |at| assert_eq!(status(&two[at % 2]), 200));
     assert_eq!(server.count("POST /token"), 2);
@@ -191,7 +151,6 @@ fn a_given_refresh_token_is_sent_once_and_the_rotated_one_serves_whoever_comes_n
     together(16, |at| assert_eq!(status(&managers[at % 3]), 200));
     assert_eq!(server.count("POST /token"), 1);
     assert_eq!(server.last("POST /token").field("refresh_token"), "first-refresh-token");
-    age();
     tokens.kill_access();
     together(16, |at| assert_eq!(status(&managers[at % 3]), 200));
     let next = on(&shelf, speaks(&server, given(&file)));
@@ -241,7 +200,6 @@ fn an_answer_without_a_refresh_token_keeps_the_old_one() {
     assert_eq!(status(&manager), 200);
     for refreshes in 1..=3 {
         tokens.kill_access();
-        age();
         assert_eq!(status(&manager), 200);
         assert_eq!((stat(&manager, "refreshes"), stat(&manager, "logins")), (refreshes, 1));
         assert_eq!(manager.peek().unwrap().unwrap().refresh.as_ref().unwrap().as_str(), "reusable");

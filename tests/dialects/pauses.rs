@@ -1,11 +1,11 @@
 //! R5 in every dialect: one login, however often is called, and what a pause ends with.
 
-use crate::client::{fails, get, on, speaks, status, together};
-use crate::server::{Answer, Server};
-use crate::shelf::Shelf;
-use crate::tokens::Tokens;
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::dialects::{fails, get, on, speaks, status, together};
+use support::server::{Answer, Server};
+use support::shelf::Shelf;
+use support::tokens::Tokens;
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 
@@ -42,11 +42,16 @@ fn one_login_however_often_is_called() {
         ] {
             let server = Server::start(move |_| answers(code));
             let shelf = Shelf::new();
-            let managers = [(), ()].map(|()| on(&shelf, speaks(&server, auth.clone())));
+            let mut managers: Vec<Manager> = (0..2).map(|_| speaks(&server, auth.clone())).collect();
+            // Two that share a store are as two processes. One dialect shows it: an open record names credentials by a slow hash.
+            match auth == DIALECTS[0] {
+                true => managers = managers.into_iter().map(|manager| on(&shelf, manager)).collect(),
+                false => managers.truncate(1),
+            }
             let error = fails(get(&managers[0]), first);
             assert_eq!(error.http_status(), code, "{error}");
             let refused = |manager: &Manager| fails(get(manager), first);
-            together(8, |at| assert!(refused(&managers[at % 2]).retry_after().is_some(), "{auth} {code}"));
+            together(8, |at| assert!(refused(&managers[at % managers.len()]).retry_after().is_some(), "{auth} {code}"));
             assert_eq!(server.requests().len(), 1, "{auth} {code}: {:?}", server.lines());
         }
     }
@@ -116,7 +121,6 @@ fn a_refresh_that_finds_the_server_away_costs_one_login_at_the_most() {
         let manager = speaks(&server, json!("simplejwt"));
         assert_eq!(status(&manager), 200);
         tokens.kill_access();
-        crate::client::age();
         assert_eq!(status(&manager), 200);
         assert_eq!(server.count("POST /api/token/refresh/"), 1);
         assert_eq!(server.count("POST /api/token/"), 2);

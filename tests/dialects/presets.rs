@@ -1,10 +1,10 @@
 //! Every preset against a server with the endpoints, statuses and bodies of the real one: its whole life, and its ways to fail.
 
-use crate::client::{PASSWORD, USER, age, fails, get, on, speaks, stat, stats, status, together, try_manager_at};
-use crate::server::{Answer, Arrived, Server};
-use crate::shelf::Shelf;
-use crate::tokens::{Issued, LIFETIME, Tokens, unix_now};
 use serde_json::{Value, json};
+use support::dialects::{PASSWORD, USER, fails, get, on, speaks, stat, stats, status, together, try_manager_at, until};
+use support::server::{Answer, Arrived, Server};
+use support::shelf::Shelf;
+use support::tokens::{Issued, LIFETIME, Tokens, rfc3339, unix_now};
 use tokenmgr::error::Status;
 
 /// What differs between the presets.
@@ -74,7 +74,7 @@ const APIS: [Api; 5] = [
         refresh: "/auth/token/refresh/",
         logout: "/auth/logout/",
         granted: |(access, refresh), left| {
-            let at = |left| json!(format!("{}", rfc3339(unix_now() + left)));
+            let at = |left| json!(rfc3339(unix_now() + left));
             json!({"access": access, "refresh": refresh, "user": {"pk": 1, "username": USER, "email": ""},
                 "access_expiration": at(left), "refresh_expiration": at(10 * LIFETIME)})
         },
@@ -131,24 +131,6 @@ fn basic(password: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(format!("{}:{}", encode(USER), encode(password)))
 }
 
-/// "2026-01-02T03:04:05.678901Z", as Django writes it.
-fn rfc3339(unix: u64) -> String {
-    let date = date_of(unix);
-    format!("{date}.678901Z")
-}
-
-/// Days to a date, by the civil calendar.
-fn date_of(unix: u64) -> String {
-    let (days, left) = ((unix / 86_400) as i64 + 719_468, unix % 86_400);
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let (day, month) = (of_year - (153 * shifted + 2) / 5 + 1, if shifted < 10 { shifted + 3 } else { shifted - 9 });
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", left / 3600, left / 60 % 60, left % 60)
-}
-
 impl Api {
     fn auth(&self) -> Value {
         match self.preset {
@@ -188,99 +170,89 @@ impl Api {
     }
 }
 
-#[test]
-fn every_preset_logs_in_calls_recovers_by_one_refresh_and_logs_out() {
-    for api in &APIS {
-        let tokens = Tokens::new();
-        let server = api.start(&tokens);
-        let manager = speaks(&server, api.auth());
-        assert_eq!(status(&manager), 200, "{}", api.preset);
-        let left = stats(&manager)["seconds_left"].as_u64().expect("an expiry");
-        assert!((LIFETIME - 30..=LIFETIME + 1).contains(&left), "{}: {left}", api.preset);
-        tokens.kill_access();
-        age();
-        assert_eq!(status(&manager), 200, "{}", api.preset);
-        assert_eq!(
-            (stat(&manager, "logins"), stat(&manager, "refreshes")),
-            (1, 1),
-            "{}: {:?}",
-            api.preset,
-            server.lines()
-        );
-        assert_eq!(tokens.most_arrivals(), 1, "{}", api.preset);
-        let held = manager.peek().unwrap().expect("a pair");
-        manager.logout().unwrap_or_else(|error| panic!("{}: {error}", api.preset));
-        assert_eq!(server.count(&format!("POST {}", api.logout)), 1, "{}", api.preset);
-        assert!(manager.peek().unwrap().is_none());
-        let refresh = held.refresh.as_ref().expect("a refresh token").as_str();
-        let is_revoked = tokens.rotate(refresh).is_none() || api.preset == "popup";
-        assert!(is_revoked, "{}", api.preset);
-        assert_eq!(status(&manager), 200, "{}: a new login", api.preset);
-    }
+/// The tests of each preset, by its name. That of `vault`, whose tokens renew themselves, has tests/dialects/vault.rs.
+macro_rules! presets {
+    ($($name:ident $at:literal)*) => { $(mod $name {
+        use super::*;
+        const API: &Api = &APIS[$at];
+        #[test] fn logs_in_calls_recovers_by_one_refresh_and_logs_out() { super::logs_in_calls_recovers_by_one_refresh_and_logs_out(API) }
+        #[test] fn logs_in_anew_where_the_refresh_token_is_dead() { super::logs_in_anew_where_the_refresh_token_is_dead(API) }
+        #[test] fn tells_wrong_credentials_once_and_then_pauses() { super::tells_wrong_credentials_once_and_then_pauses(API) }
+        #[test] fn rotates_once_for_many_threads_and_two_managers() { super::rotates_once_for_many_threads_and_two_managers(API) }
+        #[test] fn refreshes_ahead_of_expiry() { super::refreshes_ahead_of_expiry(API) }
+    })* };
 }
 
-#[test]
-fn every_preset_logs_in_anew_where_the_refresh_token_is_dead() {
-    for api in &APIS {
-        let tokens = Tokens::new();
-        let server = api.start(&tokens);
-        let manager = speaks(&server, api.auth());
-        assert_eq!(status(&manager), 200, "{}", api.preset);
-        tokens.kill_all();
-        age();
-        assert_eq!(status(&manager), 200, "{}", api.preset);
-        let counted = ["logins", "refreshes", "refreshes_refused"].map(|name| stat(&manager, name));
-        assert_eq!(counted, [2, 0, 1], "{}: {:?}", api.preset, server.lines());
-        assert_eq!(tokens.most_arrivals(), 1, "{}", api.preset);
-    }
+presets! { popup 0 simplejwt 1 dj_rest_auth 2 directus 3 oauth2 4 }
+
+fn logs_in_calls_recovers_by_one_refresh_and_logs_out(api: &'static Api) {
+    let tokens = Tokens::new();
+    let server = api.start(&tokens);
+    let manager = speaks(&server, api.auth());
+    assert_eq!(status(&manager), 200);
+    let left = stats(&manager)["seconds_left"].as_u64().expect("an expiry");
+    assert!((LIFETIME - 30..=LIFETIME + 1).contains(&left), "{left}");
+    tokens.kill_access();
+    assert_eq!(status(&manager), 200);
+    assert_eq!((stat(&manager, "logins"), stat(&manager, "refreshes")), (1, 1), "{:?}", server.lines());
+    assert_eq!(tokens.most_arrivals(), 1);
+    let held = manager.peek().unwrap().expect("a pair");
+    manager.logout().expect("a logout");
+    assert_eq!(server.count(&format!("POST {}", api.logout)), 1);
+    assert!(manager.peek().unwrap().is_none());
+    let refresh = held.refresh.as_ref().expect("a refresh token").as_str();
+    assert!(tokens.rotate(refresh).is_none() || api.preset == "popup", "it is good still");
+    assert_eq!(status(&manager), 200, "a new login");
 }
 
-#[test]
-fn every_preset_tells_wrong_credentials_once_and_then_pauses() {
-    for api in &APIS {
-        let tokens = Tokens::new();
-        let server = api.start(&tokens);
-        let manager = try_manager_at(&server.url(), "wrong", json!({"auth": api.auth()})).unwrap();
-        let error = fails(get(&manager), Status::TM_LOGIN_REJECTED);
-        assert!(!format!("{error} {error:?}").contains("wrong"), "{error}");
-        for _ in 0..5 {
-            fails(get(&manager), Status::TM_LOGIN_SUSPENDED);
-        }
-        assert_eq!(server.requests().len(), 1, "{}: {:?}", api.preset, server.lines());
-        manager.set_credentials(None, PASSWORD).unwrap();
-        assert_eq!(status(&manager), 200, "{}", api.preset);
-    }
+fn logs_in_anew_where_the_refresh_token_is_dead(api: &'static Api) {
+    let tokens = Tokens::new();
+    let server = api.start(&tokens);
+    let manager = speaks(&server, api.auth());
+    assert_eq!(status(&manager), 200);
+    tokens.kill_all();
+    assert_eq!(status(&manager), 200);
+    let counted = ["logins", "refreshes", "refreshes_refused"].map(|name| stat(&manager, name));
+    assert_eq!(counted, [2, 0, 1], "{:?}", server.lines());
+    assert_eq!(tokens.most_arrivals(), 1);
 }
 
-#[test]
-fn sixteen_threads_and_two_managers_on_one_store_rotate_once() {
-    for api in &APIS {
-        let tokens = Tokens::new();
-        let server = api.start(&tokens);
-        let shelf = Shelf::new();
-        let managers = [(), ()].map(|()| on(&shelf, speaks(&server, api.auth())));
-        together(16, |at| assert_eq!(status(&managers[at % 2]), 200, "{}", api.preset));
-        let all = |name| managers.iter().map(|manager| stat(manager, name)).sum::<u64>();
-        assert_eq!((all("logins"), all("refreshes")), (1, 0), "{}: {:?}", api.preset, server.lines());
-        age();
-        tokens.kill_access();
-        together(16, |at| assert_eq!(status(&managers[at % 2]), 200, "{}", api.preset));
-        assert_eq!((all("logins"), all("refreshes")), (1, 1), "{}: {:?}", api.preset, server.lines());
-        assert_eq!(tokens.most_arrivals(), 1, "{}", api.preset);
+fn tells_wrong_credentials_once_and_then_pauses(api: &'static Api) {
+    let tokens = Tokens::new();
+    let server = api.start(&tokens);
+    let manager = try_manager_at(&server.url(), "wrong", json!({"auth": api.auth()})).unwrap();
+    let error = fails(get(&manager), Status::TM_LOGIN_REJECTED);
+    assert!(!format!("{error} {error:?}").contains("wrong"), "{error}");
+    for _ in 0..5 {
+        fails(get(&manager), Status::TM_LOGIN_SUSPENDED);
     }
+    assert_eq!(server.requests().len(), 1, "{:?}", server.lines());
+    manager.set_credentials(None, PASSWORD).unwrap();
+    assert_eq!(status(&manager), 200);
 }
 
-#[test]
-fn a_token_that_is_due_is_refreshed_ahead() {
-    for api in &APIS {
-        let tokens = Tokens::new();
-        let server = api.start(&tokens);
-        let shelf = Shelf::new();
-        assert_eq!(status(&on(&shelf, speaks(&server, api.auth()))), 200);
-        shelf.grow_older(LIFETIME as i64 - 20);
-        let manager = on(&shelf, speaks(&server, api.auth()));
-        crate::client::until("it is refreshed", || status(&manager) == 200 && stat(&manager, "refreshes") == 1);
-        assert_eq!(stat(&manager, "logins"), 0, "{}", api.preset);
-        assert_eq!(tokens.most_arrivals(), 1, "{}", api.preset);
-    }
+fn rotates_once_for_many_threads_and_two_managers(api: &'static Api) {
+    let tokens = Tokens::new();
+    let server = api.start(&tokens);
+    let shelf = Shelf::new();
+    let managers = [(), ()].map(|()| on(&shelf, speaks(&server, api.auth())));
+    together(16, |at| assert_eq!(status(&managers[at % 2]), 200));
+    let all = |name| managers.iter().map(|manager| stat(manager, name)).sum::<u64>();
+    assert_eq!((all("logins"), all("refreshes")), (1, 0), "{:?}", server.lines());
+    tokens.kill_access();
+    together(16, |at| assert_eq!(status(&managers[at % 2]), 200));
+    assert_eq!((all("logins"), all("refreshes")), (1, 1), "{:?}", server.lines());
+    assert_eq!(tokens.most_arrivals(), 1);
+}
+
+fn refreshes_ahead_of_expiry(api: &'static Api) {
+    let tokens = Tokens::new();
+    let server = api.start(&tokens);
+    let shelf = Shelf::new();
+    assert_eq!(status(&on(&shelf, speaks(&server, api.auth()))), 200);
+    shelf.grow_older(LIFETIME as i64 - 20);
+    let manager = on(&shelf, speaks(&server, api.auth()));
+    until("it is refreshed", || status(&manager) == 200 && stat(&manager, "refreshes") == 1);
+    assert_eq!(stat(&manager, "logins"), 0);
+    assert_eq!(tokens.most_arrivals(), 1);
 }

@@ -1,14 +1,12 @@
 //! Logins of several steps, what they keep, and token services elsewhere.
 
-use crate::client::{
-    PASSWORD, USER, age, fails, get, listen, manager, on, speaks, stat, stats, status, try_manager_at,
-};
-use crate::folder::Folder;
-use crate::server::{Answer, Server};
-use crate::shelf::Shelf;
-use crate::tokens::Tokens;
 use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
+use support::dialects::{PASSWORD, USER, fails, get, listen, manager, on, speaks, stat, stats, status, try_manager_at};
+use support::folder::Folder;
+use support::server::{Answer, Server};
+use support::shelf::Shelf;
+use support::tokens::Tokens;
 use tokenmgr::error::Status;
 
 /// The last example of section 4, with a refresh and a logout at the kept address.
@@ -86,7 +84,7 @@ fn steps_keep_values_for_those_that_follow_for_refresh_and_for_calls() {
     // Another process takes what was kept out of the store.
     shelf.grow_older(3590);
     let other = make();
-    crate::client::until("it is renewed", || status(&other) == 200 && stat(&other, "refreshes") == 1);
+    support::dialects::until("it is renewed", || status(&other) == 200 && stat(&other, "refreshes") == 1);
     assert_eq!(stat(&other, "logins"), 0);
     assert_eq!(shelf.record()["kept"]["secret"], "kept-secret-1");
     assert_eq!(world.api.last("GET /items").header("x-tenant"), Some("kept-secret-1"));
@@ -105,7 +103,6 @@ fn kept_values_do_not_show() {
     let heard = listen(&manager);
     assert_eq!(status(&manager), 200);
     world.tokens.kill_all();
-    age();
     manager.set_credentials(None, "wrong-password").unwrap();
     let response = get(&manager);
     let shown = format!("{response:?} {} {manager:?} {:?}", stats(&manager), heard.lock().unwrap());
@@ -167,7 +164,6 @@ fn a_refresh_with_what_was_kept_outlives_the_access_token() {
     assert_eq!(status(&manager), 200);
     for refreshes in 1..=2 {
         tokens.kill_access();
-        age();
         assert_eq!(status(&manager), 200);
         assert_eq!((stat(&manager, "logins"), stat(&manager, "refreshes")), (1, refreshes), "{:?}", server.lines());
     }

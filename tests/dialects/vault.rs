@@ -1,10 +1,10 @@
 //! The preset `vault`: a token that renews itself, and a 403 that may mean anything.
 
-use crate::client::{PASSWORD, USER, age, get, on, speaks, stat, status, together, try_manager_at, until};
-use crate::server::{Answer, Server};
-use crate::shelf::Shelf;
-use crate::tokens::Tokens;
 use serde_json::json;
+use support::dialects::{PASSWORD, USER, get, on, speaks, stat, status, together, try_manager_at, until};
+use support::server::{Answer, Server};
+use support::shelf::Shelf;
+use support::tokens::Tokens;
 use tokenmgr::error::Status;
 
 /// Vault's answers. `renews`: whether tokens can be renewed still.
@@ -81,7 +81,6 @@ fn a_403_leads_to_one_login_and_no_renewal_of_a_dead_token() {
     let manager = speaks(&server, json!("vault"));
     assert_eq!(status(&manager), 200);
     tokens.kill_access();
-    age();
     together(16, |_| assert_eq!(status(&manager), 200));
     assert_eq!(server.count("POST /v1/auth/userpass/login/ann"), 2);
     assert_eq!(server.count("POST /v1/auth/token/renew-self"), 0);

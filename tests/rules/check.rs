@@ -1,8 +1,8 @@
 //! Trying a dialect on the demo API: the default one fits, and no rule is broken for it.
 
-use crate::shelf::Shelf;
-use crate::support::*;
 use serde_json::{Value, json};
+use support::demo::*;
+use support::shelf::Shelf;
 use tokenmgr::Manager;
 
 fn check(manager: &Manager) -> Value {

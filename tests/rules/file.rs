@@ -1,15 +1,15 @@
 //! The store in one file: what it promises by itself (S3). The rules across its processes, which are those of every
 //! store: tests/stores/sharing.rs. A process here is a manager of its own; `make storm` has real ones.
 
-use crate::api::DemoApi;
-use crate::folder::Folder;
-use crate::support::*;
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
+use support::api::DemoApi;
+use support::demo::*;
+use support::folder::Folder;
 use tokenmgr::error::Status;
 use tokenmgr::{Level, Manager};
 

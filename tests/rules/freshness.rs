@@ -1,10 +1,10 @@
 //! F1 to F3: how long a token lives, and who waits when it is due.
 
-use crate::shelf::Shelf;
-use crate::support::*;
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use support::demo::*;
+use support::shelf::Shelf;
 use tokenmgr::error::Status;
 use tokenmgr::{Manager, Pair};
 

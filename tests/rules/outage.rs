@@ -1,13 +1,13 @@
 //! T5: a store that is down does not stop the service.
 
-use crate::api::DemoApi;
-use crate::shelf::{Shelf, Step, Trouble};
-use crate::support::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
+use support::api::DemoApi;
+use support::demo::*;
+use support::shelf::{Shelf, Step, Trouble};
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 

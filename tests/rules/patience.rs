@@ -1,13 +1,13 @@
 //! F4 and F5: a refresh that fails while the token is good costs nobody anything, and one that brings
 //! nothing better is not repeated by every call.
 
-use crate::api::DemoApi;
-use crate::shelf::{Shelf, Step, Trouble};
-use crate::support::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
+use support::api::DemoApi;
+use support::demo::*;
+use support::shelf::{Shelf, Step, Trouble};
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 

@@ -1,13 +1,13 @@
 //! P2 to P4 as far as Rust can see them, and what logout and new credentials do.
 
-use crate::api::{Account, Config, DemoApi};
-use crate::shelf::Shelf;
-use crate::support::*;
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use support::api::{Account, Config, DemoApi};
+use support::demo::*;
+use support::shelf::Shelf;
 use tokenmgr::error::Status;
 use tokenmgr::{Level, Manager};
 

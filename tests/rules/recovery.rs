@@ -1,10 +1,10 @@
 //! R1 to R3 and R6: what follows from a 401, and from a connection that died.
 
-use crate::shelf::Shelf;
-use crate::support::*;
 use serde_json::json;
 use std::thread;
 use std::time::{Duration, Instant};
+use support::demo::*;
+use support::shelf::Shelf;
 use tokenmgr::Level;
 use tokenmgr::error::Status;
 use tokenmgr::{Manager, Response};

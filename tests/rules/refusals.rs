@@ -1,12 +1,12 @@
 //! R4 and R5: 403, refused logins and 429.
 
-use crate::api::{Account, Config, DemoApi};
-use crate::shelf::{Shelf, Step};
-use crate::support::*;
 use serde_json::json;
 use std::sync::Once;
 use std::thread;
 use std::time::{Duration, Instant};
+use support::api::{Account, Config, DemoApi};
+use support::demo::*;
+use support::shelf::{Shelf, Step};
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 

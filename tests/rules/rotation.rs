@@ -1,13 +1,13 @@
 //! T1 to T4: no pair is lost, none is used twice.
 
-use crate::shelf::{Shelf, Step, Trouble};
-use crate::support::*;
 use serde_json::{Value, json};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+use support::demo::*;
+use support::shelf::{Shelf, Step, Trouble};
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 
@@ -200,7 +200,7 @@ fn t3_a_login_that_was_answered_429_does_not_bring_a_spent_token_back() {
     }
 }
 
-fn without_password(api: &crate::api::DemoApi, shelf: &Arc<Shelf>) -> Manager {
+fn without_password(api: &support::api::DemoApi, shelf: &Arc<Shelf>) -> Manager {
     let options = r#"{"client_id": "demo", "proxy": "none", "refresh_jitter_seconds": 0}"#;
     on(shelf, Manager::new(Some(&api.url()), None, None, Some(options)).expect("a manager"))
 }

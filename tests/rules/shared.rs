@@ -1,11 +1,11 @@
 //! What several processes do to one record: claims, leases, foreign writers, other hosts, logouts, damage.
 
-use crate::api::DemoApi;
-use crate::shelf::{Shelf, Step};
-use crate::support::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::thread;
+use support::api::DemoApi;
+use support::demo::*;
+use support::shelf::{Shelf, Step};
 use tokenmgr::error::Status;
 use tokenmgr::{Level, Manager};
 

@@ -1,13 +1,14 @@
 //! The rules of sharing one pair, the same for every store. What is only one store's own stands with that store:
 //! tests/rules/file.rs, tests/stores/redis, tests/vault, and tests/rules for callbacks.
 
+mod dialects;
 mod places;
 
-use crate::support::*;
 use places::{InFile, InRedis, InVault, KEY, OTHER_KEY, OnShelf, Place, Sealed};
 use serde_json::json;
 use std::thread;
 use std::time::{Duration, Instant};
+use support::demo::*;
 use tokenmgr::error::Status;
 use tokenmgr::{Level, Manager};
 
@@ -16,12 +17,12 @@ const LOGIN: &str = "POST /auth/login";
 
 /// Makes tests of rules, each with a store of its own.
 macro_rules! tests {
-    ($place:ty: $($rule:ident)*) => { $(#[test] fn $rule() { super::$rule(&<$place>::start()) })* };
+    ($place:ty, $of:path: $($rule:ident)*) => { $(#[test] fn $rule() { use $of as rules; rules::$rule(&<$place>::start()) })* };
 }
 
 macro_rules! rules {
     ($place:ty) => {
-        tests! { $place:
+        tests! { $place, crate::sharing:
             f3_another_process_takes_the_pair_over_and_a_fresh_token_touches_nothing
             f3_others_can_read_the_pair
             r2_a_401_that_hits_many_processes_is_one_refresh
@@ -40,16 +41,33 @@ macro_rules! rules {
 /// They take seconds, and a seal changes nothing about time: those with one go without.
 macro_rules! rules_that_take_time {
     ($place:ty) => {
-        tests! { $place:
+        tests! { $place, crate::sharing:
             t2_a_lease_is_renewed_while_the_server_is_slow
             t2_eight_processes_with_threads_refresh_once_a_window_and_no_call_fails
         }
     };
 }
 
+/// A seal changes nothing about them either.
+macro_rules! rules_of_dialects {
+    ($place:ty) => {
+        mod dialects {
+            use super::*;
+            tests! { $place, crate::sharing::dialects:
+                t2_many_are_one_login_and_a_401_is_one_renewal
+                t2_each_expiry_is_one_renewal_for_managers_and_processes
+                t2_a_logout_is_everyones_whatever_the_dialect
+                t2_pairs_of_other_scopes_and_dialects_are_never_taken_for_ones_own
+                t3_what_a_lost_renewal_spends
+                old_records_are_read
+            }
+        }
+    };
+}
+
 macro_rules! rules_of_seals {
     ($place:ty) => {
-        tests! { $place:
+        tests! { $place, crate::sharing:
             s3_a_sealed_record_shows_nothing
             s3_a_key_is_replaced_without_a_login_and_a_foreign_one_does_not_open
             s3_keys_that_differ_are_said_once_a_minute_by_each
@@ -62,6 +80,7 @@ mod file {
     use super::*;
     rules!(InFile);
     rules_that_take_time!(InFile);
+    rules_of_dialects!(InFile);
 }
 
 mod sealed_file {
@@ -74,6 +93,7 @@ mod redis {
     use super::*;
     rules!(InRedis);
     rules_that_take_time!(InRedis);
+    rules_of_dialects!(InRedis);
 }
 
 mod sealed_redis {
@@ -86,6 +106,7 @@ mod vault {
     use super::*;
     rules!(InVault);
     rules_that_take_time!(InVault);
+    rules_of_dialects!(InVault);
 }
 
 /// A seal in a Vault makes no other rule of sharing than one in Redis.
@@ -98,6 +119,7 @@ mod callback {
     use super::*;
     rules!(OnShelf);
     rules_that_take_time!(OnShelf);
+    rules_of_dialects!(OnShelf);
 }
 
 fn f3_another_process_takes_the_pair_over_and_a_fresh_token_touches_nothing(place: &impl Place) {
@@ -352,7 +374,7 @@ fn s3_what_is_plain_is_not_taken_for_sealed_nor_the_other_way_round<P: Place>(pl
 
 /// Sees that the manager says why it can not use what is there, and logs in.
 #[track_caller]
-fn is_replaced(api: &crate::api::DemoApi, manager: &Manager, why: &str) {
+fn is_replaced(api: &support::api::DemoApi, manager: &Manager, why: &str) {
     let (lines, logins) = (listen(manager), api.counter("logins"));
     assert_eq!(status(manager), 200);
     assert_eq!((stat(manager, "store_discards"), api.counter("logins")), (1, logins + 1));

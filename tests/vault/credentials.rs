@@ -1,23 +1,13 @@
 //! The library's own token at the Vault: given, in a file, by AppRole; renewed, replaced, refused.
 
-use crate::bao::{Bao, ENOUGH};
-use crate::support::*;
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
+use support::bao::{Bao, ENOUGH};
+use support::demo::*;
 use tokenmgr::error::Status;
 use tokenmgr::{Level, Manager};
-
-/// What a manager says, in order.
-pub fn listen(manager: &Manager) -> Arc<Mutex<Vec<(Level, String)>>> {
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let heard = lines.clone();
-    let hook = move |level, line: &str| heard.lock().unwrap().push((level, line.to_owned()));
-    let hook: tokenmgr::LogHook = Arc::new(hook);
-    manager.set_hooks(|hooks| hooks.log = Some((Level::Debug, hook.clone()))).expect("hooks");
-    lines
-}
 
 fn heard(lines: &Mutex<Vec<(Level, String)>>, words: &str) -> usize {
     lines.lock().unwrap().iter().filter(|(_, line)| line.contains(words)).count()

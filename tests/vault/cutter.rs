@@ -1,11 +1,11 @@
 //! Stands between a manager and its Vault, and loses a write or the answer to it.
 
-use crate::support::PATIENCE;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::thread;
+use support::demo::PATIENCE;
 
 pub struct Cutter {
     port: u16,

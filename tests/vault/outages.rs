@@ -1,11 +1,10 @@
 //! The Vault goes away in every way that it can, and comes back.
 
-use crate::bao::Bao;
-use crate::credentials::listen;
 use crate::cutter::Cutter;
-use crate::support::*;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use support::bao::Bao;
+use support::demo::*;
 use tokenmgr::Manager;
 
 /// Does something to the Vault that makes it useless, and undoes it. Calls go on, log in where they must, keep that
@@ -157,7 +156,7 @@ fn t5_a_cluster_whose_active_node_is_killed_is_away_until_another_is_active() {
 }
 
 /// A manager whose requests to the Vault go through a cutter, and that holds a pair.
-fn through_cutter(api: &crate::api::DemoApi, bao: &Bao, cutter: &Cutter) -> Manager {
+fn through_cutter(api: &support::api::DemoApi, bao: &Bao, cutter: &Cutter) -> Manager {
     let manager = bao.manager_with(api, json!({"url": cutter.url()}));
     assert_eq!(status(&manager), 200);
     manager
@@ -236,14 +235,14 @@ fn t5_an_engine_that_vanishes_and_comes_back_empty_is_an_empty_store() {
 #[test]
 fn t5_one_that_hangs_while_its_token_is_due_leaves_a_short_call_its_half() {
     let (api, bao) = (start(json!({})), Bao::start());
-    let role = crate::credentials::approle(&bao, crate::bao::ENOUGH, json!({"token_ttl": "3s"}));
+    let role = crate::credentials::approle(&bao, support::bao::ENOUGH, json!({"token_ttl": "3s"}));
     let mut options = bao.options(role);
     options["timeout_ms"] = 3000.into();
     options["store"]["timeout_ms"] = 60_000.into();
     let options = options.to_string();
     let manager = Manager::new(Some(&api.url()), Some(USER), Some(PASSWORD), Some(&options)).expect("a manager");
     assert_eq!(status(&manager), 200);
-    let lines = crate::credentials::listen(&manager);
+    let lines = listen(&manager);
     // A third of its life is left.
     until("the token is due", || {
         manager.refresh().expect("a pair");

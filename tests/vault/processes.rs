@@ -1,13 +1,13 @@
 //! Real processes: killed, forked, and on a machine whose clock is minutes off.
 
-use crate::api::DemoApi;
-use crate::bao::Bao;
-use crate::child;
 use crate::cutter::Cutter;
-use crate::support::*;
 use serde_json::{Value, json};
 use std::process::Command;
 use std::time::{Duration, Instant};
+use support::api::DemoApi;
+use support::bao::Bao;
+use support::demo::*;
+use support::process;
 
 fn order(api: &DemoApi, bao: &Bao, steps: &[&str]) -> Value {
     let mut options = bao.options(json!({}));
@@ -22,7 +22,7 @@ fn a_killed_owner_of_a_claim_costs_the_others_one_lease_and_no_refresh_token_is_
     let manager = bao.manager(&api);
     assert_eq!(status(&manager), 200);
     api.control(json!({"faults": {"route": "POST /auth/refresh", "do": "hang", "process": true}}));
-    let mut owner = child::begin(&[], &order(&api, &bao, &["refresh"]));
+    let mut owner = process::begin(&[], &order(&api, &bao, &["refresh"]));
     assert!(api.wait_until("refresh_arrivals", 1, PATIENCE));
     owner.kill().expect("a child of ours");
     owner.wait().expect("a child of ours");
@@ -64,12 +64,12 @@ fn t2_a_machine_whose_clock_is_minutes_off_shares_as_any_other() {
         let manager = bao.manager(&api);
         assert_eq!(status(&manager), 200);
         let before = ["env", "DONT_FAKE_MONOTONIC=1", "faketime", "-f", off];
-        let report = child::run(&before, &order(&api, &bao, &["get", "get"]));
+        let report = process::run(&before, &order(&api, &bao, &["get", "get"]));
         assert_eq!(report["ends"], json!(["200", "200"]), "{report}");
         assert_counters(&api, [("logins", 1), ("refreshes", 0)]);
         assert!(report["stats"]["seconds_left"].as_u64().is_some_and(|left| (100..=121).contains(&left)), "{report}");
         // What it writes is as good for others.
-        let report = child::run(&before, &order(&api, &bao, &["refresh"]));
+        let report = process::run(&before, &order(&api, &bao, &["refresh"]));
         assert_eq!(report["ends"], json!(["refreshed"]), "{report}");
         let left = bao.record()["expires_at"].as_i64().expect("Unix seconds") - unix_ms() / 1000;
         assert!((100..=121).contains(&left), "what PHP code reads is {left} s away");
@@ -90,7 +90,7 @@ fn t2_a_claim_holds_between_machines_whose_clocks_differ() {
         let slow = json!({"route": "POST /auth/refresh", "delay_before_ms": 2500});
         api.control(json!({"revoke": {"what": "access"}, "faults": slow}));
         let before = ["env", "DONT_FAKE_MONOTONIC=1", "faketime", "-f", off];
-        let other = child::begin(&before, &order(&api, &bao, &["get"]));
+        let other = process::begin(&before, &order(&api, &bao, &["get"]));
         // Whichever is first, the other waits for it.
         assert_eq!(status(&manager), 200);
         let output = other.wait_with_output().expect("a child of ours");
@@ -114,17 +114,17 @@ fn t3_an_owner_that_is_killed_or_stopped_at_any_step_costs_a_login_at_the_most()
         assert_eq!(status(&manager), 200);
         let order = order(&api, &bao, &["refresh"]);
         let order_step = format!("TOKENMGR_FAILPOINT={step}:{end}:1");
-        let mut owner = child::begin(&["env", &order_step], &order);
+        let mut owner = process::begin(&["env", &order_step], &order);
         match end {
             "kill" => assert!(!owner.wait().expect("a child of ours").success(), "{step}"),
-            _ => until("it is stopped", || child::is_stopped(&owner)),
+            _ => until("it is stopped", || process::is_stopped(&owner)),
         }
         api.control(json!({"revoke": {"what": "access"}}));
         let begun = Instant::now();
         assert_eq!(status(&manager), 200, "{end} {step}");
         assert!(begun.elapsed() < Duration::from_secs(8), "{end} {step}: {:?}", begun.elapsed());
         if end == "stop" {
-            child::go_on(&owner);
+            process::go_on(&owner);
             assert!(owner.wait().expect("a child of ours").success(), "{step}");
         }
         assert_eq!(status(&bao.manager(&api)), 200, "{end} {step}");

@@ -1,9 +1,9 @@
 //! Options that make no sense, and Vaults that are not what the store needs.
 
-use crate::bao::{Bao, free_port};
-use crate::credentials::listen;
-use crate::support::*;
 use serde_json::{Value, json};
+use support::bao::Bao;
+use support::demo::*;
+use support::program::free_port;
 use tokenmgr::{Level, Manager};
 
 #[test]

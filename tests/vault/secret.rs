@@ -1,10 +1,9 @@
 //! What others do to the secret: deleted, undeleted, rolled back, put back, overwritten; and records that are sealed.
 
-use crate::api::DemoApi;
-use crate::bao::Bao;
-use crate::credentials::listen;
-use crate::support::*;
 use serde_json::{Value, json};
+use support::api::DemoApi;
+use support::bao::Bao;
+use support::demo::*;
 use tokenmgr::Level;
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";

@@ -1,14 +1,14 @@
 //! A Vault behind TLS, with an authority of its own, and one that asks for a certificate.
 
-use crate::bao::{Bao, free_port};
-use crate::credentials::listen;
-use crate::pki::Authority;
-use crate::support::*;
 use serde_json::json;
+use support::bao::Bao;
+use support::demo::*;
+use support::pki::Authority;
+use support::program::free_port;
 
 #[test]
 fn s1_a_vault_behind_tls_is_trusted_by_its_authority_only_and_may_ask_for_a_certificate() {
-    let (api, files) = (start(json!({})), crate::folder::Folder::new());
+    let (api, files) = (start(json!({})), support::folder::Folder::new());
     let (authority, clients) = (Authority::new(), Authority::new());
     let (server, client) = (authority.server(), clients.issue(&["shop"]));
     let ca = files.file("ca.pem", &authority.certificate);
@@ -46,7 +46,7 @@ fn s1_a_vault_behind_tls_is_trusted_by_its_authority_only_and_may_ask_for_a_cert
 
 #[test]
 fn tls_on_one_side_only_is_said() {
-    let (files, authority) = (crate::folder::Folder::new(), Authority::new());
+    let (files, authority) = (support::folder::Folder::new(), Authority::new());
     let server = authority.server();
     let ca = files.file("ca.pem", &authority.certificate);
     let (chain, key) = (files.file("server.pem", &server.chain), files.file("server.key", &server.key));

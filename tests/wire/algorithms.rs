@@ -1,11 +1,11 @@
 //! Which keys and signatures of certificates are verified: real handshakes with nginx, whose certificates openssl made.
 
 use crate::client::{fails, manager};
-use crate::folder::Folder;
 use crate::nginx::Nginx;
-use crate::pki::Issued;
 use serde_json::json;
 use std::process::Command;
+use support::folder::Folder;
+use support::pki::Issued;
 use tokenmgr::error::Status;
 
 const P256: &[&str] = &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];

@@ -1,12 +1,12 @@
 //! Where authorities come from, in a process that runs out of files, and in one that changes its environment.
 
-use crate::api::{Config, DemoApi};
-use crate::client::{manager, wait_for};
-use crate::folder::Folder;
-use crate::pki::Authority;
+use crate::client::{manager, until};
 use serde_json::json;
 use std::fs::File;
 use std::process::Command;
+use support::api::{Config, DemoApi};
+use support::folder::Folder;
+use support::pki::Authority;
 
 const HOST: &str = "TOKENMGR_WIRE_HOST";
 const OTHER: &str = "TOKENMGR_WIRE_OTHER_CA";
@@ -66,7 +66,7 @@ fn has_no_free_descriptors() {
     }
     drop(files);
     // Logging in pauses for a moment after what failed.
-    wait_for("the login", || starved.login().is_ok());
+    until("the login", || starved.login().is_ok());
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Connections: kept, found dead, made anew; and which HTTP is spoken over them (R6).
 
-use crate::api::{Config, DemoApi};
-use crate::client::{PATIENCE, demo, echo, fails, get, manager, send, stat, wait_for};
-use crate::folder::Folder;
+use crate::client::{PATIENCE, demo, echo, fails, get, manager, send, stat, until};
 use crate::nginx::{Nginx, passing};
-use crate::pki::Authority;
 use serde_json::json;
 use std::thread;
+use support::api::{Config, DemoApi};
+use support::folder::Folder;
+use support::pki::Authority;
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 
@@ -172,7 +172,7 @@ fn http1_is_spoken_where_it_does_not() {
         let manager = manager(&format!("https://127.0.0.1:{}", nginx.port()), json!({"ca_file": ca_file}));
         assert_eq!(get(&manager, "/api/v1/products").unwrap().status, 200);
         let line = format!("{version} TLSv1.3 GET /api/v1/products 200");
-        wait_for(&line, || nginx.log().contains(&line));
+        until(&line, || nginx.log().contains(&line));
     }
 }
 

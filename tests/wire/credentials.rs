@@ -1,12 +1,12 @@
 //! Who we are to the API: arguments, `TOKENMGR_*` variables, and files that such variables name.
 
-use crate::api::{Account, Config, DemoApi};
 use crate::child::{self, failed, went_well};
 use crate::client::{PASSWORD, USERNAME, demo};
-use crate::folder::Folder;
 use serde_json::{Value, json};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use support::api::{Account, Config, DemoApi};
+use support::folder::Folder;
 
 /// One call of a process that is given `arguments`, and the rest by its environment.
 fn ask(arguments: Value, environment: &[(&'static str, &str)]) -> Value {

@@ -1,10 +1,8 @@
 //! Kept connections that died without a word, as behind a firewall that forgot them: found together, and paid for by
 //! hardly any call.
 
-use crate::client::{PATIENCE, fails, get, manager, send, wait_for};
-use crate::folder::Folder;
+use crate::client::{PATIENCE, fails, get, manager, send, until};
 use crate::frames::FrameServer;
-use crate::pki::Authority;
 use crate::scripted::{Arrived, Line, Scripted, Then, kept};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -12,6 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
+use support::folder::Folder;
+use support::pki::Authority;
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 
@@ -284,7 +284,7 @@ fn a_silent_http2_connection_is_replaced_likewise() {
     manager.set_tokens("the-token", None, 0, 0).unwrap();
     assert_eq!(get(&manager, "/before").unwrap().status, 200);
     assert_eq!(send(&manager, "GET", "/x", "", json!({"timeout_ms": 5000})).expect("an answer").status, 200);
-    wait_for("the second sending", || server.came_over() == [0, 0, 1]);
+    until("the second sending", || server.came_over() == [0, 0, 1]);
 }
 
 /// A server whose queue of connections is full once it has one: the next connection takes as long as it may.

@@ -1,8 +1,6 @@
 //! A server that refuses an upload before it has read it, and closes: its answer is read, and not the broken pipe.
 
 use crate::client::{fails, manager, stat};
-use crate::folder::Folder;
-use crate::pki::{Authority, Issued};
 use crate::scripted::{Arrived, Line, Scripted, Signal, Then, kept};
 use crate::torn::server_config;
 use bytes::Bytes;
@@ -14,6 +12,8 @@ use std::convert::Infallible;
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use support::folder::Folder;
+use support::pki::{Authority, Issued};
 use tokenmgr::error::{Result, Status};
 use tokenmgr::{Manager, Response};
 

@@ -3,12 +3,12 @@
 
 use crate::child;
 use crate::client::{PASSWORD, USERNAME, fails, get, manager, send};
-use crate::encoders::{deflate, gzip, zlib};
 use crate::hostile::bounded;
 use crate::scripted::{Scripted, Then, kept};
 use flate2::Compression;
 use serde_json::{Value, json};
 use std::io::Write;
+use support::encoders::{deflate, gzip, zlib};
 use tokenmgr::error::{Result, Status};
 use tokenmgr::{Manager, Response};
 

@@ -1,14 +1,14 @@
 //! A process that ran out of descriptors or threads: told as such, nothing spent, and over once there are some again.
 //! The tests run in processes of their own, whose limits apply to nothing else.
 
-use crate::api::{Config, DemoApi};
 use crate::child;
-use crate::client::{demo, get, manager, wait_for};
-use crate::folder::Folder;
-use crate::pki::Authority;
+use crate::client::{demo, get, manager, until};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::process::Command;
+use support::api::{Config, DemoApi};
+use support::folder::Folder;
+use support::pki::Authority;
 
 /// The demo API with TLS, and a file by whose authority it is trusted, for a variable of the environment: it is read with
 /// the first handshake.
@@ -70,7 +70,7 @@ fn hand_shakes_without_descriptors() {
         let during = outcome(&manager);
         drop(taken);
         // What never reached the server pauses logins for a moment.
-        wait_for("a call that goes well", || outcome(&manager) == 200);
+        until("a call that goes well", || outcome(&manager) == 200);
         json!({"spare": spare, "during": during, "after": outcome(&manager)})
     };
     child::report((0..8).map(attempt).collect());
@@ -108,7 +108,7 @@ fn refreshes_without_descriptors() {
     let during = manager.refresh().err().map(|error| child::failure(&error));
     drop(taken);
     if during.is_some() {
-        wait_for("a refresh that goes well", || manager.refresh().is_ok());
+        until("a refresh that goes well", || manager.refresh().is_ok());
     }
     child::report(json!({"during": during}));
 }

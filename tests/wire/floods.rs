@@ -1,14 +1,14 @@
 //! A server that never stops: its bytes end neither the time limit nor the interrupt callback, however fast they come.
 
 use crate::client::{PATIENCE, fails, get, manager};
-use crate::folder::Folder;
 use crate::frames::{FrameServer, PING, frame};
-use crate::pki::Authority;
 use crate::scripted::{Scripted, Then};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+use support::folder::Folder;
+use support::pki::Authority;
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 

@@ -1,6 +1,5 @@
 //! A server that speaks HTTP/2 over TLS frame by frame, as a test's script says.
 
-use crate::pki::Issued;
 use crate::torn::server_config;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{self, Read, Write};
@@ -8,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use support::pki::Issued;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;

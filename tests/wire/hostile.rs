@@ -1,12 +1,12 @@
 //! S4: hostile answers end in an error that tells what to do, in bounded memory, and leave nothing behind.
 
-use crate::api::{Config, DemoApi};
 use crate::child;
 use crate::client::{PASSWORD, USERNAME, demo, fails, get, manager, stat, until, with};
-use crate::folder::Folder;
-use crate::pki::Authority;
 use crate::recorder::{Recorder, login_reply};
 use serde_json::{Value, json};
+use support::api::{Config, DemoApi};
+use support::folder::Folder;
+use support::pki::Authority;
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 

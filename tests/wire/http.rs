@@ -206,7 +206,7 @@ fn a_hosts_prefix_goes_before_every_path() {
     assert_eq!((api.counter("api_200"), api.counter("refreshes"), api.counter("logouts")), (2, 2, 2));
     let expected =
         ["POST /base/v2/auth/login 200", "GET /base/v2/api/v1/products 200", "POST /base/v2/auth/refresh 200"];
-    crate::client::wait_for("the log", || expected.iter().all(|line| nginx.log().matches(line).count() == 2));
+    crate::client::until("the log", || expected.iter().all(|line| nginx.log().matches(line).count() == 2));
 }
 
 #[test]

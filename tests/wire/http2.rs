@@ -1,10 +1,10 @@
 //! HTTP/2: answers without a body, whatever they say of its length.
 
 use crate::client::{manager, send};
-use crate::folder::Folder;
 use crate::frames::FrameServer;
-use crate::pki::Authority;
 use serde_json::json;
+use support::folder::Folder;
+use support::pki::Authority;
 
 /// The same answer to everything, twice over one connection. `body`: whether an empty piece of body ends the stream, or
 /// the headers themselves do.

@@ -1,12 +1,12 @@
 //! Refusals that are not the API's own are told from those that are, and a time-out says what hung and where.
 
 use crate::client::{demo, fails, get, manager};
-use crate::folder::Folder;
 use crate::nginx::Nginx;
-use crate::pki::Authority;
 use crate::tinyproxy::Tinyproxy;
 use serde_json::json;
 use std::net::TcpListener;
+use support::folder::Folder;
+use support::pki::Authority;
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 

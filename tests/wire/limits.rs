@@ -163,7 +163,7 @@ fn a_name_that_does_not_exist_is_named_in_the_error() {
 
 #[test]
 fn a_port_that_nobody_listens_on_is_named_in_the_error() {
-    let url = format!("http://127.0.0.1:{}", crate::program::free_port());
+    let url = format!("http://127.0.0.1:{}", support::program::free_port());
     let manager = manager(&url, json!({}));
     let error = fails(manager.login(), Status::TM_NETWORK, &[&url, "refused", "check the host, the port"]);
     assert!(error.is_retryable());

@@ -2,20 +2,14 @@
 //! answers whatever a test wants, and servers that do what a script says with connections that stay open. What hangs on
 //! the environment or on limits of the process runs in a process of its own.
 //!
-//! In reading order: `client`, `child` (who calls), `recorder`, `scripted`, `frames`, `records`, `nginx`, `tinyproxy`,
-//! `pki` (who answers), then the tests by subject.
-
-#[path = "../../examples/demo-api/api.rs"]
-mod api;
+//! In reading order: `client`, `child` (who calls), `recorder`, `scripted`, `frames`, `records`, `nginx`, `tinyproxy`
+//! (who answers), then the tests by subject.
 
 mod child;
 mod client;
-mod folder;
 mod frames;
 mod nginx;
 mod peer;
-mod pki;
-mod program;
 mod recorder;
 mod records;
 mod scripted;
@@ -27,7 +21,6 @@ mod connections;
 mod credentials;
 mod died_together;
 mod early_refusal;
-mod encoders;
 mod encodings;
 mod exhaustion;
 mod floods;

@@ -1,8 +1,8 @@
 //! A real nginx of a test's own.
 
-use crate::folder::Folder;
-use crate::pki::Issued;
-use crate::program::Program;
+use support::folder::Folder;
+use support::pki::Issued;
+use support::program::Program;
 
 pub struct Nginx {
     // Stopped before its folder goes.

@@ -1,12 +1,8 @@
 //! Forward proxies: by option and by environment, with a username and a password, and when they fail.
 //! In processes of their own, for whoever runs the tests may have a proxy too.
 
-use crate::api::{Config, DemoApi};
 use crate::child;
 use crate::client::{PASSWORD, USERNAME, demo};
-use crate::folder::Folder;
-use crate::pki::Authority;
-use crate::program::free_port;
 use crate::recorder::{Recorder, header, reply};
 use crate::tinyproxy::{self, Tinyproxy};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -14,6 +10,10 @@ use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
+use support::api::{Config, DemoApi};
+use support::folder::Folder;
+use support::pki::Authority;
+use support::program::free_port;
 
 /// A password with everything that a URL has to encode, and how it does.
 const ODD_PASSWORD: &str = "s3cr/t:%@proxy";

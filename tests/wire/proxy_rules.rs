@@ -1,14 +1,14 @@
 //! Which calls the environment's proxies get, and what is told of proxies that fail. In processes of their own.
 
-use crate::api::{Config, DemoApi};
 use crate::child;
 use crate::client::{PASSWORD, USERNAME};
-use crate::folder::Folder;
-use crate::pki::Authority;
 use crate::scripted::{Scripted, Then, kept};
 use serde_json::{Value, json};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use support::api::{Config, DemoApi};
+use support::folder::Folder;
+use support::pki::Authority;
 
 /// A name that no name server knows: only a proxy can reach what goes by it.
 const NOWHERE: &str = "http://api.shop.invalid";

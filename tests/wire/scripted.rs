@@ -1,7 +1,6 @@
 //! A server whose connections stay open, and that does byte for byte what a test's script says, over http and https.
 //! It grants every login and refresh by itself.
 
-use crate::pki::Issued;
 use crate::torn::server_config;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::json;
@@ -10,6 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use support::pki::Issued;
 
 /// A request that arrived, without its body.
 #[derive(Clone, Debug)]

@@ -1,8 +1,6 @@
 //! TLS sessions of managers in one process: those of one host with equal settings resume each other's, no others do.
 
 use crate::client::manager;
-use crate::folder::Folder;
-use crate::pki::{Authority, Issued};
 use crate::recorder::reply;
 use crate::torn::{read_request, server_config};
 use rustls::{HandshakeKind, ServerConnection, StreamOwned};
@@ -12,6 +10,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use support::folder::Folder;
+use support::pki::{Authority, Issued};
 use tokenmgr::Manager;
 
 /// Grants a pair over each connection, and says how that began.

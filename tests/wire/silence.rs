@@ -1,11 +1,11 @@
 //! S2: nothing secret is ever said: not in an error, not in a log line, not in the stats, not in a Debug.
 
-use crate::api::DemoApi;
 use crate::client::{USERNAME, data, demo, get, send, with};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
+use support::api::DemoApi;
 use tokenmgr::error::{Error, Result};
 use tokenmgr::{Level, Manager, Response};
 

@@ -1,17 +1,17 @@
 //! SOCKS5 proxies (RFC 1928, RFC 1929), by option and by environment. In processes of their own, because the
 //! environment that the tests are run in may name a proxy, too.
 
-use crate::api::{Config, DemoApi};
 use crate::child::{self, went_well};
 use crate::client::{PASSWORD, USERNAME, demo};
-use crate::folder::Folder;
-use crate::pki::Authority;
 use crate::scripted::Line;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use support::api::{Config, DemoApi};
+use support::folder::Folder;
+use support::pki::Authority;
 
 /// A name that no name server knows: only a proxy can reach what goes by it.
 const NOWHERE: &str = "api.shop.invalid";
@@ -260,7 +260,7 @@ fn what_is_no_socks_proxy_is_not_waited_for() {
     let api = demo();
     let url = web_server().replace("http://", "socks5://");
     failed(&ask(&api.url(), &[], json!({"proxy": url})), "TM_NETWORK", &["proxy"]);
-    let down = format!("socks5://127.0.0.1:{}", crate::program::free_port());
+    let down = format!("socks5://127.0.0.1:{}", support::program::free_port());
     failed(&ask(&api.url(), &[], json!({"proxy": down})), "TM_NETWORK", &["refused", "proxy"]);
     let silent = Socks::start(Deal::Silent, api.port());
     let options = json!({"proxy": silent.url("socks5"), "connect_timeout_ms": 300});

@@ -1,9 +1,7 @@
 //! What arrives on a kept connection before the next request is sent is never that request's answer, and costs no call.
 
 use crate::client::{fails, manager, send};
-use crate::folder::Folder;
 use crate::frames::FrameServer;
-use crate::pki::Authority;
 use crate::records::{ALERT, DATA, HANDSHAKE, Records, session_ticket};
 use crate::scripted::{Line, Scripted, Signal, Then, kept};
 use crate::torn::server_config;
@@ -13,6 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
+use support::folder::Folder;
+use support::pki::Authority;
 use tokenmgr::error::Status;
 
 const REAL: &str = "the real answer";

@@ -1,9 +1,7 @@
 //! Bodies that pass through: uploads that are read while they are sent, and answers that go to a sink.
 
 use crate::client::{PATIENCE, fails, manager};
-use crate::folder::Folder;
 use crate::frames::{FrameServer, Frames, PING};
-use crate::pki::Authority;
 use crate::scripted::{Arrived, Line, Scripted, Signal, Then, kept};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -11,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+use support::folder::Folder;
+use support::pki::Authority;
 use tokenmgr::error::{Result, Status};
 use tokenmgr::{Manager, Response, Sink, Source, Streams, Upload};
 

@@ -1,8 +1,8 @@
 //! A real forward proxy that wants a username and a password.
 
-use crate::client::wait_for;
-use crate::folder::Folder;
-use crate::program::Program;
+use crate::client::until;
+use support::folder::Folder;
+use support::program::Program;
 
 pub const USERNAME: &str = "wire";
 pub const PASSWORD: &str = "s3cr-t.proxy_pw";
@@ -49,7 +49,7 @@ impl Tinyproxy {
 
     /// Whether it was asked for that; it writes its log when it gets to it.
     pub fn wait_until_asked(&self, request: &str) {
-        wait_for(request, || self.folder.read("log").contains(request));
+        until(request, || self.folder.read("log").contains(request));
     }
 
     pub fn was_asked(&self) -> bool {

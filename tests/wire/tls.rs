@@ -1,15 +1,15 @@
 //! TLS: verified always (S1), and where it fails the message says what to do.
 
-use crate::api::{Config, DemoApi};
 use crate::child;
 use crate::client::{PASSWORD, USERNAME, demo, fails, get, manager, stat, try_manager};
-use crate::folder::Folder;
 use crate::nginx::{Nginx, passing};
-use crate::pki::{Authority, Issued};
 use serde_json::{Value, json};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use support::api::{Config, DemoApi};
+use support::folder::Folder;
+use support::pki::{Authority, Issued};
 use tokenmgr::error::Status;
 
 fn serving(certificate: &Issued, clients: Option<&Authority>) -> DemoApi {

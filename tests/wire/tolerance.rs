@@ -1,11 +1,11 @@
 //! Answers of old and of home-made servers that curl takes: they are taken, too, and two of them in a row.
 
 use crate::client::{fails, get, manager, send};
-use crate::folder::Folder;
-use crate::pki::Authority;
 use crate::scripted::{Scripted, Then};
 use serde_json::json;
 use std::net::Shutdown;
+use support::folder::Folder;
+use support::pki::Authority;
 use tokenmgr::error::Status;
 
 const BODY: &str = r#"{"ok": true}"#;

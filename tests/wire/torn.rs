@@ -2,8 +2,6 @@
 //! token that was in it is spent.
 
 use crate::client::manager;
-use crate::folder::Folder;
-use crate::pki::{Authority, Issued};
 use crate::recorder::reply;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -13,6 +11,8 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use support::folder::Folder;
+use support::pki::{Authority, Issued};
 
 /// What the server does to the connection instead of answering a refresh.
 #[derive(Clone, Copy)]

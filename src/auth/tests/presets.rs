@@ -42,7 +42,44 @@ fn popup_sends_the_cookies_that_login_and_refresh_set() {
     let filled = popup.fill_call(&values, &MOMENT).unwrap();
     assert_eq!(filled.headers.iter().find(|(name, _)| name == "cookie").unwrap().1, "LB=node7; S=1");
     let Ok(Brought::Grant(refreshed)) = answered(&popup, Stage::Refresh, 200, &[], body) else { panic!("no grant") };
-    assert!(refreshed.kept.is_empty(), "what was kept before stays");
+    assert_eq!(refreshed.kept, Filling::new().kept, "what was kept before stays");
+}
+
+#[test]
+fn popups_cookies_change_one_by_one_as_in_a_browser() {
+    let popup = compile(json!("popup"));
+    let body = br#"{"access_token":"a"}"#;
+    let after = |kept: &Kept, set: &[&str]| {
+        let pairs: Vec<_> = set.iter().map(|cookie| ("Set-Cookie", *cookie)).collect();
+        let headers = headers(&pairs);
+        let reply = Reply { status: 200, headers: &headers, body, intermediary: None, now: NOW };
+        let values = Values { kept: Some(kept), ..Values::default() };
+        match popup.read(Stage::Refresh, &values, &reply, &[]) {
+            Ok(Brought::Grant(grant)) => grant.kept,
+            _ => panic!("no grant"),
+        }
+    };
+    let mut kept = Kept::new();
+    for (set, cookies) in [
+        (&["LB=node7; Path=/; HttpOnly", "S=1"][..], Some("LB=node7; S=1")),
+        (&[], Some("LB=node7; S=1")),
+        (&["S=2; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], Some("LB=node7; S=2")),
+        (&["new=3"], Some("LB=node7; S=2; new=3")),
+        (&["LB=node8", "S=gone; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], Some("new=3; LB=node8")),
+        (&["new=; Path=/"], Some("LB=node8")),
+        (&["S=9; Expires=Thu, 01-Jan-1970 00:00:00 GMT"], Some("LB=node8")),
+        (&["LB=x; Max-Age=0"], None),
+        (&["S=4"], Some("S=4")),
+    ] {
+        kept = after(&kept, set);
+        assert_eq!(kept.get("cookies").map(Secret::as_str), cookies, "{set:?}");
+    }
+    // No server fills the store with them.
+    for number in 0..200 {
+        kept = after(&kept, &[&format!("c{number}=1")]);
+    }
+    let cookies = kept["cookies"].as_str();
+    assert!(cookies.starts_with("c150=1; ") && cookies.ends_with("; c199=1"), "{cookies}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Hostile dialects and hostile answers: no panic, no overflow, no secret in an error.
 
 use super::*;
+use crate::http::origin::{Origins, parse_absolute};
 use proptest::prelude::*;
 
 /// A secret that no message may hold.
@@ -177,6 +178,18 @@ fn exercise(auth: &Value, status: u16, body: &[u8]) -> std::result::Result<(), T
     Ok(())
 }
 
+/// Where a request may go: to the host, to one origin, to any host below a name, or to whatever https URL the value is.
+const ADDRESSES: [&str; 8] = [
+    "/a/{kept.x}",
+    "/{kept.x}/b?c={kept.x}",
+    "https://id.example.com/{kept.x}",
+    "https://id.example.com/a?b={kept.x}",
+    "https://id.example.com:{kept.x}/t",
+    "https://{kept.x}.id.example.com/t",
+    "{kept.x}/t",
+    "{kept.x}",
+];
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
@@ -216,6 +229,31 @@ proptest! {
                 prop_assert_eq!(url.query_pairs().next().unwrap().1.into_owned(), value);
             }
         }
+    }
+
+    #[test]
+    fn no_value_leads_a_request_elsewhere(at: prop::sample::Index, value in "(https?://|//|\\\\|\\.\\.?/|@)?[a-z0-9./@:?#%\\\\é\\[\\]\\x00-\\x20-]{1,24}") {
+        let address = ADDRESSES[at.index(ADDRESSES.len())];
+        let dialect = compile(json!({"login": [{"url": "/l", "keep": {"x": "/x"}}, {"url": address}], "answer": {"access_token": "/t"}}));
+        let mut filling = Filling::new();
+        let Some(value) = Secret::new(&value) else { return Ok(()) };
+        filling.kept.insert("x".to_owned(), value);
+        let Ok(prepared) = dialect.prepare(Stage::Login(1), &filling.values(), &MOMENT).unwrap() else { return Ok(()) };
+        let url = match prepared.is_on_host() {
+            true => Origins::new("https://api.example.com/base", &[], false).unwrap().resolve(&prepared.url),
+            false => parse_absolute(&prepared.url),
+        };
+        let Ok(url) = url else { return Ok(()) };
+        let host = url.host_str().unwrap();
+        prop_assert!(url.username().is_empty() && url.password().is_none(), "{}", url);
+        match address {
+            _ if address.starts_with('/') => prop_assert_eq!(url.origin().ascii_serialization(), "https://api.example.com"),
+            _ if address.starts_with("https://{") => prop_assert!(host.ends_with(".id.example.com"), "{}", url),
+            _ if address.starts_with("https://") => prop_assert!(host == "id.example.com", "{}", url),
+            _ => prop_assert!(url.scheme() == "https" || matches!(host, "localhost" | "127.0.0.1" | "[::1]") || host.starts_with("127.") || host.ends_with(".localhost"), "{}", url),
+        }
+        let is_free = address.starts_with('{');
+        prop_assert!(is_free || url.scheme() == "https");
     }
 
     #[test]

@@ -121,7 +121,8 @@ fn things_are_found_in_every_place() {
     );
     let kept = grant(&keeping, &cookies, r#"{"t":"a","user":{"id":17}}"#).kept;
     let kept: Vec<String> = kept.iter().map(|(name, value)| format!("{name}={}", value.as_str())).collect();
-    assert_eq!(kept, ["c=\"x\"", "id=17"]);
+    // Beside what was kept before.
+    assert_eq!(kept, ["api=https://api7.example.com/v1", "c=\"x\"", "id=17", "session=s-1"]);
 }
 
 #[test]

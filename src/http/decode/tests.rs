@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use std::io::Write;
 
-#[path = "../../../tests/wire/encoders.rs"]
+#[path = "encoders.rs"]
 mod encoders;
 
 const TEXT: &[u8] = b"the quick brown fox jumps over the lazy dog, the quick brown fox";

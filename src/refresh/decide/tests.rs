@@ -260,3 +260,22 @@ fn a_token_that_renews_itself_is_sent_while_it_is_good_and_was_not_refused() {
         ("no refresh at all", Case { renews_by: None, ..Case::of(record()) }, Step::Login),
     ]);
 }
+
+#[test]
+fn a_token_that_is_renewed_with_what_was_kept_is_renewed_whatever_became_of_it() {
+    let by_kept = || Case { renews_by: Some(RenewsBy::Neither), ..Case::of(record()) };
+    let renewal =
+        || Step::Refresh(RefreshToken { token: None, expires_at: None, lineage: lineage(1), is_replay: false });
+    let refused = TokenNeed::Other(Arc::new(pair("a1", lineage(1))));
+    let spent = claimed(record(), Spending::Nothing, 4 * LEASE);
+    check(vec![
+        ("due", by_kept(), renewal()),
+        ("run out", Case { freshness: Freshness::Dead, need: TokenNeed::Usable, ..by_kept() }, renewal()),
+        ("refused", Case { need: refused, ..by_kept() }, renewal()),
+        ("its owner is gone", Case { record: spent, ..by_kept() }, renewal()),
+        ("the refresh is spent", Case { may_refresh: false, ..by_kept() }, Step::Login),
+        ("a login is asked for", Case { need: TokenNeed::Login(None), ..by_kept() }, Step::Login),
+        ("nothing stored", Case { record: Record::default(), ..by_kept() }, Step::Login),
+        ("without a password", Case { has_password: false, ..by_kept() }, renewal()),
+    ]);
+}

@@ -144,7 +144,7 @@ impl Record {
         let older = self.pair.expires_at.zip(pair.expires_at).is_some_and(|(theirs, ours)| theirs < ours);
         let may = match self.holding(client_id, now) {
             Holding::Nothing => true,
-            Holding::Pair(token) => {
+            Holding::Pair(token, _) => {
                 self.spent.as_ref() == Some(&token) || older || self.is_rolled_back(client_id, last_seen)
             }
             Holding::Tombstone(_) => false,

@@ -130,7 +130,8 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holding {
     Nothing,
-    Pair(Fingerprint),
+    /// A pair, by its token and by how often it was renewed: a refresh may leave the token as it is.
+    Pair(Fingerprint, u64),
     /// A logout, by its random number.
     Tombstone(String),
 }
@@ -139,7 +140,7 @@ impl Record {
     /// What it holds; `client` is the identity that fingerprints are keyed with.
     pub fn holding(&self, client_id: &str, now: i64) -> Holding {
         match (self.token(), &self.tombstone) {
-            (Some(token), _) => Holding::Pair(Fingerprint::of(client_id, token)),
+            (Some(token), _) => Holding::Pair(Fingerprint::of(client_id, token), self.pair.generation),
             (None, Some(tombstone)) if tombstone.until > now => Holding::Tombstone(tombstone.nonce.clone()),
             (None, _) => Holding::Nothing,
         }

@@ -1,14 +1,14 @@
 //! Getting in: passwords, ACL users, databases, TLS.
 
 use super::fake::FakeRedis;
-use super::server::{KEY, Redis, listen, options, says};
-use crate::folder::Folder;
-use crate::pki::Authority;
-use crate::support::*;
+use super::server::{KEY, Redis, options};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
+use support::demo::*;
+use support::folder::Folder;
+use support::pki::Authority;
 use tokenmgr::error::Status;
 use tokenmgr::{Level, Manager};
 

@@ -1,10 +1,10 @@
 //! A Cluster of three masters, and a replica for the one that has the record.
 
 use super::server::{KEY, Redis, options};
-use crate::folder::Folder;
-use crate::program::free_port;
-use crate::support::*;
 use serde_json::{Value, json};
+use support::demo::*;
+use support::folder::Folder;
+use support::program::free_port;
 
 /// The slot of the record's key, and what else there is.
 struct Cluster {

@@ -1,11 +1,11 @@
 //! Calls where a thread or the process ends, in a real one: a C program.
 
 use super::server::Redis;
-use crate::folder::Folder;
-use crate::support::*;
 use serde_json::json;
 use std::path::Path;
 use std::process::Command;
+use support::demo::*;
+use support::folder::Folder;
 
 #[test]
 fn calls_work_where_a_thread_or_the_process_ends() {

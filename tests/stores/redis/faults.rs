@@ -2,18 +2,18 @@
 //! refresh token is sent twice.
 
 use super::proxy::{Cut, Proxy};
-use super::server::{KEY, Redis, listen, options, says};
-use crate::support::*;
+use super::server::{KEY, Redis, options};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+use support::demo::*;
 use tokenmgr::Manager;
 
 const REFRESH: &str = "POST /auth/refresh";
 
 /// Does something while the answer to a refresh is on its way, and then has others call.
-fn during_a_refresh(meddle: impl Fn(&Redis)) -> (crate::api::DemoApi, Redis) {
+fn during_a_refresh(meddle: impl Fn(&Redis)) -> (support::api::DemoApi, Redis) {
     let (api, redis) = (start(json!({})), Redis::start());
     let first = manager(&api, redis.options(json!({})));
     first.token().expect("a login");
@@ -267,7 +267,7 @@ fn something_else_under_the_key_is_left_alone_and_said() {
 
 /// A refresh, and what is done to the server between reading the record and writing the claim. `write`: what the write
 /// is known by.
-fn before_the_claim(write: &str, user: &str, meddle: impl FnOnce(&Redis) + Send + 'static) -> crate::api::DemoApi {
+fn before_the_claim(write: &str, user: &str, meddle: impl FnOnce(&Redis) + Send + 'static) -> support::api::DemoApi {
     let (api, redis) = (start(json!({})), Redis::with(&["--enable-debug-command", "yes"]));
     let proxy = Proxy::to(redis.port());
     redis.cli(&["ACL", "SETUSER", "scriptless", "on", ">x", "~*", "+@all", "-eval"]);

@@ -2,10 +2,10 @@
 //! connection.
 
 use super::server::Redis;
-use crate::support::*;
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::Command;
+use support::demo::*;
 
 /// Arguments: the library, the host, the options. Each child and the parent get a new pair in turn and at once.
 const PROGRAM: &str = r#"

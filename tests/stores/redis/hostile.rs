@@ -2,12 +2,12 @@
 //! closed.
 
 use super::fake::FakeRedis;
-use super::server::{listen, options, says};
-use crate::support::*;
+use super::server::options;
 use serde_json::json;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use support::demo::*;
 
 /// A manager whose store is there goes on without it, says why, and leaves.
 fn goes_on(fake: &FakeRedis, why: &str) {

@@ -1,9 +1,9 @@
 //! PHP code with the same hash: three fields by hMSet and hGet, through phpredis.
 
 use super::server::{KEY, Redis};
-use crate::support::*;
 use serde_json::json;
 use std::process::Command;
+use support::demo::*;
 
 /// Runs a line of PHP with `$redis` connected, and says what it printed.
 fn php(redis: &Redis, code: &str) -> String {

@@ -1,8 +1,8 @@
 //! One server: what the hash looks like, and how long it is kept. The rules across managers: tests/stores/sharing.rs.
 
 use super::server::{KEY, Redis};
-use crate::support::*;
 use serde_json::json;
+use support::demo::*;
 use tokenmgr::error::Status;
 
 const SEALED_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";

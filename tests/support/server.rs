@@ -1,5 +1,10 @@
-//! A server that keeps what arrives and answers what a test says, many requests at a time.
+//! A server that keeps what arrives and answers what a test says, many requests at a time, over http and https.
 
+use crate::pki::{Authority, Issued};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -13,6 +18,8 @@ pub struct Arrived {
     /// The request line and the headers, as they were sent.
     pub head: String,
     pub body: String,
+    /// Whether the client showed a certificate.
+    pub showed_certificate: bool,
 }
 
 impl Arrived {
@@ -106,30 +113,54 @@ impl Answer {
 
 pub struct Server {
     address: SocketAddr,
+    is_https: bool,
     seen: Arc<Mutex<Vec<Arrived>>>,
     is_over: Arc<AtomicBool>,
 }
 
 impl Server {
     pub fn start(answer: impl Fn(&Arrived) -> Answer + Send + Sync + 'static) -> Server {
+        Server::begin(None, answer)
+    }
+
+    /// Over https. It asks for a certificate of `clients`, and takes those who show none too.
+    pub fn with_tls(
+        certificate: &Issued,
+        clients: &Authority,
+        answer: impl Fn(&Arrived) -> Answer + Send + Sync + 'static,
+    ) -> Server {
+        Server::begin(Some(Arc::new(tls(certificate, clients))), answer)
+    }
+
+    fn begin(tls: Option<Arc<ServerConfig>>, answer: impl Fn(&Arrived) -> Answer + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let (seen, is_over) = (Arc::<Mutex<Vec<Arrived>>>::default(), Arc::<AtomicBool>::default());
+        let (seen, is_over, is_https) =
+            (Arc::<Mutex<Vec<Arrived>>>::default(), Arc::<AtomicBool>::default(), tls.is_some());
         let (noted, over, answer) = (Arc::clone(&seen), Arc::clone(&is_over), Arc::new(answer));
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if over.load(Ordering::SeqCst) {
                     return;
                 }
-                let (noted, answer) = (Arc::clone(&noted), Arc::clone(&answer));
-                thread::spawn(move || serve(stream, &noted, &*answer));
+                let _ = stream.set_nodelay(true);
+                let (noted, answer, tls) = (Arc::clone(&noted), Arc::clone(&answer), tls.clone());
+                thread::spawn(move || match tls {
+                    None => serve(stream, |_| false, &noted, &*answer),
+                    Some(config) => {
+                        let connection = ServerConnection::new(config).expect("a configuration that works");
+                        let shows =
+                            |tls: &StreamOwned<ServerConnection, TcpStream>| tls.conn.peer_certificates().is_some();
+                        serve(StreamOwned::new(connection, stream), shows, &noted, &*answer);
+                    }
+                });
             }
         });
-        Server { address, seen, is_over }
+        Server { address, is_https, seen, is_over }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", if self.is_https { "https" } else { "http" }, self.address)
     }
 
     pub fn requests(&self) -> Vec<Arrived> {
@@ -167,23 +198,41 @@ impl Drop for Server {
     }
 }
 
-fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Arrived>>, answer: &dyn Fn(&Arrived) -> Answer) {
-    let _ = stream.set_nodelay(true);
+fn tls(certificate: &Issued, clients: &Authority) -> ServerConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(clients.certificate.as_bytes()).expect("PEM")).expect("an authority");
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let verifier = verifier.allow_unauthenticated().build().expect("a verifier");
+    let chain = CertificateDer::pem_slice_iter(certificate.chain.as_bytes()).collect::<Result<_, _>>().expect("PEM");
+    let key = PrivateKeyDer::from_pem_slice(certificate.key.as_bytes()).expect("a key");
+    let versions =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+    versions.with_client_cert_verifier(verifier).with_single_cert(chain, key).expect("they belong together")
+}
+
+fn serve<S: Read + Write>(
+    mut stream: S,
+    shows: impl Fn(&S) -> bool,
+    seen: &Mutex<Vec<Arrived>>,
+    answer: &dyn Fn(&Arrived) -> Answer,
+) {
     let mut ahead = Vec::new();
-    while let Some(request) = read(&mut stream, &mut ahead) {
+    while let Some(mut request) = read(&mut stream, &mut ahead) {
+        request.showed_certificate = shows(&stream);
         let Answer { status, headers, body } = answer(&request);
         seen.lock().expect("no panic under the lock").push(request);
         let reply = format!("HTTP/1.1 {status} Said\r\nContent-Length: {}\r\n{headers}\r\n{body}", body.len());
         // Whoever asked may have left.
-        let _ = stream.write_all(reply.as_bytes());
+        let _ = stream.write_all(reply.as_bytes()).and_then(|()| stream.flush());
     }
 }
 
-fn read(stream: &mut TcpStream, ahead: &mut Vec<u8>) -> Option<Arrived> {
+fn read(stream: &mut impl Read, ahead: &mut Vec<u8>) -> Option<Arrived> {
     loop {
         if let Some(end) = ahead.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
-            let mut request =
-                Arrived { head: String::from_utf8_lossy(&ahead[..end + 4]).into_owned(), body: String::new() };
+            let head = String::from_utf8_lossy(&ahead[..end + 4]).into_owned();
+            let mut request = Arrived { head, body: String::new(), showed_certificate: false };
             let length = request.header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
             if ahead.len() >= end + 4 + length {
                 request.body = String::from_utf8_lossy(&ahead[end + 4..end + 4 + length]).into_owned();
