@@ -5,8 +5,9 @@ use std::process::Command;
 use std::{env, fs};
 
 /// The files of src/ffi that export something, in the order of the header.
-const EXPORTING: [&str; 11] = [
+const EXPORTING: [&str; 12] = [
     "manager.rs",
+    "check.rs",
     "adapter.rs",
     "response.rs",
     "outcome.rs",

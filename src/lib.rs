@@ -14,6 +14,7 @@
 
 mod auth;
 mod call;
+mod check;
 mod client;
 pub mod error;
 pub mod ffi;

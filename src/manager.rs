@@ -5,6 +5,7 @@
 
 use crate::auth::Values;
 use crate::call::hooks::Hooks;
+use crate::check::check;
 use crate::client::context::{Context, HandleSettings};
 use crate::client::credentials::{Credentials, from_environment};
 use crate::client::dialect::compile;
@@ -182,6 +183,11 @@ impl Manager {
             None => Ok(()),
             Some(why) => Err(Error::new(Status::TM_STORE, format!("{why}; the next login replaces it"))),
         }
+    }
+
+    /// Tries the dialect step by step, on tokens of its own, with a GET of `path` as the API call. The report is JSON.
+    pub fn check(&self, path: Option<&str>) -> Result<String> {
+        check(&self.begin(None)?, path)
     }
 
     /// S1: whether the token may be sent to a URL.

@@ -10,6 +10,7 @@ use crate::sys::secret::Secret;
 use crate::token::jwt;
 use http::{HeaderMap, HeaderName, header};
 use serde_json::Value;
+use std::fmt;
 use std::time::Duration;
 
 pub const MEMBERS: [&str; 12] = [
@@ -85,6 +86,26 @@ pub struct Grant {
     pub refresh_lifetime: Option<Duration>,
     /// Values for templates; those that were kept before and are not among them stay.
     pub kept: Kept,
+    pub sources: Sources,
+}
+
+/// Where the parts of a pair were found.
+#[derive(Debug, Default)]
+pub struct Sources {
+    pub access: Option<String>,
+    pub refresh: Option<String>,
+    pub token_type: Option<String>,
+    pub lifetime: Option<String>,
+    pub refresh_lifetime: Option<String>,
+}
+
+impl Grant {
+    /// Takes over what was kept before and is not among its own.
+    pub fn keep(&mut self, older: &Kept) {
+        for (name, value) in older {
+            self.kept.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
 }
 
 impl Places {
@@ -96,16 +117,41 @@ impl Places {
         self.0.is_empty()
     }
 
-    fn find<T>(&self, answer: &Answer<'_>, take: impl Fn(&Value) -> Option<T>) -> Option<T> {
-        self.0.iter().find_map(|place| place.find(answer).and_then(|value| take(&value)))
+    fn find<T>(&self, answer: &Answer<'_>, take: impl Fn(&Value) -> Option<T>) -> Option<(T, &Place)> {
+        self.0.iter().find_map(|place| Some((take(&place.find(answer)?)?, place)))
     }
 
     /// What is there, as text; a number, true or false too.
     pub fn text(&self, answer: &Answer<'_>) -> Option<Secret> {
-        self.find(answer, |value| {
+        let found = self.find(answer, |value| {
             let text = scalar(value)?;
             Secret::new(text.trim()).filter(|secret| !secret.as_bytes().is_empty())
-        })
+        });
+        found.map(|(secret, _)| secret)
+    }
+}
+
+impl fmt::Display for Places {
+    /// As a message lists them: `/data/token or the cookie SID`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, place) in self.0.iter().enumerate() {
+            f.write_str(if at > 0 { " or " } else { "" })?;
+            place.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Pointer(pointer) if pointer.is_empty() => f.write_str("the whole body"),
+            Place::Pointer(pointer) => f.write_str(pointer),
+            Place::Header(name) => write!(f, "the header {name}"),
+            Place::Cookie(name) => write!(f, "the cookie {name}"),
+            Place::Cookies => f.write_str("the cookies"),
+            Place::Text => f.write_str("the text"),
+        }
     }
 }
 
@@ -148,7 +194,7 @@ impl Place {
 }
 
 /// The cookies that an answer sets: the last of each name, without those that it takes back.
-fn cookies(headers: &HeaderMap) -> Vec<(String, String)> {
+pub fn cookies(headers: &HeaderMap) -> Vec<(String, String)> {
     let mut set: Vec<(String, String)> = Vec::new();
     for header in headers.get_all(header::SET_COOKIE) {
         let Ok(text) = std::str::from_utf8(header.as_bytes()) else { continue };
@@ -209,35 +255,50 @@ impl Shape {
     /// The pair in an answer; else why there is none that could be used.
     pub fn grant(&self, answer: &Answer<'_>, kept: Kept) -> std::result::Result<Grant, &'static str> {
         let token = |places: &Places| match places.find(answer, token) {
-            Some(token) => token.map(Some),
+            Some((token, place)) => token.map(|token| Some((token, place.to_string()))),
             None if places.find(answer, |value| (!value.is_null() && !value.is_string()).then_some(())).is_some() => {
                 Err("a token is no string")
             }
             None => Ok(None),
         };
-        let access = token(&self.access_token)?.ok_or_else(|| self.no_token(answer))?;
+        let (access, access_from) = token(&self.access_token)?.ok_or_else(|| self.no_token(answer))?;
         // What came in a header may go back in one, blanks and all.
         let may_be_blank = self.access_token.0.iter().any(|place| !matches!(place, Place::Pointer(_) | Place::Text));
         let is_carried = |byte: &u8| byte.is_ascii_graphic() || may_be_blank && *byte == b' ';
         if !access.as_bytes().iter().all(is_carried) {
             return Err("the access token holds characters that no header can carry");
         }
-        let refresh = token(&self.refresh_token)?;
+        let (refresh, refresh_from) = token(&self.refresh_token)?.unzip();
         let server_now = server_millis(date(answer.headers), answer.now);
         // F1. A token that would already be over says that the server's clocks disagree, not that it handed out a dead
         // token: then only a 401 tells.
-        let lifetime = self
-            .expires
-            .left(answer, server_now)
-            .or_else(|| until(jwt::expires_at(access.as_str())?.saturating_mul(1000), server_now))
-            .unwrap_or(self.lifetime);
-        let refresh_lifetime = self
-            .refresh_expires
-            .left(answer, server_now)
-            .or_else(|| until(jwt::expires_at(refresh.as_ref()?.as_str())?.saturating_mul(1000), server_now))
-            .flatten();
+        let said = self.expires.left(answer, server_now).or_else(|| by_itself(&access, server_now));
+        let (lifetime, lifetime_from) = said.or_else(|| Some((self.lifetime, "lifetime_seconds".to_owned()))).unzip();
+        let refresh_said = self.refresh_expires.left(answer, server_now);
+        let (refresh_lifetime, refresh_lifetime_from) =
+            refresh_said.or_else(|| by_itself(refresh.as_ref()?, server_now)).unzip();
         let token_type = self.token_type.find(answer, |value| value.as_str().map(|text| text.trim().to_owned()));
-        Ok(Grant { access, refresh, token_type, lifetime, refresh_lifetime, kept })
+        let (token_type, token_type_from) = token_type.map(|(text, place)| (text, place.to_string())).unzip();
+        let (lifetime, refresh_lifetime) = (lifetime.flatten(), refresh_lifetime.flatten());
+        let sources = Sources {
+            access: Some(access_from),
+            refresh: refresh_from,
+            token_type: token_type_from,
+            lifetime: lifetime_from.filter(|_| lifetime.is_some()),
+            refresh_lifetime: refresh_lifetime_from.filter(|_| refresh_lifetime.is_some()),
+        };
+        Ok(Grant { access, refresh, token_type, lifetime, refresh_lifetime, kept, sources })
+    }
+
+    /// Where one of its parts is looked for, by the name of its member.
+    pub fn places(&self, name: &str) -> Option<&Places> {
+        match name {
+            "access_token" => Some(&self.access_token),
+            "refresh_token" => Some(&self.refresh_token),
+            "expires_at" => Some(&self.expires.at),
+            "expires_in" => Some(&self.expires.after),
+            _ => None,
+        }
     }
 
     fn no_token(&self, answer: &Answer<'_>) -> &'static str {
@@ -252,20 +313,29 @@ fn token(value: &Value) -> Option<std::result::Result<Secret, &'static str>> {
     (!text.is_empty()).then(|| Secret::new(text).ok_or("a token holds a NUL"))
 }
 
+/// How long a token has left, unless what is said is not credible; and who says it.
+type Said = (Option<Duration>, String);
+
 impl Expiry {
-    /// How long a token has left; outside `None`: nobody says; inside: nobody says it credibly.
-    fn left(&self, answer: &Answer<'_>, server_now: i64) -> Option<Option<Duration>> {
-        if let Some(at) = self.at.find(answer, |value| instant(value, self.at_unit)) {
-            return until(at, server_now);
+    /// `None`: nobody says.
+    fn left(&self, answer: &Answer<'_>, server_now: i64) -> Option<Said> {
+        if let Some((at, place)) = self.at.find(answer, |value| instant(value, self.at_unit)) {
+            return Some((until(at, server_now), place.to_string()));
         }
-        let millis = self.after.find(answer, |value| number(value, self.after_unit))?;
-        Some(u64::try_from(millis).ok().filter(|millis| *millis > 0).map(Duration::from_millis))
+        let (millis, place) = self.after.find(answer, |value| number(value, self.after_unit))?;
+        Some((until(millis, 0), place.to_string()))
     }
 }
 
-fn until(at: i64, server_now: i64) -> Option<Option<Duration>> {
+/// What a token says itself, if it is a JWT.
+fn by_itself(token: &Secret, server_now: i64) -> Option<Said> {
+    let at = jwt::expires_at(token.as_str())?.saturating_mul(1000);
+    Some((until(at, server_now), "the token's own exp".to_owned()))
+}
+
+fn until(at: i64, server_now: i64) -> Option<Duration> {
     let left = at.saturating_sub(server_now);
-    Some(u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_millis))
+    u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_millis)
 }
 
 /// A number, perhaps as text, in milliseconds.

@@ -228,6 +228,7 @@ impl Compiler<'_> {
             issuer,
             initial_refresh_token,
             dpop,
+            is_oauth2: *is_oauth2,
             identity,
             secrets,
             credentials: match (uses_password, is_oauth2) {

@@ -49,6 +49,8 @@ pub struct Dialect {
     pub initial_refresh_token: Option<Secret>,
     /// RFC 9449: proofs go with token requests and calls.
     pub dpop: bool,
+    /// Its endpoints are made from OAuth's members.
+    pub is_oauth2: bool,
     pub(super) identity: String,
     pub(super) secrets: Vec<Secret>,
     pub(super) credentials: &'static str,
@@ -98,7 +100,7 @@ impl Dialect {
         })
     }
 
-    fn endpoint(&self, stage: Stage, values: &Values<'_>) -> Option<&Endpoint> {
+    pub(super) fn endpoint(&self, stage: Stage, values: &Values<'_>) -> Option<&Endpoint> {
         match stage {
             Stage::Login(step) => self.login.get(step),
             Stage::Refresh => self.refresh.as_ref(),
@@ -129,17 +131,27 @@ impl Dialect {
         known: &[&Secret],
     ) -> std::result::Result<Brought, Refusal> {
         let _work = SecretWork::begin();
-        let (of, wants_grant) = match stage {
-            Stage::Login(step) => (Of::Login, step + 1 == self.login.len()),
-            Stage::Refresh => (Of::Refresh, true),
-            Stage::Logout => (Of::Logout, false),
-        };
-        let Some(endpoint) = self.endpoint(stage, values) else {
-            return Ok(Brought::Kept(Kept::new()));
+        let wants_grant = match stage {
+            Stage::Login(step) => step + 1 == self.login.len(),
+            Stage::Refresh => true,
+            Stage::Logout => false,
         };
         let known: Vec<&Secret> = known.iter().copied().chain(&self.secrets).collect();
-        let asked = Asked { of, endpoint, meanings: &self.meanings, credentials: self.credentials, known: &known };
-        asked.read(reply, wants_grant)
+        match self.asked(stage, values, &known) {
+            Some(asked) => asked.read(reply, wants_grant),
+            None => Ok(Brought::Kept(Kept::new())),
+        }
+    }
+
+    /// What was asked; `None`: the dialect has no such endpoint.
+    pub(super) fn asked<'a>(&'a self, stage: Stage, values: &Values<'_>, known: &'a [&'a Secret]) -> Option<Asked<'a>> {
+        let of = match stage {
+            Stage::Login(_) => Of::Login,
+            Stage::Refresh => Of::Refresh,
+            Stage::Logout => Of::Logout,
+        };
+        let endpoint = self.endpoint(stage, values)?;
+        Some(Asked { of, endpoint, meanings: &self.meanings, credentials: self.credentials, known })
     }
 
     /// What the answer to a call means; `None`: nothing beside its status.
@@ -149,8 +161,8 @@ impl Dialect {
             return None;
         }
         let document = Document::new(body);
-        meaning::find(&self.meanings, Of::Call, status, headers, &document)
-            .or_else(|| meaning::default(Of::Call, status))
+        let stated = meaning::find(&self.meanings, Of::Call, status, headers, &document);
+        stated.map(|(_, means)| means).or_else(|| meaning::default(Of::Call, status))
     }
 
     /// Checks what can be known before the first request: `values` are the credentials.

@@ -33,6 +33,8 @@ pub struct Endpoint {
     basic_as_form: bool,
     body: Body,
     pub shape: Shape,
+    /// It has an `answer` of its own.
+    pub has_own_answer: bool,
     pub success: Statuses,
     /// Its own, looked at before the dialect's.
     pub meanings: Vec<Meaning>,
@@ -86,6 +88,7 @@ impl Endpoint {
             basic_as_form: setting.basic_as_form,
             body: Body::parse(member, setting)?,
             shape: Shape::parse(&member.at("answer", &merged))?,
+            has_own_answer: member.get("answer").is_some(),
             success: match member.get("success") {
                 Some(success) => Statuses::parse(&success)?,
                 None => Statuses::success(),
@@ -134,6 +137,18 @@ impl Endpoint {
     /// Whether it says who is asking by `Authorization` itself.
     pub fn is_authorized(&self) -> bool {
         self.basic.is_some() || self.headers.iter().any(|(name, _)| name == header::AUTHORIZATION)
+    }
+
+    /// The member that says what it sends.
+    pub fn body_member(&self) -> &'static str {
+        match self.body {
+            Body::Json(_) => "json",
+            Body::Form(_) => "form",
+            Body::Text(_) => "text",
+            Body::None if self.basic.is_some() => "basic",
+            Body::None if !self.query.is_empty() => "query",
+            Body::None => "headers",
+        }
     }
 
     /// What errors call it.

@@ -57,6 +57,13 @@ pub const MEANS: [(&str, Means); 7] = [
     ("unusable", Means::Unusable),
 ];
 
+impl Means {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        MEANS.iter().find(|(_, means)| *means == self).map_or("", |(name, _)| name)
+    }
+}
+
 /// A set of status codes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statuses(Vec<(u16, u16)>);
@@ -192,9 +199,16 @@ pub fn is_pointer(text: &str) -> bool {
     (text.is_empty() || text.starts_with('/')) && text.split('~').skip(1).all(is_escape)
 }
 
-/// The first meaning that fits.
-pub fn find(meanings: &[Meaning], of: Of, status: u16, headers: &HeaderMap, document: &Document<'_>) -> Option<Means> {
-    meanings.iter().find(|meaning| meaning.fits(of, status, headers, document)).map(|meaning| meaning.means)
+/// The first meaning that fits, by its place.
+pub fn find(
+    meanings: &[Meaning],
+    of: Of,
+    status: u16,
+    headers: &HeaderMap,
+    document: &Document<'_>,
+) -> Option<(usize, Means)> {
+    let at = meanings.iter().position(|meaning| meaning.fits(of, status, headers, document))?;
+    Some((at, meanings[at].means))
 }
 
 /// What a status means where nothing else is said. Success is the endpoint's own affair.

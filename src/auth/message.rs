@@ -17,6 +17,11 @@ const CODES: [&str; 8] = ["code", "errcode", "error_code", "errorCode", "error",
 const MESSAGES: [&str; 8] =
     ["message", "error_description", "error_message", "errorMessage", "detail", "msg", "description", "title"];
 
+/// Whether a member of this name holds words about what went wrong.
+pub fn is_word(name: &str) -> bool {
+    CODES[..5].contains(&name) || MESSAGES.contains(&name)
+}
+
 impl ServerMessage {
     pub fn is_empty(&self) -> bool {
         self.code.is_none() && self.message.is_none()

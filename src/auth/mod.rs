@@ -19,6 +19,7 @@ pub mod dpop;
 mod endpoint;
 mod fields;
 mod identity;
+mod inspect;
 mod instants;
 mod json;
 mod key;
@@ -36,21 +37,26 @@ mod template;
 mod values;
 mod verdict;
 
-pub use answer::{Grant, pause};
+pub use answer::{Grant, cookies, pause};
 pub use call::Filled;
 pub use compile::Environment;
 pub use dialect::{Dialect, RenewsBy, Stage};
 pub use endpoint::Prepared;
+pub use inspect::Meant;
 #[cfg(any(feature = "store-vault", feature = "fuzzing"))]
 pub use instants::http_date;
+pub use instants::parse as instant;
 #[cfg(feature = "fuzzing")]
 pub use instants::retry_after;
+pub use json::Document;
 pub use meaning::Means;
-pub use message::ServerMessage;
+pub use member::is_sensitive;
+pub use message::{ServerMessage, is_word};
+pub use render::json_string;
 pub use source::{Read, Source};
 pub use template::Name;
 pub use values::{Kept, Moment, Values};
-pub use verdict::{Brought, Outcome, Refusal, Reply, forbidden};
+pub use verdict::{Brought, Outcome, Refusal, Reply, forbidden, is_page, location};
 
 use crate::error::Result;
 use crate::sys::secret::Secret;

@@ -52,6 +52,19 @@ pub struct Refusal {
     pub error: Error,
 }
 
+/// What says what an answer means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// One of the endpoint's own meanings, by its place.
+    Endpoint(usize),
+    /// One of the dialect's.
+    Dialect(usize),
+    /// The status codes that mean yes.
+    Success,
+    /// What a status means where nothing else is said.
+    Default,
+}
+
 /// Who is asked what, and how it is told.
 pub struct Asked<'a> {
     pub of: Of,
@@ -66,7 +79,7 @@ pub struct Asked<'a> {
 /// What an endpoint's answer brought: values to keep, and a pair where one was looked for.
 pub enum Brought {
     Kept(Kept),
-    Grant(Grant),
+    Grant(Box<Grant>),
 }
 
 impl Asked<'_> {
@@ -78,16 +91,29 @@ impl Asked<'_> {
         })
     }
 
+    /// What an answer means, and what says so.
+    pub fn decide(&self, reply: &Reply<'_>, document: &Document<'_>) -> (Means, Decided) {
+        let find = |meanings: &[Meaning]| meaning::find(meanings, self.of, reply.status, reply.headers, document);
+        if let Some((at, means)) = find(&self.endpoint.meanings) {
+            return (means, Decided::Endpoint(at));
+        }
+        if let Some((at, means)) = find(self.meanings) {
+            return (means, Decided::Dialect(at));
+        }
+        match self.endpoint.success.contains(reply.status) {
+            true => (Means::Accepted, Decided::Success),
+            false => (meaning::default(self.of, reply.status).unwrap_or(Means::Unusable), Decided::Default),
+        }
+    }
+
     fn judge(&self, reply: &Reply<'_>, wants_grant: bool) -> Result<Brought, Refusal> {
         let document = Document::new(reply.body);
-        let find = |meanings: &[Meaning]| meaning::find(meanings, self.of, reply.status, reply.headers, &document);
-        let stated = find(&self.endpoint.meanings).or_else(|| find(self.meanings));
-        let refuse = |means, is_stated| Err(self.refuse(reply, &document, means, is_stated));
-        match stated {
-            Some(Means::Accepted) => {}
-            Some(means) => return refuse(means, true),
-            None if self.endpoint.success.contains(reply.status) => {}
-            None => return refuse(meaning::default(self.of, reply.status).unwrap_or(Means::Unusable), false),
+        match self.decide(reply, &document) {
+            (Means::Accepted, _) => {}
+            (means, decided) => {
+                let is_stated = matches!(decided, Decided::Endpoint(_) | Decided::Dialect(_));
+                return Err(self.refuse(reply, &document, means, is_stated));
+            }
         }
         let answer = Answer { headers: reply.headers, document: &document, now: reply.now };
         let mut kept = Kept::new();
@@ -99,7 +125,7 @@ impl Asked<'_> {
         if !wants_grant {
             return Ok(Brought::Kept(kept));
         }
-        self.endpoint.shape.grant(&answer, kept).map(Brought::Grant).map_err(|why| {
+        self.endpoint.shape.grant(&answer, kept).map(|grant| Brought::Grant(Box::new(grant))).map_err(|why| {
             let words = ServerMessage::of(&document, self.known);
             let Refusal { outcome, error } = self.unusable(reply, &words, why);
             Refusal { outcome, error: error.with_server_code(words.code) }
@@ -214,14 +240,14 @@ impl Asked<'_> {
 }
 
 /// Whether a text is HTML.
-fn is_page(text: &str) -> bool {
+pub fn is_page(text: &str) -> bool {
     const LOOKED_AT: usize = 2048;
     let head = text[..text.floor_char_boundary(LOOKED_AT)].to_ascii_lowercase();
     ["<!doctype html", "<html", "<head", "<body", "<title", "<h1", "<center"].iter().any(|tag| head.contains(tag))
 }
 
 /// Where a redirect leads, without what its query may hold.
-fn location(headers: &HeaderMap, known: &[&Secret]) -> Option<String> {
+pub fn location(headers: &HeaderMap, known: &[&Secret]) -> Option<String> {
     let text = headers.get(header::LOCATION)?.to_str().ok()?;
     let text = text.split(['?', '#']).next()?;
     let shown = match text.split_once("//") {

@@ -7,6 +7,7 @@
 mod adapter;
 mod boundary;
 mod callbacks;
+mod check;
 mod error;
 mod jwt;
 mod library;

@@ -1,7 +1,6 @@
 //! Asking the auth server: the dialect's requests, sent and read.
 
 use crate::auth::{Brought, Dialect, Kept, Name, Prepared, Reply, Stage, Values, discovery};
-use crate::call::Call;
 use crate::call::log::Level;
 use crate::client::Client;
 use crate::client::context::Context;
@@ -50,10 +49,10 @@ impl RefreshTransaction<'_> {
         let mut asking = self.asking(self.may_log_in_after(), &mut renew);
         match asking.ask(Stage::Refresh, &values) {
             Ok((Brought::Grant(mut grant), arrived)) => {
-                for (name, value) in pair.iter().flat_map(|pair| &pair.kept) {
-                    grant.kept.entry(name.clone()).or_insert_with(|| value.clone());
+                if let Some(pair) = pair {
+                    grant.keep(&pair.kept);
                 }
-                AuthOutcome::Granted(Box::new(grant), arrived)
+                AuthOutcome::Granted(grant, arrived)
             }
             Ok((Brought::Kept(_), _)) => AuthOutcome::NoToken(no_token()),
             Err(outcome) => outcome,
@@ -70,9 +69,8 @@ impl RefreshTransaction<'_> {
             match asking.ask(Stage::Login(step), &values) {
                 Ok((Brought::Kept(more), _)) => kept.extend(more),
                 Ok((Brought::Grant(mut grant), arrived)) => {
-                    kept.append(&mut grant.kept);
-                    grant.kept = kept;
-                    return AuthOutcome::Granted(Box::new(grant), arrived);
+                    grant.keep(&kept);
+                    return AuthOutcome::Granted(grant, arrived);
                 }
                 Err(outcome) => return outcome,
             }
@@ -93,7 +91,7 @@ impl RefreshTransaction<'_> {
             true => self.call.deadline(),
             false => Instant::now() + self.call.left() / 2,
         };
-        Asking { context: self.context, deadline, on_tick: Some(on_tick) }
+        Asking { on_tick: Some(on_tick), ..Asking::until(self.context, deadline) }
     }
 
     /// Keeps the claim alive meanwhile, or another process would take it over.
@@ -109,11 +107,23 @@ impl RefreshTransaction<'_> {
 }
 
 /// Asking the auth server, within a time.
-pub(super) struct Asking<'a> {
-    pub context: &'a Context,
-    pub deadline: Instant,
+pub struct Asking<'a> {
+    context: &'a Context,
+    deadline: Instant,
     /// Called about every 50 ms.
-    pub on_tick: Option<&'a mut dyn FnMut()>,
+    on_tick: Option<&'a mut dyn FnMut()>,
+    /// Sees every request that goes out, before and after its answer has come.
+    pub witness: Option<Witness<'a>>,
+    /// What was last sent, or was there to be sent, and must not be shown.
+    pub secrets: Vec<Secret>,
+}
+
+pub type Witness<'a> = &'a mut dyn FnMut(&Outgoing, Option<&Answer>);
+
+impl<'a> Asking<'a> {
+    pub fn until(context: &'a Context, deadline: Instant) -> Asking<'a> {
+        Asking { context, deadline, on_tick: None, witness: None, secrets: Vec::new() }
+    }
 }
 
 impl Asking<'_> {
@@ -132,9 +142,9 @@ impl Asking<'_> {
             None => return Ok((Brought::Kept(Kept::new()), Tick::now())),
             Some(prepared) => prepared.map_err(AuthOutcome::Unsent)?,
         };
-        let mut secrets = prepared.secrets.clone();
-        secrets.extend(values.access_token.into_iter().chain(values.refresh_token).cloned());
-        secrets.extend(values.kept.iter().flat_map(|kept| kept.values()).cloned());
+        self.secrets = prepared.secrets.clone();
+        self.secrets.extend(values.access_token.into_iter().chain(values.refresh_token).cloned());
+        self.secrets.extend(values.kept.iter().flat_map(|kept| kept.values()).cloned());
         let answer = self.send(prepared, stage)?;
         let arrived = answer.arrived;
         let body = Zeroizing::new(answer.body);
@@ -147,7 +157,7 @@ impl Asking<'_> {
         };
         let others = self.context.client.secrets();
         let secrets: Vec<&Secret> =
-            secrets.iter().chain(&others).chain(self.context.credentials.password.iter()).collect();
+            self.secrets.iter().chain(&others).chain(self.context.credentials.password.iter()).collect();
         let brought = dialect.read(stage, &values, &reply, &secrets)?;
         Ok((brought, arrived))
     }
@@ -189,9 +199,15 @@ impl Asking<'_> {
             limit: LARGEST,
             on_tick: self.on_tick.as_mut().map(|on_tick| &mut **on_tick as _),
         };
+        if let Some(witness) = &mut self.witness {
+            witness(outgoing, None);
+        }
         let sent =
             client.transport.send(call, &client.stats, outgoing, Reuse::Never, &mut Streams::default(), &mut exchange);
         failpoint("answered");
+        if let (Some(witness), Ok(answer)) = (&mut self.witness, &sent) {
+            witness(outgoing, Some(answer));
+        }
         let (_, address) = redacted.split_once(' ').unwrap_or(("", redacted));
         sent.map_err(|fault| match fault.hung(call, &format!("{} at {address}", name_of(stage))) {
             Fault::TooLarge(limit) => AuthOutcome::NoToken(Error::new(
@@ -287,9 +303,4 @@ fn outgoing(client: &Client, prepared: Prepared) -> Result<Outgoing> {
         credentials: None,
         body: if prepared.body.is_empty() { Bytes::new() } else { Bytes::from_owner(prepared.body) },
     })
-}
-
-/// The logout, for which no claim is held.
-pub(super) fn asking_logout(context: &Context) -> Asking<'_> {
-    Asking { context, deadline: Call::deadline(&context.call), on_tick: None }
 }

@@ -4,7 +4,7 @@ use crate::auth::{Stage, Values};
 use crate::call::log::Level;
 use crate::client::context::Context;
 use crate::error::{Error, Result, Status};
-use crate::refresh::ask::asking_logout;
+use crate::refresh::ask::Asking;
 use crate::refresh::outcome::AuthOutcome;
 use crate::sys::zeroing::SecretWork;
 use crate::token::record::StoredPair;
@@ -53,7 +53,7 @@ fn revoke(context: &Context, pair: &StoredPair) -> Result<()> {
     if !context.client.auth.dialect.has_logout() {
         return Ok(());
     }
-    let outcome = asking_logout(context).ask(Stage::Logout, &values);
+    let outcome = Asking::until(context, context.call.deadline()).ask(Stage::Logout, &values);
     if !matches!(outcome, Err(AuthOutcome::Unsent(_) | AuthOutcome::NoAnswer(_))) {
         context.client.stats.logouts.add_one();
     }

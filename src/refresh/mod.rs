@@ -1,11 +1,12 @@
 //! Getting a new pair, so that no refresh token is ever sent twice (T1 to T5). Read `transaction` first.
 
-mod ask;
+pub mod apart;
+pub mod ask;
 mod decide;
 mod degraded;
 pub mod logout;
 pub mod need;
-mod outcome;
+pub mod outcome;
 mod publish;
 mod record;
 pub mod replace;

@@ -3,6 +3,7 @@
 //! It is a single flight: one caller of this process at a time is in it; against other processes the claims in the store's
 //! record hold.
 
+use crate::auth::Grant;
 use crate::call::Call;
 use crate::call::backoff::{self, PASSING};
 use crate::call::log::Level;
@@ -14,7 +15,7 @@ use crate::refresh::decide::{RefreshToken, Refusal, Step, decide, may_login};
 use crate::refresh::need::{Budget, TokenNeed};
 use crate::refresh::outcome::AuthOutcome;
 use crate::store::contract::{Loaded, StoreFault, TokenStore};
-use crate::sys::clock::millis;
+use crate::sys::clock::{Tick, millis};
 use crate::sys::failpoint::failpoint;
 use crate::sys::secret::random;
 use crate::sys::zeroing::SecretWork;
@@ -109,7 +110,7 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> RefreshTransaction<'a> {
-    fn new(context: &'a Context, need: &'a TokenNeed, budget: &'a Budget) -> RefreshTransaction<'a> {
+    pub(super) fn new(context: &'a Context, need: &'a TokenNeed, budget: &'a Budget) -> RefreshTransaction<'a> {
         RefreshTransaction {
             context,
             client: &context.client,
@@ -294,15 +295,25 @@ impl RefreshTransaction<'_> {
     }
 
     fn login_under(&self, target: Target<'_>, holding: &Holding, claim: &Claim) -> Stepped {
-        let Target { store, .. } = target;
         self.budget.login.set(false);
-        let error = match self.ask_login(store, claim) {
+        let granted = self.conclude(target.store, claim, self.ask_login(target.store, claim))?;
+        let lineage = Lineage { family: u128::from_le_bytes(random()), generation: 0 };
+        self.publish(target, holding, granted, lineage, None)
+    }
+
+    /// R5: what a login has brought. If that is nothing, notes it for everyone who shares the store, and gives the claim back.
+    pub(super) fn conclude(
+        &self,
+        store: &dyn TokenStore,
+        claim: &Claim,
+        outcome: AuthOutcome,
+    ) -> Result<(Box<Grant>, Tick)> {
+        let error = match outcome {
             AuthOutcome::Granted(grant, arrived) => {
                 self.client.stats.logins.add_one();
                 self.client.unreached.end();
                 self.note_recovery_login();
-                let lineage = Lineage { family: u128::from_le_bytes(random()), generation: 0 };
-                return self.publish(target, holding, (grant, arrived), lineage, None);
+                return Ok((grant, arrived));
             }
             AuthOutcome::Rejected(error) => {
                 self.client.stats.logins_refused.add_one();
@@ -333,7 +344,7 @@ impl RefreshTransaction<'_> {
                 error
             }
         };
-        Err(error.into())
+        Err(error)
     }
 
     /// R5: logins that a 401 led to, one after another, are most likely another client's doing, which logs this one out

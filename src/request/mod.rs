@@ -1,7 +1,7 @@
 //! An API call: a token for it, the sending, and what follows from a 401. Read `send` first.
 
 pub mod acquire;
-mod explain;
+pub mod explain;
 pub mod obtain;
 pub mod options;
 pub mod prepare;

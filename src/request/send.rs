@@ -16,6 +16,7 @@ use crate::request::response::Response;
 use crate::sys::secret::Secret;
 use crate::token::pair::Pair;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// R1: how often one call is sent at the most.
 const MOST_SENDS: usize = 3;
@@ -34,7 +35,7 @@ pub fn send(
     let mut pair = token(context, &budget)?;
     for sends in 1.. {
         carry(context, &pair, &mut outgoing)?;
-        let answer = follow(context, &outgoing, idempotent, streams).map_err(|fault| {
+        let answer = follow(context, &outgoing, idempotent, streams, call.deadline()).map_err(|fault| {
             client.stats.calls_failed.add_one();
             let redacted = outgoing.redacted();
             fault.hung(call, &format!("the call {redacted}")).into_error(&redacted)
@@ -89,7 +90,7 @@ pub fn send(
 }
 
 /// Puts the token into a request, as the dialect has it.
-fn carry(context: &Context, pair: &Pair, outgoing: &mut Outgoing) -> Result<()> {
+pub fn carry(context: &Context, pair: &Pair, outgoing: &mut Outgoing) -> Result<()> {
     let Context { client, credentials, .. } = context;
     let filled = match &pair.call {
         Some(filled) => Arc::clone(filled),
@@ -103,17 +104,17 @@ fn carry(context: &Context, pair: &Pair, outgoing: &mut Outgoing) -> Result<()> 
 }
 
 /// Sends a request and follows the redirects that S1 allows.
-fn follow(
+pub fn follow(
     context: &Context,
     outgoing: &Outgoing,
     idempotent: bool,
     streams: &mut Streams<'_>,
+    deadline: Instant,
 ) -> std::result::Result<Answer, Fault> {
     let Context { client, call, .. } = context;
     let repeatable = idempotent || outgoing.method.is_idempotent();
     let send = |outgoing: &Outgoing, streams: &mut Streams<'_>| {
-        let mut exchange =
-            Exchange { deadline: call.deadline(), limit: client.spec.options.max_response_bytes.0, on_tick: None };
+        let mut exchange = Exchange { deadline, limit: client.spec.options.max_response_bytes.0, on_tick: None };
         client.transport.send(call, &client.stats, outgoing, Reuse::Kept { repeatable }, streams, &mut exchange)
     };
     let mut answer = send(outgoing, streams)?;

@@ -130,6 +130,11 @@ impl Pair {
         Pair { local_only: false, ..self.copied() }
     }
 
+    /// The pair as it would be with another access token.
+    pub fn with_access(&self, access: Secret) -> Pair {
+        Pair { access, call: None, ..self.copied() }
+    }
+
     fn copied(&self) -> Pair {
         let copy = |flag: &AtomicBool| AtomicBool::new(flag.load(Ordering::Relaxed));
         Pair {

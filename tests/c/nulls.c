@@ -226,6 +226,12 @@ static void nulls_to_callbacks(tm_manager *tm) {
 }
 
 static void the_rest(tm_manager *tm) {
+    CHECK_NULL(TM_INVALID_ARGUMENT, tm_check(NULL, "/", &err), err);
+    CHECK(tm_check(NULL, NULL, NULL) == NULL);
+    CHECK_NULL(TM_INVALID_ARGUMENT, tm_check(tm, BAD_UTF8, &err), err);
+    CHECK_NULL(TM_INVALID_ARGUMENT, tm_check(tm, "products", &err), err);
+    CHECK_NULL(TM_URL_NOT_ALLOWED, tm_check(tm, "http://127.0.0.1:10/", &err), err);
+
     CHECK_NULL(TM_INVALID_ARGUMENT, tm_stats_json(NULL, &err), err);
     CHECK(tm_stats_json(NULL, NULL) == NULL);
     char *stats = tm_stats_json(tm, &err);

@@ -15,6 +15,7 @@ mod server;
 mod tokens;
 
 mod carriers;
+mod check;
 mod discovery;
 mod dpop;
 mod meanings;

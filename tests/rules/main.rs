@@ -9,6 +9,7 @@ mod folder;
 mod shelf;
 mod support;
 
+mod check;
 mod file;
 mod freshness;
 mod outage;

@@ -92,6 +92,8 @@ enum tm_status tm_set_credentials(struct tm_manager *tm, const char *username, c
 
 char *tm_stats_json(struct tm_manager *tm, struct tm_error **err);
 
+char *tm_check(struct tm_manager *tm, const char *path, struct tm_error **err);
+
 enum tm_status tm_check_url(struct tm_manager *tm, const char *url, struct tm_error **err);
 
 enum tm_status tm_accept(struct tm_manager *tm, const char *access_token, struct tm_error **err);

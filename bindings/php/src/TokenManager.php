@@ -161,6 +161,27 @@ final class TokenManager
     }
 
     /**
+     * Tries the option `auth` on the live server, step by step: what was sent, what was understood, and in `change`
+     * what to correct. On tokens of its own, and without a secret in it (docs/DIALECTS.md).
+     *
+     * @param string|null $path the API call to try, with GET; null: none
+     *
+     * @return array{ok: bool, steps: list<array<string, mixed>>}
+     */
+    public function check(?string $path = null): array
+    {
+        self::$cachedUntil = 0;
+        Arguments::refuseNul(['path' => $path]);
+        $err = new ErrorSlot();
+        $json = Native::$ffi->tm_check($this->manager, $path, $err->at)
+            ?? throw $this->failure($err->exception());
+        $report = json_decode(Native::text($json), true);
+        $this->throwPending();
+
+        return $report;
+    }
+
+    /**
      * For another HTTP client: the server answered 401 to this access token. The next call that needs a token renews
      * it. Nothing happens if it is no longer the current one.
      */

@@ -316,4 +316,18 @@ final class RequestTest extends ApiTestCase
         $nul = self::thrownBy(fn () => $this->manager(['client_id' => "alice\0x"]), $options);
         self::assertStringContainsString('client_id got a text with a NUL', $nul->getMessage());
     }
+
+    public function testADialectIsTriedStepByStep(): void
+    {
+        $report = $this->manager()->check('/api/v1/products');
+        self::assertTrue($report['ok'], json_encode($report));
+        self::assertSame('/data/access_token', $report['steps'][0]['understood'][1]['from']);
+        self::assertSame('logout', end($report['steps'])['name']);
+        $wrong = $this->manager(['auth' => ['preset' => 'popup', 'answer' => ['access_token' => '/token']]]);
+        $step = $wrong->check()['steps'][0];
+        self::assertSame('auth.answer.access_token', $step['change']);
+        self::assertStringContainsString('it has /data/access_token (a JWT of ', $step['problem']);
+        self::thrownBy(fn () => $wrong->check('products'), Exception\InvalidArgument::class);
+        self::thrownBy(fn () => $wrong->check("/a\0b"), Exception\InvalidArgument::class);
+    }
 }

@@ -56,6 +56,20 @@ def test_the_fast_path_follows_what_happens(tm: TokenManager, api: DemoApi) -> N
     assert tm.access_token() != held  # another call's recovery shows, too
 
 
+def test_a_dialect_is_tried_step_by_step(tm: TokenManager, api: DemoApi) -> None:
+    report = tm.check("/api/v1/products")
+    assert report["ok"], report
+    assert [step["name"] for step in report["steps"]][0::5] == ["login", "logout"]
+    assert report["steps"][0]["understood"][1]["from"] == "/data/access_token"
+    auth = {"preset": "popup", "answer": {"access_token": "/token"}}
+    with TokenManager(api.url, USER, PASSWORD, auth=auth) as wrong:
+        step = wrong.check()["steps"][0]
+        assert step["change"] == "auth.answer.access_token"
+        assert "it has /data/access_token (a JWT of " in step["problem"]
+        with pytest.raises(tokenmgr.InvalidArgument):
+            wrong.check("products")
+
+
 @contextmanager
 def in_another_thread(call: Callable[[], object]) -> Iterator[None]:
     thread = threading.Thread(target=call)

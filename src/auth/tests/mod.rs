@@ -159,7 +159,7 @@ pub fn answered(
 pub fn grant(dialect: &Dialect, pairs: &[(&str, &str)], body: &str) -> Grant {
     let last = Stage::Login(dialect.login_steps() - 1);
     match answered(dialect, last, 200, pairs, body) {
-        Ok(Brought::Grant(grant)) => grant,
+        Ok(Brought::Grant(grant)) => *grant,
         Ok(Brought::Kept(_)) => panic!("no grant was looked for"),
         Err(refusal) => panic!("{body}: {}", refusal.error),
     }

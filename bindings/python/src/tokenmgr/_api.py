@@ -73,6 +73,7 @@ FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "tm_set_tokens": (ctypes.c_int32, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int64, ctypes.c_int64, ctypes.POINTER(ctypes.c_void_p))),
     "tm_set_credentials": (ctypes.c_int32, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_void_p))),
     "tm_stats_json": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p))),
+    "tm_check": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_void_p))),
     "tm_check_url": (ctypes.c_int32, (ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_void_p))),
     "tm_accept": (ctypes.c_int32, (ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_void_p))),
     "tm_reject": (ctypes.c_int32, (ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_void_p))),

@@ -64,6 +64,7 @@ login = _declared(_releasing, "tm_login", bare=True)
 refresh = _declared(_releasing, "tm_refresh", bare=True)
 logout = _declared(_releasing, "tm_logout", bare=True)
 set_tokens = _declared(_releasing, "tm_set_tokens")
+check = _declared(_releasing, "tm_check")
 
 # ---- calls that never wait ------------------------------------------------------------------------------------------
 

@@ -1,0 +1,289 @@
+//! Requests and answers as JSON, with what is secret left out (S2). Of our own requests everything is shown but secrets, of a
+//! server's answers only what is known to be none: a server may put anything anywhere.
+
+use crate::auth::{Document, cookies, instant, is_page, is_sensitive, is_word, json_string, location};
+use crate::check::report::member;
+use crate::http::message::{Answer, Outgoing};
+use crate::redact::{repeats, scrub, scrub_echo};
+use crate::sys::secret::Secret;
+use crate::token::jwt;
+use http::{HeaderMap, HeaderName, header};
+use serde_json::Value;
+use url::{Url, form_urlencoded};
+
+/// What stands in a secret's place.
+const HIDDEN: &str = "***";
+
+/// The longest piece of an answer that is shown as it is.
+const LONGEST: usize = 64;
+
+/// A larger body is not taken apart.
+const LARGEST: usize = 1 << 20;
+
+/// How many values of a body are shown, and how many items of an array.
+const MOST_VALUES: usize = 80;
+const MOST_ITEMS: usize = 2;
+
+/// How much of an answer is shown.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Show {
+    /// The kinds of its values: what an API call brings is nobody's business here.
+    Kinds,
+    /// Numbers, instants and common words, too.
+    Values,
+    /// And what it says went wrong.
+    Words,
+}
+
+fn all(known: &[Secret]) -> Vec<&Secret> {
+    known.iter().collect()
+}
+
+/// Whether a piece of a server's text may be shown as it is.
+pub fn is_fit(text: &str, known: &[Secret]) -> bool {
+    text.len() <= LONGEST && scrub(text, &all(known)) == text
+}
+
+/// What a text is: "a JWT of 412 characters".
+pub fn describe(text: &str) -> String {
+    let kind = if jwt::payload_json(text).is_ok() { "JWT" } else { "string" };
+    let length = text.chars().count();
+    format!("a {kind} of {length} character{}", if length == 1 { "" } else { "s" })
+}
+
+/// A value in a request of ours: whole, or not at all.
+fn masked<'t>(text: &'t str, known: &[Secret]) -> &'t str {
+    let is_one = known.iter().any(|secret| secret.as_str() == text);
+    if is_one || scrub(text, &all(known)) != text { HIDDEN } else { text }
+}
+
+/// A request of ours.
+pub fn sent(outgoing: &Outgoing, known: &[Secret]) -> String {
+    let mut url = shown_url(&outgoing.url, known);
+    let mut headers = "{".to_owned();
+    for (name, value) in outgoing.headers.iter() {
+        member(name.as_str(), &shown_header(name, value.as_bytes(), false, known), &mut headers);
+    }
+    if let Some(credentials) = &outgoing.credentials {
+        for (name, value) in &credentials.headers {
+            member(name.as_str(), &shown_header(name, value.as_bytes(), true, known), &mut headers);
+        }
+        for (name, _) in form_urlencoded::parse(credentials.query.as_bytes()) {
+            for piece in [if url.contains('?') { "&" } else { "?" }, &name, "=", HIDDEN] {
+                url.push_str(piece);
+            }
+        }
+    }
+    let mut sent = "{".to_owned();
+    member("method", outgoing.method.as_str(), &mut sent);
+    member("url", &url, &mut sent);
+    member("body", &sent_body(outgoing, known), &mut sent);
+    for piece in [",\"headers\":", &headers, "}}"] {
+        sent.push_str(piece);
+    }
+    sent
+}
+
+/// What a call carries its token in: `authorization: Bearer ***`.
+pub fn carried(outgoing: &Outgoing, known: &[Secret]) -> String {
+    let mut places = String::new();
+    if let Some(credentials) = &outgoing.credentials {
+        for (name, value) in &credentials.headers {
+            let shown = shown_header(name, value.as_bytes(), true, known);
+            for piece in [if places.is_empty() { "" } else { ", " }, name.as_str(), ": ", &shown] {
+                places.push_str(piece);
+            }
+        }
+        if !credentials.query.is_empty() {
+            places.push_str(if places.is_empty() { "the query" } else { ", the query" });
+        }
+    }
+    places
+}
+
+fn shown_url(url: &Url, known: &[Secret]) -> String {
+    let mut shown = url.origin().ascii_serialization();
+    if repeats(&shown, &all(known)) {
+        shown = HIDDEN.to_owned();
+    }
+    for segment in url.path().split('/').skip(1) {
+        let decoded = percent_encoding::percent_decode_str(segment).decode_utf8_lossy();
+        shown.push('/');
+        shown.push_str(if masked(&decoded, known) == HIDDEN { HIDDEN } else { segment });
+    }
+    if let Some(query) = url.query() {
+        shown.push('?');
+        shown.push_str(&fields(query.as_bytes(), known));
+    }
+    shown
+}
+
+/// A form or a query, decoded.
+fn fields(text: &[u8], known: &[Secret]) -> String {
+    let mut shown = String::new();
+    for (name, value) in form_urlencoded::parse(text) {
+        for piece in [if shown.is_empty() { "" } else { "&" }, &name, "=", masked(&value, known)] {
+            shown.push_str(piece);
+        }
+    }
+    shown
+}
+
+/// `Bearer ***`, `SID=***`, or the value.
+fn shown_header(name: &HeaderName, value: &[u8], is_credential: bool, known: &[Secret]) -> String {
+    let value = String::from_utf8_lossy(value);
+    if *name == header::COOKIE {
+        let mut names = String::new();
+        for pair in value.split("; ") {
+            add_cookie(pair.split('=').next().unwrap_or_default(), known, &mut names);
+        }
+        return names;
+    }
+    if !is_credential && !is_sensitive(name.as_str()) {
+        return masked(&value, known).to_owned();
+    }
+    match value.split_once(' ') {
+        Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_alphabetic()) && is_fit(scheme, known) => {
+            [scheme, " ", HIDDEN].concat()
+        }
+        _ => HIDDEN.to_owned(),
+    }
+}
+
+fn add_cookie(name: &str, known: &[Secret], names: &mut String) {
+    let name = if is_fit(name, known) { name } else { HIDDEN };
+    for piece in [if names.is_empty() { "" } else { "; " }, name, "=", HIDDEN] {
+        names.push_str(piece);
+    }
+}
+
+fn sent_body(outgoing: &Outgoing, known: &[Secret]) -> String {
+    let body = &outgoing.body[..];
+    if let Ok(mut json) = serde_json::from_slice(body) {
+        mask(&mut json, known);
+        return Value::to_string(&json);
+    }
+    let kind = outgoing.headers.get(header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
+    match body.is_empty() || kind.ends_with(b"form-urlencoded") {
+        true => fields(body, known),
+        false => format!("a text of {} bytes", body.len()),
+    }
+}
+
+/// JSON of ours: the names in it are the dialect's.
+fn mask(value: &mut Value, known: &[Secret]) {
+    match value {
+        Value::String(text) if masked(text, known) == HIDDEN => *value = HIDDEN.into(),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, known)),
+        Value::Object(members) => {
+            for (name, member) in members.iter_mut() {
+                match member {
+                    Value::Number(_) if is_sensitive(name) => *member = HIDDEN.into(),
+                    member => mask(member, known),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// An answer.
+pub fn answered(answer: &Answer, show: Show, known: &[Secret]) -> String {
+    let mut shown = format!("{{\"status\":{},\"headers\":{{", answer.status);
+    add_headers(&answer.headers, known, &mut shown);
+    shown.push_str("},");
+    member("body", &outline(&answer.body, show, known), &mut shown);
+    shown.push('}');
+    shown
+}
+
+/// Those that say something about how to ask.
+fn add_headers(headers: &HeaderMap, known: &[Secret], shown: &mut String) {
+    const TOLD: [HeaderName; 4] = [header::CONTENT_TYPE, header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE];
+    for name in TOLD {
+        if let Some(text) = headers.get(&name).and_then(|value| value.to_str().ok()) {
+            member(name.as_str(), &scrub_echo(text, &all(known)), shown);
+        }
+    }
+    if let Some(location) = location(headers, &all(known)) {
+        member("location", &location, shown);
+    }
+    let mut names = String::new();
+    for (name, _) in cookies(headers) {
+        add_cookie(&name, known, &mut names);
+    }
+    if !names.is_empty() {
+        member("set-cookie", &names, shown);
+    }
+}
+
+/// A body as JSON in which what is not shown is described, or what it is.
+fn outline(body: &[u8], show: Show, known: &[Secret]) -> String {
+    let document = Document::new(if body.len() > LARGEST { b"" } else { body });
+    let text = document.text();
+    let mut shown = String::new();
+    match document.json() {
+        Some(json @ (Value::Object(_) | Value::Array(_))) => {
+            shape(json, "", show, known, &mut { MOST_VALUES }, &mut shown);
+        }
+        _ if text.is_empty() && body.len() <= LARGEST => {}
+        _ if text.is_empty() || is_page(&text) => shown = format!("a page or a file of {} bytes", body.len()),
+        _ if show == Show::Words && is_fit(&text, known) => shown = text,
+        _ => shown = describe(&text),
+    }
+    shown
+}
+
+fn shape(value: &Value, name: &str, show: Show, known: &[Secret], left: &mut usize, out: &mut String) {
+    *left = left.saturating_sub(1);
+    match value {
+        Value::Array(items) => {
+            out.push('[');
+            for item in items.iter().take(MOST_ITEMS) {
+                shape(item, "", show, known, left, out);
+                out.push(',');
+            }
+            match items.len() > MOST_ITEMS {
+                true => out.push_str(&json_string(&format!("… {} in all", items.len()))),
+                false => out.truncate(out.len() - usize::from(out.ends_with(','))),
+            }
+            out.push(']');
+        }
+        Value::Object(members) => {
+            out.push('{');
+            for (name, value) in members {
+                if !out.ends_with('{') {
+                    out.push(',');
+                }
+                if *left == 0 {
+                    out.push_str("\"…\":null");
+                    break;
+                }
+                let name = if is_fit(name, known) { name } else { HIDDEN };
+                out.push_str(&json_string(name));
+                out.push(':');
+                shape(value, name, show, known, left, out);
+            }
+            out.push('}');
+        }
+        Value::String(text) => out.push_str(&json_string(&shown_text(text, name, show, known))),
+        Value::Number(_) => {
+            let number = value.to_string();
+            let is_shown = show != Show::Kinds && is_fit(&number, known);
+            out.push_str(if is_shown { &number } else { "\"a number\"" });
+        }
+        value => out.push_str(&value.to_string()),
+    }
+}
+
+fn shown_text(text: &str, name: &str, show: Show, known: &[Secret]) -> String {
+    const WORDS: [&str; 8] = ["bearer", "dpop", "mac", "jwt", "ok", "success", "error", "fail"];
+    if show == Show::Words && is_word(name) && !text.is_empty() {
+        return scrub_echo(text, &all(known));
+    }
+    let is_plain = WORDS.iter().any(|word| text.eq_ignore_ascii_case(word)) || instant(text).is_some();
+    match show != Show::Kinds && is_plain && is_fit(text, known) {
+        true => text.to_owned(),
+        false => describe(text),
+    }
+}
