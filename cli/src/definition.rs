@@ -48,6 +48,7 @@ pub fn command() -> Command {
             status(),
             login(),
             logout(),
+            check(),
             doctor(),
             key(),
             jwt(),
@@ -206,6 +207,25 @@ fn logout() -> Command {
         "Revokes the tokens at the server, every token of the account, and takes them out of the store. Where nothing \
          is held, nothing is sent.",
     )
+}
+
+fn check() -> Command {
+    Command::new("check")
+        .about("Try what the options say of the API, and say what does not fit")
+        .long_about(
+            "Logs in, calls, refreshes and logs out on tokens of its own, and prints step by step what was sent, what \
+             was answered and what was understood, without any secret; and of what does not fit, which member of the \
+             option auth to change. The exit code is 0 if everything fits, and 1 if not.",
+        )
+        .args([
+            Arg::new("auth")
+                .long("auth")
+                .value_name("FILE")
+                .value_hint(ValueHint::FilePath)
+                .help("Try the description of the API in FILE, in place of the option auth; nothing is kept"),
+            Arg::new("call").long("call").value_name("PATH").help("The API call to try, with GET"),
+            flag("json").help("Print the report as JSON"),
+        ])
 }
 
 fn doctor() -> Command {

@@ -5,6 +5,7 @@
 
 #![deny(unsafe_code)]
 
+mod check;
 mod definition;
 mod doctor;
 mod exec;
@@ -47,6 +48,7 @@ fn run(arguments: Vec<OsString>) -> i32 {
         "token" => tokens::token(given),
         "exec" => exec::run(given),
         "status" => status::run(given),
+        "check" => check::run(given),
         "doctor" => doctor::run(given),
         "login" => tokens::login(given),
         "logout" => tokens::logout(given),

@@ -3,7 +3,7 @@
 /// Scripts branch on these: a number is never given a new meaning.
 pub const EXIT_CODES: &[(&str, &str)] = &[
     ("0", "Done."),
-    ("1", "jwt --check: the token has expired. doctor: something is wrong."),
+    ("1", "jwt --check: the token has expired. check, doctor: something is wrong."),
     ("2", "Wrong usage, options or URL; nothing was sent."),
     ("3", "The credentials were rejected, or logging in is suspended after recent rejections."),
     ("4", "This machine's IP address is not whitelisted for the account."),

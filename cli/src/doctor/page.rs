@@ -37,7 +37,7 @@ impl Page {
     /// Returns the exit code.
     pub fn finish(mut self) -> i32 {
         let last = match self.faults {
-            0 => "nothing is wrong\n".to_owned(),
+            0 => "nothing is wrong; `tokenmgr check` logs in and calls\n".to_owned(),
             1 => "1 thing is wrong\n".to_owned(),
             faults => format!("{faults} things are wrong\n"),
         };

@@ -86,6 +86,7 @@ unsafe extern "C" {
     pub fn tm_set_tokens(tm: *mut tm_manager, access_token: *const c_char, refresh_token: *const c_char, expires_at: i64, refresh_expires_at: i64, err: *mut *mut tm_error) -> i32;
     pub fn tm_set_credentials(tm: *mut tm_manager, username: *const c_char, password: *const c_char, err: *mut *mut tm_error) -> i32;
     pub fn tm_stats_json(tm: *mut tm_manager, err: *mut *mut tm_error) -> *mut c_char;
+    pub fn tm_check(tm: *mut tm_manager, path: *const c_char, err: *mut *mut tm_error) -> *mut c_char;
     pub fn tm_check_url(tm: *mut tm_manager, url: *const c_char, err: *mut *mut tm_error) -> i32;
     pub fn tm_accept(tm: *mut tm_manager, access_token: *const c_char, err: *mut *mut tm_error) -> i32;
     pub fn tm_reject(tm: *mut tm_manager, access_token: *const c_char, err: *mut *mut tm_error) -> i32;

@@ -106,6 +106,15 @@ impl Manager {
         unsafe { made(abi::tm_stats_json(self.as_ptr(), &mut error), error).map(Text) }
     }
 
+    /// The report on a trial of the option `auth`, as JSON. `path`: the API call to try.
+    pub fn check(&self, path: Option<&str>) -> Result<Text, Failure> {
+        let path = path.map(|path| c_string(path, "the path")).transpose()?;
+        let path = path.as_ref().map_or(ptr::null(), |path| path.as_ptr());
+        let mut error = ptr::null_mut();
+        // SAFETY: the manager is alive; path and error live during the call.
+        unsafe { made(abi::tm_check(self.as_ptr(), path, &mut error), error).map(Text) }
+    }
+
     fn done(
         &self,
         call: unsafe extern "C" fn(*mut abi::tm_manager, *mut *mut abi::tm_error) -> i32,
