@@ -528,6 +528,11 @@ class manager {
         detail::slot err;
         return err.made<text>(tm_stats_json(handle(), err));
     }
+    text check(cstring path = {}) const { return check(std::nothrow, path).value(); }
+    result<text> check(const std::nothrow_t &, cstring path = {}) const noexcept {
+        detail::slot err;
+        return err.made<text>(tm_check(handle(), path.c_str(), err));
+    }
     void check_store() const { check_store(std::nothrow).value(); }
     result<void> check_store(const std::nothrow_t &) const noexcept { return did(tm_check_store); }
 

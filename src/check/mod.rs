@@ -1,12 +1,13 @@
 //! Trying a dialect on a live server, step by step: what was sent, what was understood, and what to change. No secret is in
 //! any of it (S2).
 //!
-//! Read `check` first; the steps are in `tokens` (login, refresh, logout) and `calls`. They share a `Trial`, which writes the `report`. What
-//! that says is made by `outline` (requests and answers without what is secret), `suspects` (what an answer may hold elsewhere than the
-//! dialect looks for it) and `advice`, which are pure.
+//! Read `check` first; the steps are in `tokens` (login, refresh, logout) and `calls`. They share a `Trial`, which writes the
+//! `report`. What that says is made by `outline` (requests and answers without what is secret), `suspects` (what an answer may
+//! hold elsewhere than the dialect looks for it) and `advice`, which are pure.
 
 mod advice;
 mod calls;
+mod json;
 mod outline;
 mod report;
 mod suspects;

@@ -2,7 +2,7 @@
 //! server's answers only what is known to be none: a server may put anything anywhere.
 
 use crate::auth::{Document, cookies, instant, is_page, is_sensitive, is_word, json_string, location};
-use crate::check::report::member;
+use crate::check::json::member;
 use crate::http::message::{Answer, Outgoing};
 use crate::redact::{repeats, scrub, scrub_echo};
 use crate::sys::secret::Secret;

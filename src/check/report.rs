@@ -2,6 +2,7 @@
 
 use crate::auth::{Meant, json_string};
 use crate::check::advice::Advice;
+use crate::check::json::member;
 
 /// Each step is begun, gets what there is of it in this order, and is ended.
 pub struct Report {
@@ -69,15 +70,5 @@ impl Report {
 
     pub fn finish(self) -> String {
         format!("{{\"ok\":{},\"steps\":[{}]}}", self.is_ok, self.steps)
-    }
-}
-
-/// Appends a member of an object whose value is a text.
-pub fn member(name: &str, text: &str, json: &mut String) {
-    if !json.ends_with(['{', ',']) {
-        json.push(',');
-    }
-    for piece in ["\"", name, "\":", &json_string(text)] {
-        json.push_str(piece);
     }
 }

@@ -243,6 +243,8 @@ static void pairs_and_credentials_are_set() {
     CHECK_RESULT(tm.check_store(std::nothrow), TM_OK);
     CHECK_CONTAINS(tm.stats_json().get().c_str(), "\"logins\"");
     CHECK_RESULT(tm.stats_json(std::nothrow), TM_OK);
+    CHECK_CONTAINS(tm.check("/api/v1/products").get().c_str(), "\"ok\":true");
+    CHECK_RESULT(tm.check(std::nothrow, "products"), TM_INVALID_ARGUMENT);
 }
 
 static void jwts_are_read() {

@@ -277,8 +277,8 @@ class TokenManager:
         self._do(native.check_store)
 
     def check(self, path: str | None = None) -> dict[str, Any]:
-        """Tries the option `auth` on the live server, step by step, with a GET of `path`: what was sent, what was understood,
-        and in `change` what to correct. On tokens of its own, and without a secret in it: docs/DIALECTS.md."""
+        """Tries the option `auth` on the live server, step by step, with a GET of `path`: what was sent, what was
+        understood, and in `change` what to correct. On tokens of its own, and without a secret in it: docs/DIALECTS.md."""
         report: dict[str, Any] = native.take_json(self._do(native.check, native.text(path, "path")))
         return report
 
