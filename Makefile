@@ -8,6 +8,9 @@ BINDIR     ?= $(PREFIX)/bin
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR     ?= $(PREFIX)/share/man
+BASHDIR    ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR     ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR    ?= $(PREFIX)/share/fish/vendor_completions.d
 RPATH      ?= $$ORIGIN/../lib
 DESTDIR    ?=
 
@@ -28,8 +31,7 @@ C_WARNINGS = -Wall -Wextra -Wpedantic
 C_COMPILE  = $(CC) -std=c11 $(C_WARNINGS) $(CPPFLAGS) $(CFLAGS) -Iinclude
 RUNPATH    = -Wl,-rpath,'$(RPATH)'
 C_LINK     = $(LDFLAGS) -Lbuild/lib -ltokenmgr $(if $(RPATH),$(RUNPATH))
-COMMAND    = $(wildcard cli/*.c)
-C_FILES    = $(wildcard cli/*.c examples/c/*.c tests/c/*.c tests/storm/*.c)
+C_FILES    = $(wildcard examples/c/*.c tests/c/*.c tests/storm/*.c)
 CXX_FILES  = $(wildcard examples/cpp/*.cpp tests/cpp/*.cpp)
 SHELL_FILES = $(shell grep -rlE '^\#!.*sh$$' scripts tests benches bindings examples docs .ci 2>/dev/null)
 
@@ -66,9 +68,13 @@ build/lib/libtokenmgr.a: $(TARGET)/release/libtokenmgr.a include/symbols.txt
 	rm -f build/lib/tokenmgr.o
 	chmod 644 $@
 
-build/bin/tokenmgr: $(COMMAND) cli/command.h include/tokenmgr.h $(LIBRARY)
-	$(INSTALL) -d build/bin
-	$(C_COMPILE) $(COMMAND) $(C_LINK) -o $@
+# A caller of the library like any other: the linker gets the shared library that was built before. Optimized as a whole by
+# crates, which are compiled side by side: in one piece, as the library, it would be half a megabyte less and take twice as long.
+$(TARGET)/release/tokenmgr: $(LIBRARY) FORCE
+	$(CARGO) rustc $(CARGOFLAGS) --release -p tokenmgr-cli --bin tokenmgr -- -C lto=thin $(if $(RPATH),-C link-arg=$(RUNPATH))
+
+build/bin/tokenmgr: $(TARGET)/release/tokenmgr
+	$(INSTALL) -D -m 755 $< $@
 
 build/bin/%: examples/c/%.c include/tokenmgr.h $(LIBRARY)
 	$(INSTALL) -d build/bin
@@ -145,7 +151,7 @@ fuzz: ## feeds it hostile input, for FUZZ_SECONDS a target; installs what that n
 
 lint: ## formatting and warnings, in every language
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy $(CARGOFLAGS) --all-targets -- -D warnings
+	$(CARGO) clippy $(CARGOFLAGS) --workspace --all-targets -- -D warnings
 	$(CARGO) clippy $(CARGOFLAGS) --lib --no-default-features -- -D warnings
 	$(CARGO) clippy $(CARGOFLAGS) --lib --features fuzzing,failpoints,shuttle -- -D warnings
 	scripts/check-layers
@@ -159,10 +165,13 @@ lint: ## formatting and warnings, in every language
 	done
 	@if command -v shellcheck >/dev/null; then shellcheck -x $(SHELL_FILES); fi
 
-# Writes what is generated from the sources and committed: include/, docs/OPTIONS.md, docs/STATS.md, and Python's share.
-docs-tables: ## the headers, the options' table and JSON Schema, and the statistics' table, anew
+# Writes what is generated from the sources and committed: include/, docs/OPTIONS.md, docs/STATS.md, Python's share and the
+# command's.
+docs-tables: build/bin/tokenmgr ## the headers, the tables of options and statistics, and the manual page, anew
 	WRITE_GENERATED=1 $(CARGO) test $(CARGOFLAGS) --features schema --test generated
 	python3 bindings/python/generate.py
+	scripts/command-abi
+	build/bin/tokenmgr manual > docs/man/tokenmgr.1
 
 docs: ## the C reference, from the header: build/docs/html/index.html, and a manual of section 3: build/docs/man
 	rm -rf build/docs
@@ -177,7 +186,7 @@ site: ## all documentation as one site with a search, in build/site; installs wh
 
 # `sudo make install` is not to run cargo as root: it installs what was built.
 install: $(if $(and $(SUDO_USER),$(wildcard build/bin/tokenmgr)),,all) ## to PREFIX (/usr/local), below DESTDIR
-	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(MANDIR)/man1)
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(MANDIR)/man1 $(BASHDIR) $(ZSHDIR) $(FISHDIR))
 	$(INSTALL) -m 755 build/lib/libtokenmgr.so.$(VERSION) $(DESTDIR)$(LIBDIR)
 	ln -sf libtokenmgr.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libtokenmgr.so
@@ -189,6 +198,10 @@ install: $(if $(and $(SUDO_USER),$(wildcard build/bin/tokenmgr)),,all) ## to PRE
 	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/tokenmgr.pc
 	$(INSTALL) -m 755 build/bin/tokenmgr $(DESTDIR)$(BINDIR)
 	$(INSTALL) -m 644 docs/man/tokenmgr.1 $(DESTDIR)$(MANDIR)/man1
+	build/bin/tokenmgr completion bash > $(DESTDIR)$(BASHDIR)/tokenmgr
+	build/bin/tokenmgr completion zsh > $(DESTDIR)$(ZSHDIR)/_tokenmgr
+	build/bin/tokenmgr completion fish > $(DESTDIR)$(FISHDIR)/tokenmgr.fish
+	chmod 644 $(DESTDIR)$(BASHDIR)/tokenmgr $(DESTDIR)$(ZSHDIR)/_tokenmgr $(DESTDIR)$(FISHDIR)/tokenmgr.fish
 	if [ -d build/docs/man/man3 ]; then \
 	  $(INSTALL) -d $(DESTDIR)$(MANDIR)/man3 && $(INSTALL) -m 644 build/docs/man/man3/*.3 $(DESTDIR)$(MANDIR)/man3; \
 	fi
@@ -198,6 +211,7 @@ uninstall: ## removes what install put there
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libtokenmgr.so.$(VERSION) $(SONAME) libtokenmgr.so libtokenmgr.a pkgconfig/tokenmgr.pc)
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,tokenmgr.h tokenmgr.hpp tokenmgr-ffi.h)
 	rm -f $(DESTDIR)$(BINDIR)/tokenmgr $(DESTDIR)$(MANDIR)/man1/tokenmgr.1
+	rm -f $(DESTDIR)$(BASHDIR)/tokenmgr $(DESTDIR)$(ZSHDIR)/_tokenmgr $(DESTDIR)$(FISHDIR)/tokenmgr.fish
 	rm -f $(patsubst %,$(DESTDIR)$(MANDIR)/man3/%.3,tokenmgr $(shell cat include/symbols.txt))
 
 clean: ## removes everything that was built
