@@ -2,6 +2,9 @@
 //! managers of it), `dialects` (managers of other APIs), `server` (which answers what a test says) and `tokens` (which it
 //! issues), `shelf` (a store that can fail), `folder`, `program`, `bao`, `pki`, `child` and `process` (processes of their own).
 
+// A folder or an authority is another one each time: there is no default.
+#![allow(clippy::new_without_default)]
+
 #[path = "../../examples/demo-api/api.rs"]
 pub mod api;
 pub mod bao;

@@ -13,7 +13,9 @@ mod restored;
 mod secrets;
 pub mod u128hex;
 
-pub use claims::{Claimed, LEASE, RENEW_EVERY, Spending};
+#[cfg(any(test, feature = "store-vault"))]
+pub use claims::LEASE;
+pub use claims::{Claimed, RENEW_EVERY, Spending};
 pub use fields::{Claim, Holding, PauseCause, Record, StoredPair};
 
 #[cfg(test)]
