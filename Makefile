@@ -195,7 +195,7 @@ dist: ## packages for four targets, in build/dist/packages; installs what that n
 	scripts/setup dist
 	packaging/all
 
-reproduce: ## builds one target's packages in two other folders, and wants the same bytes
+reproduce: ## builds one target's packages again, in another folder, and wants the bytes of `make dist`
 	scripts/setup dist
 	packaging/reproduce
 
