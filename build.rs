@@ -38,8 +38,11 @@ fn main() {
 }
 
 /// Links the unwinder in: to load `libgcc_s.so.1` takes a tenth of a cold start. Where the C compiler has no static one,
-/// that is what happens.
+/// that is what happens. A linker that was named, as for another machine or an older glibc, brings its own.
 fn link_unwinder() {
+    if env::var_os("RUSTC_LINKER").is_some() {
+        return;
+    }
     let found = Command::new("cc").arg("-print-file-name=libgcc_eh.a").output();
     let path = found.ok().and_then(|found| String::from_utf8(found.stdout).ok()).map(|path| PathBuf::from(path.trim()));
     if let Some(folder) = path.as_ref().filter(|path| path.is_file()).and_then(|path| path.parent()) {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import pathlib
-import platform
 import re
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 HERE = pathlib.Path(__file__).resolve().parent
 
-LICENSES = ("LICENSE-MIT", "LICENSE-APACHE")
+LICENSES = ("LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY-LICENSES")
 
 #: What building it reads.
 SOURCES = (
@@ -59,13 +58,23 @@ def library() -> pathlib.Path:
     return sources() / "build" / "lib" / soname
 
 
+#: What the ELF header calls a machine (`e_machine`), and the wheels' name for it.
+MACHINES = {62: "x86_64", 183: "aarch64"}
+
+
 def platform_tag(built: pathlib.Path) -> str:
-    """manylinux, by the youngest glibc that a symbol of the library asks for."""
-    wanted = re.findall(rb"\0GLIBC_(\d+)\.(\d+)(?:\.\d+)?(?=\0)", built.read_bytes())
-    if not wanted:
-        raise SystemExit(f"{built} asks for no glibc; a wheel can be made only of a library for glibc")
-    major, minor = max((int(major), int(minor)) for major, minor in wanted)
-    return f"manylinux_{major}_{minor}_{platform.machine()}"
+    """The machine that the library is for, whatever it is built on; and manylinux, by the youngest glibc that a symbol
+    of the library asks for, or musllinux."""
+    library = built.read_bytes()
+    number = int.from_bytes(library[18:20], "little")
+    if library[:6] != b"\x7fELF\x02\x01" or number not in MACHINES:
+        raise SystemExit(f"{built} is no library for one of {', '.join(MACHINES.values())}; build it for one of these")
+    wanted = [(int(major), int(minor)) for major, minor in re.findall(rb"\0GLIBC_(\d+)\.(\d+)", library)]
+    if wanted:
+        return "manylinux_{}_{}_{}".format(*max(wanted), MACHINES[number])
+    if re.search(rb"\0libc(\.musl-\w+)?\.so(\.1)?\0", library):
+        return f"musllinux_1_2_{MACHINES[number]}"
+    raise SystemExit(f"{built} needs neither glibc nor musl; build it as a shared library for one of them")
 
 
 class CustomMetadataHook(MetadataHookInterface):

@@ -91,11 +91,30 @@ final class Loader
         }
     }
 
+    /** The library in the package's own folder `lib`: the only one there, or the one for this kind of machine. */
     private function bundled(): ?string
     {
         $path = dirname(__DIR__) . '/lib/' . self::SONAME;
+        if (@is_file($path)) {
+            return $path;
+        }
+        $carried = $this->carried();
 
-        return @is_file($path) ? $path : null;
+        return $carried ? $carried[Platform::name()] ?? null : null;
+    }
+
+    /** @return array<string, string> the libraries in folders of `lib`, by the kind of machine that each is for */
+    private function carried(): array
+    {
+        $lib = dirname(__DIR__) . '/lib';
+        $carried = [];
+        foreach (@scandir($lib) ?: [] as $platform) {
+            if (@is_file("$lib/$platform/" . self::SONAME)) {
+                $carried[$platform] = "$lib/$platform/" . self::SONAME;
+            }
+        }
+
+        return $carried;
     }
 
     private function requireVersion(FFI $library, string $name): void
@@ -125,6 +144,12 @@ final class Loader
         $where = @is_file($path)
             ? 'it is there, so see with "ldd" what it lacks, and that it was built for this machine'
             : 'install it ("make install", then "ldconfig"), or name its file or folder in TOKENMGR_LIBRARY';
+
+        $carried = array_keys($this->carried());
+        if ($path === self::SONAME && $carried) {
+            $where = 'this package carries it for ' . implode(', ', $carried) . ' and PHP runs on ' . Platform::name()
+                . ", so $where";
+        }
 
         return "$path could not be loaded; $where";
     }

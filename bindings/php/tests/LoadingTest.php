@@ -93,6 +93,39 @@ final class LoadingTest extends TestCase
         self::assertSame('version ' . Library::version() . 'libtokenmgr.so.0', $script->output);
     }
 
+    /** What a copy of the package with these files in `lib` says, each a copy of the library. */
+    private function tellsWith(string ...$platforms): string
+    {
+        $package = $this->copyOfThePackage();
+        foreach ($platforms as $platform) {
+            mkdir("$package/lib/$platform", recursive: true);
+            copy(self::library(), "$package/lib/$platform/libtokenmgr.so.0");
+        }
+        $script = Script::run(
+            "require '$package/src/Loader.php'; require '$package/src/Library.php';" . self::TELL
+            . 'echo "\n", (new ReflectionProperty("TokenMgr\Library", "path"))->getValue();',
+            [],
+            ['TOKENMGR_LIBRARY' => null]
+        );
+        exec('rm -rf ' . escapeshellarg($package));
+
+        return str_replace($this->folder, '', $script->output);
+    }
+
+    public function testByTheKindOfMachine(): void
+    {
+        $here = php_uname('m') . '-glibc';
+        self::assertSame(
+            'version ' . Library::version() . "\n/package/lib/$here/libtokenmgr.so.0",
+            $this->tellsWith('riscv64-musl', $here, php_uname('m') . '-musl')
+        );
+        self::assertStringContainsString(
+            'libtokenmgr.so.0 could not be loaded; this package carries it for riscv64-glibc, riscv64-musl'
+            . " and PHP runs on $here, so install it",
+            $this->tellsWith('riscv64-musl', 'riscv64-glibc')
+        );
+    }
+
     public function testByItsSoname(): void
     {
         $this->works([], ['TOKENMGR_LIBRARY' => null, 'LD_LIBRARY_PATH' => dirname(self::library())]);

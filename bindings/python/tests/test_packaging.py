@@ -10,15 +10,17 @@ import subprocess
 import sys
 import zipfile
 
+import pytest
+
 from conftest import ROOT
 
 SOURCES = ROOT / "bindings" / "python"
-LICENSES = ("LICENSE-MIT", "LICENSE-APACHE")
+LICENSES = ("LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY-LICENSES")
 
 
-def built(what: str, source: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+def built(what: str, source: pathlib.Path, folder: pathlib.Path, **environment: str) -> pathlib.Path:
     command = [sys.executable, "-m", "hatchling", "build", "--target", what, "--directory", str(folder)]
-    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    subprocess.run(command, cwd=source, env={**os.environ, **environment}, check=True, capture_output=True)
     (result,) = folder.iterdir()
     return result
 
@@ -51,6 +53,25 @@ def test_the_wheel(tmp_path: pathlib.Path) -> None:
         text=True,
     )
     assert said.stdout == f"{tmp_path / 'site' / 'tokenmgr' / '_lib' / 'libtokenmgr.so.0'} True\n"
+
+
+def test_the_tag_is_the_librarys_whatever_machine_packs_it(tmp_path: pathlib.Path) -> None:
+    library = (ROOT / "build" / "lib" / "libtokenmgr.so.0").read_bytes()
+    glibc = "manylinux_{}_{}".format(*youngest_glibc(ROOT / "build" / "lib" / "libtokenmgr.so.0"))
+    musl = re.sub(rb"(?<=\0)GLIBC_(?=\d)", b"XXXXX_", library).replace(b"\0libc.so.6\0", b"\0libc.so\0\0\0")
+    for machine, number in (("x86_64", 62), ("aarch64", 183)):
+        for system, contents in ((glibc, library), ("musllinux_1_2", musl)):
+            folder = tmp_path / f"{system}-{machine}"
+            folder.mkdir()
+            built_for = folder / "libtokenmgr.so.0"
+            built_for.write_bytes(contents[:18] + number.to_bytes(2, "little") + contents[20:])
+            wheel = built("wheel", SOURCES, folder / "wheel", TOKENMGR_LIBRARY=str(built_for))
+            assert wheel.name.endswith(f"-py3-none-{system}_{machine}.whl")
+    other = tmp_path / "riscv64.so"
+    other.write_bytes(library[:18] + (243).to_bytes(2, "little") + library[20:])
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        built("wheel", SOURCES, tmp_path / "none", TOKENMGR_LIBRARY=str(other))
+    assert b"riscv64.so is no library for one of x86_64, aarch64" in refused.value.stderr
 
 
 def test_the_sdist(tmp_path: pathlib.Path) -> None:
