@@ -62,6 +62,8 @@ def test_answers_in_turn(fake: FakeTokenManager) -> None:
     with pytest.raises(tokenmgr.Timeout):
         fake.get("/a")
     assert [fake.get("/a").status_code for _ in range(2)] == [200, 200]
+    fake.answer("GET", "/a", 503)  # an answer that was given is not given again before the next one
+    assert [fake.get("/a").status_code for _ in range(2)] == [503, 503]
 
 
 def test_a_call_without_an_answer_says_so(fake: FakeTokenManager) -> None:

@@ -67,6 +67,8 @@ class Script:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._answers: dict[tuple[str, str], list[Answer]] = {}
+        #: By method and path, how many of them were given.
+        self._given: dict[tuple[str, str], int] = {}
 
     def add(
         self,
@@ -88,10 +90,15 @@ class Script:
 
     def take(self, method: str, path: str) -> Answer | None:
         with self._lock:
-            several = self._answers.get((method, path)) or self._answers.get((method, path.partition("?")[0]))
-            if not several:
+            key = (method, path)
+            if key not in self._answers:
+                key = (method, path.partition("?")[0])
+            several = self._answers.get(key)
+            if several is None:
                 return None
-            return several.pop(0) if len(several) > 1 else several[0]
+            given = self._given.get(key, 0)
+            self._given[key] = min(given + 1, len(several))
+            return several[min(given, len(several) - 1)]
 
     def __str__(self) -> str:
         return ", ".join(" ".join(known) for known in self._answers) or "nothing"
