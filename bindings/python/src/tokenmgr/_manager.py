@@ -305,13 +305,15 @@ class TokenManager:
     def check_url(self, url: str) -> None:
         """Raises UrlNotAllowed unless the token may be sent to this URL: on the host's origin or one of
         `allowed_origins`, by whatever HTTP client."""
-        encoded = native.text(url, "URL")
         if _ambiguous(url):
             raise UrlNotAllowed(
                 "the URL holds a backslash, a blank or a control character, of which HTTP clients make different hosts; "
                 "write it as %5C, %20, ..."
             )
-        self._do(native.check_url, encoded)
+        self._check_origin(url)
+
+    def _check_origin(self, url: str) -> None:
+        self._do(native.check_url, native.text(url, "URL"))
 
     @hides_arguments
     def reject(self, access_token: str) -> None:

@@ -42,8 +42,11 @@ class Answer:
         for name, value in self.headers.items():
             lines += [name.lower(), value]
         head = "".join(f"{line}\n" for line in lines).encode()
-        body = b"" if method == "HEAD" else self.body
-        return Response(self.status, body, head, self._error(method, url))
+        return Response(self.status, self.body_to(method), head, self._error(method, url))
+
+    def body_to(self, method: str) -> bytes:
+        """What of the body is sent."""
+        return b"" if method == "HEAD" or self.status in (204, 304) else self.body
 
     def _error(self, method: str, url: str) -> ErrorFacts | None:
         if self.status < 400:
