@@ -328,6 +328,7 @@ struct passage {
 
     template <class Step, class Result>
     static Result guarded(void *self, Step step, Result if_it_throws) noexcept {
+        if (static_cast<passage *>(self)->thrown) return if_it_throws;
         try {
             return step(static_cast<passage *>(self)->bodies);
         } catch (...) {
@@ -355,7 +356,9 @@ struct passage {
         if constexpr (reads<Bodies>()) reader = &passage::read;
         if constexpr (rewinds<Bodies>()) rewinder = &passage::rewind;
         if constexpr (writes<Bodies>()) writer = &passage::write;
-        if constexpr (is_sized<Bodies>()) size = std::int64_t(bodies.size());
+        if constexpr (is_sized<Bodies>()) {
+            size = guarded(this, [](Bodies &b) { return std::int64_t(b.size()); }, std::int64_t(-1));
+        }
         return tm_request_stream(tm, method.c_str(), url.c_str(), reader, rewinder, size, writer, this,
                                  options_json.c_str(), err);
     }

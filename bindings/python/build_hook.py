@@ -47,7 +47,13 @@ def library() -> pathlib.Path:
     named = os.environ.get("TOKENMGR_LIBRARY")
     if named:
         path = pathlib.Path(named)
-        return (path / soname if path.is_dir() else path).resolve(strict=True)
+        path = path / soname if path.is_dir() else path
+        if not path.is_file():
+            raise SystemExit(
+                f"TOKENMGR_LIBRARY names {named}, and there is no such file; name it from / on, since pip builds in "
+                "the package's folder"
+            )
+        return path.resolve()
     try:
         subprocess.run(["make", "build/lib/libtokenmgr.so"], cwd=sources(), stdout=sys.stderr, check=True)
     except (OSError, subprocess.CalledProcessError) as cause:

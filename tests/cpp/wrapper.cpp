@@ -294,6 +294,10 @@ struct upload {
     }
 };
 
+struct upload_of_no_size : upload {
+    std::size_t size() const { throw std::runtime_error("the file has no size"); }
+};
+
 static void bodies_come_and_go_in_pieces() {
     demo("{'reset':true}");
     const manager tm = new_client();
@@ -327,6 +331,9 @@ static void what_a_body_throws_is_thrown() {
     };
     CHECK_STRING(thrown(download{0, 100000}, "GET", "/api/v1/blob?bytes=500000").c_str(), "the disk is full");
     CHECK_STRING(thrown(upload{"half!"}, "POST", "/api/v1/echo").c_str(), "the file is gone");
+    upload_of_no_size no_size{{"a body"}};
+    CHECK_STRING(thrown(no_size, "POST", "/api/v1/echo").c_str(), "the file has no size");
+    CHECK_RESULT(tm.request_stream(std::nothrow, "POST", "/api/v1/echo", no_size), TM_CANCELLED);
     download little{0, 10};
     CHECK_RESULT(tm.request_stream(std::nothrow, "GET", "/api/v1/blob?bytes=500000", little), TM_CANCELLED);
     CHECK_INT(tm.request("GET", "/api/v1/products").status(), 200);

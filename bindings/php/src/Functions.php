@@ -47,6 +47,7 @@ use FFI\CData;
  * @method int tm_set_tokens(CData|null $tm, CData|string|null $access_token, CData|string|null $refresh_token, int $expires_at, int $refresh_expires_at, CData|null $err)
  * @method int tm_set_credentials(CData|null $tm, CData|string|null $username, CData|string|null $password, CData|null $err)
  * @method CData|null tm_stats_json(CData|null $tm, CData|null $err)
+ * @method CData|null tm_check(CData|null $tm, CData|string|null $path, CData|null $err)
  * @method int tm_check_url(CData|null $tm, CData|string|null $url, CData|null $err)
  * @method int tm_accept(CData|null $tm, CData|string|null $access_token, CData|null $err)
  * @method int tm_reject(CData|null $tm, CData|string|null $access_token, CData|null $err)

@@ -173,7 +173,7 @@ final class TokenManager
         self::$cachedUntil = 0;
         Arguments::refuseNul(['path' => $path]);
         $err = new ErrorSlot();
-        $json = Native::$ffi->tm_check($this->manager, $path, $err->at)
+        $json = Native::$waiting->tm_check($this->manager, $path, $err->at)
             ?? throw $this->failure($err->exception());
         $report = json_decode(Native::text($json), true);
         $this->throwPending();

@@ -6,6 +6,8 @@ namespace TokenMgr\Tests;
 
 use DomainException;
 use TokenMgr\Exception;
+use TokenMgr\Native;
+use TokenMgr\SignalSafe;
 use TokenMgr\TokenManager;
 
 final class CallbackTest extends ApiTestCase
@@ -199,6 +201,38 @@ final class CallbackTest extends ApiTestCase
             }
             PHP, [], ['API' => $this->hanging()]);
         self::assertSame('cancelled', $script->output);
+    }
+
+    /** From PHP 8.4 on a handler that throws crashes PHP otherwise; the way of calling is the same for all. */
+    public function testWhatMayWaitIsCalledInTheWayThatSignalHandlersNeed(): void
+    {
+        $calls = [
+            'token' => static fn (TokenManager $tm) => $tm->token(),
+            'accessToken' => static fn (TokenManager $tm) => $tm->accessToken(),
+            'login' => static fn (TokenManager $tm) => $tm->login(),
+            'request' => static fn (TokenManager $tm) => $tm->get('/api/v1/products'),
+            'stream' => static fn (TokenManager $tm) => $tm->get('/api/v1/products', sink: '/dev/null'),
+            'check' => static fn (TokenManager $tm) => $tm->check('/api/v1/products'),
+        ];
+        foreach ($calls as $name => $call) {
+            $tm = $this->manager();
+            $traces = [];
+            $tm->onInterrupt(static function () use (&$traces): bool {
+                $traces[] = array_column(debug_backtrace(), 'class');
+
+                return false;
+            });
+            self::$api->control(['faults' => ['route' => '/auth/login', 'delay_before_ms' => 200]]);
+            $before = Native::$waiting;
+            Native::$waiting = new SignalSafe(Native::$ffi);
+            try {
+                $call($tm);
+            } finally {
+                Native::$waiting = $before;
+            }
+            self::assertNotEmpty($traces, $name);
+            self::assertContains(SignalSafe::class, $traces[0], $name);
+        }
     }
 
     /**

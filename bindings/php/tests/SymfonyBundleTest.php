@@ -110,6 +110,30 @@ final class SymfonyBundleTest extends ApiTestCase
         self::assertSame([1, 3], [self::$api->counter('logins'), self::$api->counter('refreshes')]);
     }
 
+    public function testAClientOfSeveralManagersSendsEachItsOwnTokens(): void
+    {
+        $other = new DemoApi();
+        $this->configure(<<<'YAML'
+            framework:
+                secret: none
+                http_method_override: false
+                cache: { app: cache.adapter.filesystem }
+                http_client: { enabled: true }
+            services:
+                logger: { class: Psr\Log\NullLogger }
+                consumer: { class: ArrayObject, public: true, arguments: [['@http_client']] }
+            tokenmgr:
+                managers:
+                    a: { host: '%env(API)%', username: demo, password: demo-password, http_clients: [http_client] }
+                    b: { host: '%env(OTHER)%', username: demo, password: demo-password, http_clients: [http_client] }
+            YAML);
+        self::assertSame('200 200', $this->app(<<<'PHP'
+            echo $app[0]->request('GET', getenv('API') . '/api/v1/products')->getStatusCode(), ' ';
+            echo $app[0]->request('GET', getenv('OTHER') . '/api/v1/products')->getStatusCode();
+            PHP, ['OTHER' => $other->url]));
+        $other->stop();
+    }
+
     /** @return array<string, array{string, string}> */
     public function variants(): array
     {

@@ -215,6 +215,24 @@ final class SymfonyHttpClientTest extends ApiTestCase
         self::assertSame(302, $none->getStatusCode());
     }
 
+    /** @dataProvider transports */
+    public function testARedirectElsewhereTakesNoCredentialsOfTheClientAlong(string $transport): void
+    {
+        $tm = $this->manager();
+        $elsewhere = self::elsewhere();
+        $url = self::$api->url . '/api/v1/redirect?to=' . urlencode("$elsewhere->url/api/v1/products");
+        foreach ([['auth_bearer' => 'x'], ['headers' => ['Authorization' => 'Bearer x']]] as $options) {
+            $clients = [
+                new BearerHttpClient(new $transport($options), $tm),
+                (new BearerHttpClient(new $transport(), $tm))->withOptions($options),
+            ];
+            foreach ($clients as $client) {
+                $answer = $client->request('GET', $url)->toArray(false);
+                self::assertSame('missing_token', $answer['error']['code']);
+            }
+        }
+    }
+
     public function testARedirectElsewhereTakesNothingPrivateAlong(): void
     {
         $sent = [];
@@ -225,15 +243,20 @@ final class SymfonyHttpClientTest extends ApiTestCase
                 ? new MockResponse('', ['http_code' => 302, 'redirect_url' => 'https://elsewhere.example/'])
                 : new MockResponse('there');
         });
-        $answer = (new BearerHttpClient($transport, $this->manager()))->request('POST', self::$api->url . '/', [
-            'headers' => ['Cookie' => 'secret=1', 'Content-Type' => 'text/plain', 'X-Kept' => 'yes'],
-            'body' => 'text',
-        ]);
-        self::assertSame('there', $answer->getContent());
-        self::assertSame(['GET', 'https://elsewhere.example/', ''], [$sent[1][0], $sent[1][1], $sent[1][3]]);
-        self::assertMatchesRegularExpression('/Cookie.*Authorization: Bearer /s', $sent[0][2]);
-        self::assertStringContainsString('X-Kept: yes', $sent[1][2]);
-        self::assertDoesNotMatchRegularExpression('/Cookie|Authorization|Content-Type/i', $sent[1][2]);
+        $client = new BearerHttpClient($transport, $this->manager());
+        $headers = ['headers' => ['Cookie' => 'secret=1', 'X-Kept' => 'yes']];
+        $body = ['headers' => ['Content-Type' => 'text/plain'], 'body' => 'text'];
+        $ways = [[$client, array_merge_recursive($headers, $body)], [$client->withOptions($headers), $body]];
+        foreach ($ways as [$client, $options]) {
+            $sent = [];
+            $answer = $client->request('POST', self::$api->url . '/', $options);
+            self::assertSame('there', $answer->getContent());
+            self::assertSame(['GET', 'https://elsewhere.example/', ''], [$sent[1][0], $sent[1][1], $sent[1][3]]);
+            self::assertStringContainsString('Cookie: secret=1', $sent[0][2]);
+            self::assertStringContainsString('Authorization: Bearer ', $sent[0][2]);
+            self::assertStringContainsString('X-Kept: yes', $sent[1][2]);
+            self::assertDoesNotMatchRegularExpression('/Cookie|Authorization|Content-Type/i', $sent[1][2]);
+        }
     }
 
     public function testThroughOtherDecorators(): void

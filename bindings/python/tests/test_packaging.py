@@ -72,6 +72,9 @@ def test_the_tag_is_the_librarys_whatever_machine_packs_it(tmp_path: pathlib.Pat
     with pytest.raises(subprocess.CalledProcessError) as refused:
         built("wheel", SOURCES, tmp_path / "none", TOKENMGR_LIBRARY=str(other))
     assert b"riscv64.so is no library for one of x86_64, aarch64" in refused.value.stderr
+    with pytest.raises(subprocess.CalledProcessError) as missed:
+        built("wheel", SOURCES, tmp_path / "none", TOKENMGR_LIBRARY="build/lib")
+    assert b"TOKENMGR_LIBRARY names build/lib, and there is no such file" in missed.value.stderr
 
 
 def test_the_sdist(tmp_path: pathlib.Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import io
+import socket
 import subprocess
 import sys
 import threading
@@ -62,6 +63,8 @@ def test_answers_in_turn(fake: FakeTokenManager) -> None:
     with pytest.raises(tokenmgr.Timeout):
         fake.get("/a")
     assert [fake.get("/a").status_code for _ in range(2)] == [200, 200]
+    fake.answer("GET", "/a", 503)  # an answer that was given is not given again before the next one
+    assert [fake.get("/a").status_code for _ in range(2)] == [503, 503]
 
 
 def test_a_call_without_an_answer_says_so(fake: FakeTokenManager) -> None:
@@ -140,6 +143,24 @@ def test_it_can_be_awaited(fake: FakeTokenManager) -> None:
             assert await tm.access_token() == "fake-access-token-1"
 
     asyncio.run(main())
+
+
+def test_an_answer_is_what_http_allows(fake: FakeTokenManager) -> None:
+    fake.answer("GET", "/gone", 204, json={"left": "out"})
+    assert fake.get("/gone").content == b""
+    fake.answer("GET", "/a b")
+    assert fake.get("https://api.example.test/a b").ok
+    with TokenApi() as api, api.manager() as tm:
+        api.answer("GET", "/gone", 204, json={"left": "out"})
+        api.answer("OPTIONS", "/gone", json="allowed")
+        for _ in range(2):
+            assert tm.get("/gone").content == b""
+            assert tm.request("OPTIONS", "/gone").json() == "allowed"
+        with socket.create_connection(("127.0.0.1", int(api.url.rpartition(":")[2]))) as connection:
+            for _ in range(3):
+                connection.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+                # In one packet: else a client waits 40 ms for each.
+                assert b"invalid_token" in connection.recv(65536)
 
 
 def test_an_api_for_a_real_manager() -> None:

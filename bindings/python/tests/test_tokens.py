@@ -126,6 +126,22 @@ def test_a_late_rejection_costs_nothing(tm: TokenManager, api: DemoApi) -> None:
     assert api.counter("refreshes") == 0
 
 
+def test_a_url_that_clients_read_in_different_ways_gets_no_token(tm: TokenManager, api: DemoApi) -> None:
+    tm.check_url("/a")
+    tm.check_url(f"{api.url}/a\\b?c=d\\")
+    host = api.url.partition("//")[2]
+    # Of the first curl makes a request to elsewhere.example.
+    for url in (
+        f"{api.url}\\@elsewhere.example/",
+        f"http:\\\\{host}/",
+        f" {api.url}/",
+        f"{api.url}/\t",
+        f"{api.url}/a b",
+    ):
+        with pytest.raises(tokenmgr.UrlNotAllowed, match="different hosts"):
+            tm.check_url(url)
+
+
 def test_set_tokens(tm: TokenManager, api: DemoApi) -> None:
     with TokenManager(api.url, "demo") as other:
         pair = tm.token()
@@ -291,7 +307,13 @@ def test_generate_key() -> None:
     assert tokenmgr.generate_key() != tokenmgr.generate_key()
 
 
-SECRETS = {"password": "swordfish-1", "key": base64.b64encode(b"k" * 32).decode(), "token": "tok-1\0", "other": "tok-2"}
+SECRETS = {
+    "password": "swordfish-1",
+    "undecodable": "swordfish-3\udcff",
+    "key": base64.b64encode(b"k" * 32).decode(),
+    "token": "tok-1\0",
+    "other": "tok-2",
+}
 
 
 @pytest.mark.parametrize(
@@ -302,6 +324,8 @@ SECRETS = {"password": "swordfish-1", "key": base64.b64encode(b"k" * 32).decode(
         lambda tm: tm.set_credentials("demo\0", SECRETS["password"]),
         lambda tm: tm.set_tokens(SECRETS["token"], SECRETS["other"]),
         lambda tm: tm.reject(SECRETS["token"]),
+        lambda tm: tm.set_credentials(None, SECRETS["undecodable"]),
+        lambda tm: tm.set_credentials(None, SECRETS["password"].encode()),
         lambda _: jwt.payload(SECRETS["other"]),
     ],
 )
@@ -314,10 +338,10 @@ def test_what_reports_errors_with_their_variables_shows_no_secret(
         except LookupError:
             fails(tm)
     except Exception as error:
-        report = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+        report = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format()) + repr(error)
     assert "LookupError" in report
     for secret in SECRETS.values():
-        assert secret.rstrip("\0") not in report.replace("SECRETS", "")
+        assert secret.rstrip("\0\udcff") not in report.replace("SECRETS", "")
 
 
 def test_what_a_callback_raises_shows_where(tm: TokenManager) -> None:

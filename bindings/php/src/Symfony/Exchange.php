@@ -52,7 +52,7 @@ final class Exchange
         $this->mostRedirects = $options['max_redirects'] ?? self::REDIRECTS;
         // The URL has the query already. The token is the authorization.
         $this->options = ['max_redirects' => 0, 'query' => [], 'base_uri' => null] + $options;
-        unset($this->options['auth_basic'], $this->options['auth_bearer']);
+        $this->options['auth_basic'] = $this->options['auth_bearer'] = null; // in place of the client's own, too
         $this->options['headers'] = self::without(['authorization'], $options['headers'] ?? []);
         $this->token = $this->nextToken();
     }
@@ -124,7 +124,9 @@ final class Exchange
             return false;
         }
         if (self::origin($url) !== self::origin($this->url)) {
-            $this->options['headers'] = self::without(self::PRIVATE, $this->options['headers']);
+            // Empty ones take the place of those that the client has by itself, as from withOptions().
+            $this->options['headers'] = ['Authorization' => [], 'Cookie' => []]
+                + self::without(self::PRIVATE, $this->options['headers']);
         }
         $this->url = $url;
         $context->setInfo('redirect_count', ++$this->redirects);

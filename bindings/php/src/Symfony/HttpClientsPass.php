@@ -40,7 +40,7 @@ final class HttpClientsPass implements CompilerPassInterface
             // Up to Symfony 7.3 a scoped client is the ScopingHttpClient itself: ours goes into it.
             $client->replaceArgument(0, TokenMgrExtension::withTokens($client->getArgument(0), $manager));
         } else {
-            $container->setDefinition("$id.tokenmgr", TokenMgrExtension::withTokens(new Reference('.inner'), $manager))
+            $container->setDefinition("$id.$manager", TokenMgrExtension::withTokens(new Reference('.inner'), $manager))
                 ->setDecoratedService($id, null, self::PRIORITY);
         }
     }

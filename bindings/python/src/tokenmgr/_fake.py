@@ -54,7 +54,7 @@ class FakeTokenManager(TokenManager):
 
     def _send(self, method: bytes | None, url: str, arguments: RequestArguments) -> Response:
         assert method is not None
-        self.check_url(url)
+        self._check_origin(url)
         named = method.decode().upper()
         body, _, _ = compose(**arguments)
         streams = body if isinstance(body, Streams) else None

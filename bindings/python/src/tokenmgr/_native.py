@@ -128,9 +128,14 @@ def text(value: str | None, what: str) -> bytes | None:
     """A string as C takes it. C would end it at the first NUL."""
     if value is None:
         return None
-    encoded = value.encode()
+    if not isinstance(value, str):
+        raise TypeError(f"the {what} is of type {type(value).__name__}; pass a str")
+    # The codec's own error would hold all of the text, which may be a secret.
+    encoded = value.encode(errors="surrogatepass")
     if b"\0" in encoded:
         raise InvalidArgument(f"the {what} holds a NUL character; pass it without")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise InvalidArgument(f"the {what} holds surrogates, which UTF-8 has not; pass text that was decoded as UTF-8")
     return encoded
 
 

@@ -42,8 +42,11 @@ class Answer:
         for name, value in self.headers.items():
             lines += [name.lower(), value]
         head = "".join(f"{line}\n" for line in lines).encode()
-        body = b"" if method == "HEAD" else self.body
-        return Response(self.status, body, head, self._error(method, url))
+        return Response(self.status, self.body_to(method), head, self._error(method, url))
+
+    def body_to(self, method: str) -> bytes:
+        """What of the body is sent."""
+        return b"" if method == "HEAD" or self.status in (204, 304) else self.body
 
     def _error(self, method: str, url: str) -> ErrorFacts | None:
         if self.status < 400:
@@ -67,6 +70,8 @@ class Script:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._answers: dict[tuple[str, str], list[Answer]] = {}
+        #: By method and path, how many of them were given.
+        self._given: dict[tuple[str, str], int] = {}
 
     def add(
         self,
@@ -88,10 +93,15 @@ class Script:
 
     def take(self, method: str, path: str) -> Answer | None:
         with self._lock:
-            several = self._answers.get((method, path)) or self._answers.get((method, path.partition("?")[0]))
-            if not several:
+            key = (method, path)
+            if key not in self._answers:
+                key = (method, path.partition("?")[0])
+            several = self._answers.get(key)
+            if several is None:
                 return None
-            return several.pop(0) if len(several) > 1 else several[0]
+            given = self._given.get(key, 0)
+            self._given[key] = min(given + 1, len(several))
+            return several[min(given, len(several) - 1)]
 
     def __str__(self) -> str:
         return ", ".join(" ".join(known) for known in self._answers) or "nothing"

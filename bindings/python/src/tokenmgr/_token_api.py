@@ -134,6 +134,7 @@ def refusal(status: int, code: str) -> Answer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer is one packet: its body would wait 40 ms for the client's word that the head arrived
     server: _Server
 
     def handle_any(self) -> None:
@@ -147,10 +148,9 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**answer.headers, "content-length": str(len(answer.body))}.items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(answer.body)
+        self.wfile.write(answer.body_to(self.command))
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = handle_any  # noqa: N815 (so http.server wants it)
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = handle_any  # noqa: N815 (so http.server wants it)
 
     def _chunks(self) -> bytes:
         body = b""
