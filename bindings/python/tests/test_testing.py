@@ -126,7 +126,7 @@ def test_tokens(fake: FakeTokenManager) -> None:
         with pytest.raises(tokenmgr.UrlNotAllowed):
             fake.get(url)
     fake.fail_with(tokenmgr.LoginRejected("refused, as the test has it"))
-    for call in (fake.access_token, fake.login, fake.refresh, fake.logout, fake.check_store, lambda: fake.get("/a")):
+    for call in (fake.access_token, fake.login, fake.refresh, fake.logout, fake.check_store, fake.check, lambda: fake.get("/a")):
         with pytest.raises(tokenmgr.LoginRejected):
             call()
     fake.fail_with(None)
