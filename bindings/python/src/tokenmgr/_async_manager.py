@@ -149,6 +149,11 @@ class AsyncTokenManager:
         """Reads the store once. Raises StoreError where it cannot be used, which costs a login for each process."""
         await self._call(self._manager.check_store)
 
+    async def check(self, path: str | None = None) -> dict[str, Any]:
+        """Tries the option `auth` on the live server: as `TokenManager.check()`."""
+        report: dict[str, Any] = await self._call(self._manager.check, path)
+        return report
+
     # ---- watching ----
 
     def stats(self) -> dict[str, Any]:
