@@ -110,6 +110,10 @@ class FakeTokenManager(TokenManager):
     def check_store(self) -> None:
         self._ask()
 
+    def check(self, path: str | None = None) -> dict[str, Any]:
+        self._ask()
+        return {"ok": True, "steps": []}
+
 
 def sent(streams: Streams) -> bytes:
     """All of a request's body."""
