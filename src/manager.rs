@@ -14,7 +14,7 @@ use crate::client::persistent;
 use crate::client::{Client, Spec};
 use crate::error::{Error, Result, Status};
 use crate::http::message::Streams;
-use crate::http::origin::Origins;
+use crate::http::origin::{Origins, is_ambiguous};
 use crate::refresh::logout::logout;
 use crate::refresh::need::{Budget, TokenNeed};
 use crate::refresh::replace::replace;
@@ -190,8 +190,14 @@ impl Manager {
         check(&self.begin(None)?, path)
     }
 
-    /// S1: whether the token may be sent to a URL.
+    /// S1: whether the token may be sent to a URL, by whatever HTTP client.
     pub fn check_url(&self, url: &str) -> Result<()> {
+        if is_ambiguous(url) {
+            return Err(Error::new(
+                Status::TM_URL_NOT_ALLOWED,
+                "the URL holds a backslash, a blank or a control character, of which HTTP clients make different hosts; write it as %5C, %20, …",
+            ));
+        }
         self.client()?.transport.origins.resolve(url).map(drop)
     }
 

@@ -23,7 +23,7 @@ LICENSES = ("LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY-LICENSES")
 #: What building it reads.
 SOURCES = (
     *("Cargo.toml", "Cargo.lock", "Makefile", "build.rs", "cbindgen.toml", "cbindgen-ffi.toml", "include", "src"),
-    *("cli/Cargo.toml", "tests/support/Cargo.toml"),  # cargo looks at these, too
+    *("cli/Cargo.toml", "tests/support/Cargo.toml"),  # cargo looks at the whole workspace, and at what tests depend on
     *LICENSES,
 )
 

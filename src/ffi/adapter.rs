@@ -8,8 +8,9 @@ use crate::ffi::manager::tm_manager;
 use crate::ffi::strings::string;
 use std::ffi::c_char;
 
-/// Whether this manager's token may be sent to a URL: to its host's own origin or one in `allowed_origins`. Nothing is
-/// sent.
+/// Whether this manager's token may be sent to a URL, by whatever HTTP client: to its host's own origin or one in
+/// `allowed_origins`. A URL of which clients make different hosts, with a backslash before the end of its host, a blank or a
+/// control character, is refused. Nothing is sent.
 ///
 /// @param tm the manager
 /// @param url absolute, or a path that starts with one `/`

@@ -165,6 +165,17 @@ fn parse(options: url::ParseOptions<'_>, url: &str) -> Result<Url> {
     })
 }
 
+/// Whether HTTP clients may find different hosts in a URL. By WHATWG's rules, which `url` follows, a backslash ends the host, and
+/// tabs and line ends are left out; by RFC 3986 they do neither: in `http://ours\@theirs/` the host is `theirs`.
+pub fn is_ambiguous(url: &str) -> bool {
+    if url.starts_with('/') {
+        return false; // a path on our host
+    }
+    let authority = url.find("//").map_or(0, |at| at + "//".len());
+    let end = url[authority..].find(['/', '?', '#']).map_or(url.len(), |length| authority + length);
+    url[..end].contains('\\') || url.bytes().any(|byte| byte <= b' ' || byte == 0x7f)
+}
+
 /// An absolute URL of a dialect, which has checked where it leads.
 pub fn parse_absolute(text: &str) -> Result<Url> {
     parse_url(Url::options(), text).ok().filter(|url| url.has_host() && has_no_user_info(url)).ok_or_else(|| {
@@ -262,6 +273,25 @@ mod tests {
         assert_eq!(origins().resolve("/api/v1?x=1").unwrap().as_str(), "https://api.example.com/base/api/v1?x=1");
         assert_eq!(origins().resolve("/").unwrap().as_str(), "https://api.example.com/base/");
         assert_eq!(origins().host(), "https://api.example.com/base");
+    }
+
+    #[test]
+    fn s1_a_url_of_which_clients_make_different_hosts_is_ambiguous() {
+        for (url, is) in [
+            ("http://ours:9\\@theirs/", true),
+            ("http:\\\\ours/", true),
+            ("http:\\\\ours?//x", true),
+            ("http://ours\t.theirs/", true),
+            ("http://ours/a b", true),
+            (" http://ours/", true),
+            ("http://ours/a\\b", false),
+            ("http://ours?a\\b", false),
+            ("http://ours/a%5Cb%20c", false),
+            ("/a\\b", false),
+            ("", false),
+        ] {
+            assert_eq!(is_ambiguous(url), is, "{url:?}");
+        }
     }
 
     #[test]

@@ -10,7 +10,8 @@ static void a_url_is_judged_without_anything_being_sent(void) {
     for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
         CHECK_STATUS(TM_OK, tm_check_url(tm, allowed[i], &err), err);
     static const char *const elsewhere[] = {"https://files.example.com.evil.example/", "http://files.example.com/",
-                                            "https://user@files.example.com/", "https://127.0.0.1/"};
+                                            "https://user@files.example.com/", "https://127.0.0.1/",
+                                            "https://files.example.com\\@evil.example/", "https://files.example.com/a b"};
     for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
         CHECK_STATUS(TM_URL_NOT_ALLOWED, tm_check_url(tm, elsewhere[i], &err), err);
     CHECK_STATUS(TM_INVALID_ARGUMENT, tm_check_url(tm, "//x", &err), err);

@@ -71,6 +71,28 @@ def test_many_tasks_that_are_hit_by_a_401_are_one_refresh(api: DemoApi) -> None:
     assert (api.counter("refreshes"), api.counter("logins")) == (1, 1)
 
 
+def test_a_websocket_of_the_managers_host_gets_the_token(api: DemoApi) -> None:
+    async def says_who_asks(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str(request.headers.get("Authorization", "nobody"))
+        await socket.close()
+        return socket
+
+    async def first_word(url: str, client: aiohttp.ClientSession) -> str:
+        async with client.ws_connect(url.replace("http", "ws")) as socket:
+            said: Any = await socket.receive_str()
+            return str(said).partition(" ")[0]
+
+    async def main() -> None:
+        async with server(says_who_asks) as url, session(api, allowed_origins=[url]) as client:
+            assert await first_word(url, client) == "Bearer"
+        async with server(says_who_asks) as url, session(api) as client:
+            assert await first_word(url, client) == "nobody"
+
+    asyncio.run(main())
+
+
 async def pieces() -> AsyncIterator[bytes]:
     yield b"a body"
 

@@ -121,12 +121,14 @@ def test_tokens(fake: FakeTokenManager) -> None:
     fake.logout()
     assert fake.peek_token() is None
     fake.check_store()
+    assert fake.check("/a")["ok"]
     fake.check_url("/a")
     for url in ("http://api.example.test/", "https://elsewhere.example/"):
         with pytest.raises(tokenmgr.UrlNotAllowed):
             fake.get(url)
     fake.fail_with(tokenmgr.LoginRejected("refused, as the test has it"))
-    for call in (fake.access_token, fake.login, fake.refresh, fake.logout, fake.check_store, fake.check, lambda: fake.get("/a")):
+    asking = (fake.access_token, fake.login, fake.refresh, fake.logout, fake.check_store, fake.check)
+    for call in (*asking, lambda: fake.get("/a")):
         with pytest.raises(tokenmgr.LoginRejected):
             call()
     fake.fail_with(None)

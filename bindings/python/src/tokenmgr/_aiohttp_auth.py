@@ -11,6 +11,9 @@ from aiohttp.payload import Payload
 from ._bearer import PREFIX, TokenSource, accept, is_refused
 from .errors import UrlNotAllowed
 
+#: As which a WebSocket begins.
+HTTP = {"ws": "http", "wss": "https"}
+
 
 class AiohttpMiddleware:
     """Sends a good token, and where it is refused another one, once. Requests to other origins than the manager's pass as
@@ -24,7 +27,7 @@ class AiohttpMiddleware:
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         try:
-            self._source.check_url(str(request.url))
+            self._source.check_url(str(request.url.with_scheme(HTTP.get(request.url.scheme, request.url.scheme))))
         except UrlNotAllowed:
             return await handler(request)
         response = await self._send(request, handler)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import re
 import weakref
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -23,7 +22,7 @@ from ._response import Response, TokenManagerError
 from ._streams import Streams
 from ._token import Token
 from ._tracebacks import hides_arguments
-from .errors import InvalidArgument, UrlNotAllowed
+from .errors import InvalidArgument
 from .stores import TokenStore, store_callbacks
 
 if TYPE_CHECKING:
@@ -56,10 +55,6 @@ def _encode(url: str) -> bytes:
     if len(encoded) <= 256:
         _urls[url] = encoded
     return encoded
-
-
-#: What HTTP clients read in different ways: a backslash up to the end of the host, and blanks and control characters.
-_ambiguous = re.compile(r"[^/?#]+(//[^/?#]*)?\\|[^/].*[\0-\x20\x7f]|[\0-\x20]", re.DOTALL).match
 
 
 class _Handle(ctypes.c_void_p):
@@ -305,11 +300,6 @@ class TokenManager:
     def check_url(self, url: str) -> None:
         """Raises UrlNotAllowed unless the token may be sent to this URL: on the host's origin or one of
         `allowed_origins`, by whatever HTTP client."""
-        if _ambiguous(url):
-            raise UrlNotAllowed(
-                "the URL holds a backslash, a blank or a control character, of which HTTP clients make different hosts; "
-                "write it as %5C, %20, ..."
-            )
         self._check_origin(url)
 
     def _check_origin(self, url: str) -> None:
