@@ -67,7 +67,7 @@ complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand login" -s v -l verbose
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand login" -s h -l help -d 'Print this page; with a command, that command\'s'
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand logout" -s v -l verbose -d 'Show on stderr what the library does; -vv: in detail'
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand logout" -s h -l help -d 'Print this page; with a command, that command\'s'
-complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand check" -l auth -d 'Try the description of the API in FILE, in place of the option auth; nothing is kept' -r -F
+complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand check" -l auth -d 'Try what FILE holds as the option auth; nothing is kept' -r -F
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand check" -l call -d 'The API call to try, with GET' -r
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand check" -l json -d 'Print the report as JSON'
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand check" -s v -l verbose -d 'Show on stderr what the library does; -vv: in detail'

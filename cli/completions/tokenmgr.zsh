@@ -101,7 +101,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (check)
 _arguments "${_arguments_options[@]}" : \
-'--auth=[Try the description of the API in FILE, in place of the option auth; nothing is kept]:FILE:_files' \
+'--auth=[Try what FILE holds as the option auth; nothing is kept]:FILE:_files' \
 '--call=[The API call to try, with GET]:PATH:_default' \
 '--json[Print the report as JSON]' \
 '*-v[Show on stderr what the library does; -vv\: in detail]' \

@@ -17,15 +17,15 @@ pub fn run(given: &ArgMatches) -> i32 {
 }
 
 fn try_out(given: &ArgMatches) -> Result<String, Failure> {
-    let manager = match given.get_one::<String>("auth") {
+    let manager = match (given.get_one::<String>("auth"), state::given_options()) {
         // Tokens of an API that is being described are not for keeping.
-        Some(file) => {
-            let mut options = state::given_options().unwrap_or_default();
+        (Some(file), Some(mut options)) => {
             options.insert("auth".to_owned(), json!({"file": file}));
             options.insert("store".to_owned(), json!({"type": "memory"}));
             session::open_with(Value::Object(options).to_string().into_bytes(), given)?
         }
-        None => session::open(given)?,
+        // Options that are no object are left for the library to refuse.
+        _ => session::open(given)?,
     };
     let found = manager.check(given.get_one::<String>("call").map(String::as_str))?;
     Ok(found.as_str().to_owned())

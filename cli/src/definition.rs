@@ -142,9 +142,11 @@ fn token() -> Command {
             )
             .long_help(
                 "In which form. json: an object with access_token, token_type, expires_at (RFC 3339) and expires_in \
-                 (seconds). env: a line TOKENMGR_ACCESS_TOKEN=..., and one with TOKENMGR_ACCESS_TOKEN_EXPIRES_AT (Unix \
-                 seconds). header: \"Authorization: Bearer TOKEN\". exec-credential: what kubectl takes from a \
-                 credential plugin (client.authentication.k8s.io/v1). What is unknown of the expiry is left out.",
+                 (seconds). env: a line TOKENMGR_ACCESS_TOKEN=..., quoted for a shell where it has to be, and one with \
+                 TOKENMGR_ACCESS_TOKEN_EXPIRES_AT (Unix seconds). header: \"Authorization: Bearer TOKEN\". \
+                 exec-credential: what kubectl takes from a credential plugin (client.authentication.k8s.io/v1). What \
+                 is unknown of the expiry is left out. json and header say Bearer whatever the option auth says of \
+                 calls: where they carry the token otherwise, take the token alone.",
             ),
         ])
 }
@@ -222,7 +224,7 @@ fn check() -> Command {
                 .long("auth")
                 .value_name("FILE")
                 .value_hint(ValueHint::FilePath)
-                .help("Try the description of the API in FILE, in place of the option auth; nothing is kept"),
+                .help("Try what FILE holds as the option auth; nothing is kept"),
             Arg::new("call").long("call").value_name("PATH").help("The API call to try, with GET"),
             flag("json").help("Print the report as JSON"),
         ])

@@ -90,7 +90,8 @@ fn make_folder(path: &Path) -> io::Result<()> {
 
 /// Makes the key where there is none yet. Of two that do so at once, both go on with the key of the first.
 fn make_key(path: &Path) -> io::Result<()> {
-    match File::open(path) {
+    // The library refuses what is no regular file; opening a pipe must not wait until then.
+    match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         opened => return opened.map(drop),
     }

@@ -43,7 +43,8 @@ pub const FILES: &[(&str, &str)] = &[(
     "$XDG_STATE_HOME/tokenmgr/",
     "A file for each account (username and host), encrypted, and the key that they are encrypted with, which is made \
      when it is first needed; ~/.local/state/tokenmgr/ unless XDG_STATE_HOME is set. All are readable by their owner \
-     only. Where the folder cannot be written to, a warning says so, and every command logs in for itself.",
+     only. A file holds one token: two scopes or descriptions of the API that an account is used with in turn push out each \
+     other's, unless the option client_id tells them apart. Where the folder cannot be written to, a warning says so, and every command logs in for itself.",
 )];
 
 /// What each is for, and its lines.

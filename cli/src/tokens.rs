@@ -4,6 +4,7 @@ use crate::ffi::{self, Failure, Manager, Token};
 use crate::{moment, output, report, session};
 use clap::ArgMatches;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::ffi::{CString, OsStr};
 use std::io::{self, Read};
 
@@ -57,13 +58,19 @@ fn as_json(token: &Token) -> String {
     Value::Object(object).to_string()
 }
 
-/// Lines for `eval`, an EnvironmentFile of systemd or `docker --env-file`: a token needs no quotes in any of them.
+/// Lines for `eval` and an EnvironmentFile of systemd; for `docker --env-file`, too, unless the token needs quotes.
 fn as_variables(token: &Token) -> String {
-    let mut lines = format!("TOKENMGR_ACCESS_TOKEN={}", token.access());
+    let mut lines = format!("TOKENMGR_ACCESS_TOKEN={}", shell_word(token.access()));
     if let Some(at) = token.expires_at() {
         lines += &format!("\nTOKENMGR_ACCESS_TOKEN_EXPIRES_AT={at}");
     }
     lines
+}
+
+/// A text as one word of a shell. It is the server that chooses a token's characters, and none of them may be a command.
+fn shell_word(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._+/=:@%,".contains(&byte);
+    if text.bytes().all(is_plain) { text.into() } else { format!("'{}'", text.replace('\'', r"'\''")).into() }
 }
 
 /// What a credential plugin of Kubernetes prints (client.authentication.k8s.io/v1, ExecCredential).

@@ -119,11 +119,12 @@ fn shown_url(url: &Url, known: &[Secret]) -> String {
     shown
 }
 
-/// A form or a query, decoded.
+/// A form or a query, decoded. What a URL was given with is known by its name only.
 fn fields(text: &[u8], known: &[Secret]) -> String {
     let mut shown = String::new();
     for (name, value) in form_urlencoded::parse(text) {
-        for piece in [if shown.is_empty() { "" } else { "&" }, &name, "=", masked(&value, known)] {
+        let value = if is_sensitive(&name) { HIDDEN } else { masked(&value, known) };
+        for piece in [if shown.is_empty() { "" } else { "&" }, &name, "=", value] {
             shown.push_str(piece);
         }
     }

@@ -65,9 +65,10 @@ impl Trial<'_> {
         let Some(answer) = &self.answer else { return (true, None) };
         let asked = Asked { dialect, stage, values, answer, known: &self.secrets };
         let renews_by = dialect.renews_by();
-        // Without it nothing would ever be refreshed.
-        let is_ok = grant.refresh.is_some() || renews_by != Some(RenewsBy::RefreshToken);
         let elsewhere = if grant.refresh.is_none() { asked.token(Sought::RefreshToken) } else { None };
+        // Without it nothing would ever be refreshed. Of OAuth most grants bring none (RFC 6749, 4.4.3).
+        let is_optional = dialect.is_oauth2 && elsewhere.is_none();
+        let is_ok = grant.refresh.is_some() || is_optional || renews_by != Some(RenewsBy::RefreshToken);
         let why = match (&elsewhere, renews_by) {
             (Some(_), None) => {
                 "the login's answer holds a refresh token, and the dialect has no refresh; give it one, and answer.refresh_token"

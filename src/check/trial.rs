@@ -77,7 +77,9 @@ impl<'a> Trial<'a> {
         let advice = match (dialect.missing(stage, values), &self.answer) {
             (Some(Name::Kept(name)), _) => blame(dialect.keeper(&name)),
             // Nothing of the dialect's was sent yet but the question for its endpoints.
-            (Some(Name::TokenEndpoint), _) => blame("auth.issuer".to_owned()),
+            (Some(Name::TokenEndpoint), _) if self.context.client.auth.discovered.load().is_none() => {
+                blame("auth.issuer".to_owned())
+            }
             (_, None) => Advice::plain(error.message().to_owned()),
             (_, Some(answer)) => {
                 let meant = dialect.meant(stage, values, &reply(answer));
@@ -94,7 +96,8 @@ impl<'a> Trial<'a> {
     /// Notes what was taken from an answer.
     pub fn note(&mut self, stage: Stage, values: &Values<'_>, brought: &Brought) {
         for (name, value) in kept_in(brought) {
-            let places = self.context.client.auth.dialect.keeps(stage, values, name).unwrap_or_default();
+            // What an earlier step has kept is told there.
+            let Some(places) = self.context.client.auth.dialect.keeps(stage, values, name) else { continue };
             self.report.understand(&["kept ", name].concat(), &places, &describe(value.as_str()));
         }
         if let Brought::Grant(grant) = brought {

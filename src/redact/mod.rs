@@ -128,10 +128,11 @@ fn forms(secret: &str) -> Vec<String> {
     std::iter::once(plain).chain(shorter).filter(|form| form.chars().count() >= SHORTEST.min(secret.len())).collect()
 }
 
-/// Without what servers add or drop: white space, quotes and backslashes before them, a number's decimal point.
+/// Without what servers add or drop: white space, quotes and backslashes before them, a number's decimal point; in small
+/// letters, as some servers look names and keys up.
 fn squeezed(text: &str) -> String {
     let is_kept = |c: &char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '\'' | '\\' | '.');
-    text.chars().filter(is_kept).collect()
+    text.chars().filter(is_kept).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// Each decodes everything that it finds; `None`: nothing was found.

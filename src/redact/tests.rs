@@ -50,6 +50,14 @@ fn s2_ordinary_words_are_shown() {
 }
 
 #[test]
+fn s2_a_secret_is_found_in_other_letters() {
+    let key = secret("Key-aBcD99");
+    for words in ["no user with KEY-ABCD99", "no user with key-abcd99", "got S0VZLUFCQ0Q5OQ=="] {
+        assert_eq!(scrub(words, &[&key]), WITHHELD);
+    }
+}
+
+#[test]
 fn s2_a_number_is_found_as_a_server_may_write_it() {
     let pin = secret("0012345678");
     for words in ["0012345678", "got 12345678", "got 12345678.0", "got 1.2345678e7"] {

@@ -122,6 +122,9 @@ pub fn follow(
     for _ in 0..redirect::MOST {
         let next =
             redirect::next(&outgoing.method, answer.status, &answer.headers, &answer.url, &client.transport.origins);
+        // Where people would log in, a program would take the form for an answer.
+        let means = |answer: &Answer| client.auth.dialect.call_means(answer.status, &answer.headers, &answer.body);
+        let next = next.filter(|_| means(&answer) != Some(Means::Expired));
         let Some(url) = next.filter(|_| streams.rewind(call)) else {
             return Ok(answer);
         };

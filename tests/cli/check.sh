@@ -34,5 +34,7 @@ check 'in short, too' is "$(tail -n 1 "$work/out" | cut -c 1-33)" 'login: auth.a
 check 'what to change' grep -Eqx '  change      auth\.answer\.access_token' "$work/out"
 check 'nothing of it is kept' is "$(find "$XDG_STATE_HOME" -type f | sort)" "$before"
 expect 2 check --auth "$work/none"
+TOKENMGR_OPTIONS='{"proxy":"http://127.0.0.1:1",' expect 2 check --auth "$work/auth.json"
+check 'options that cannot be read are not left out' contains "$err" 'not valid JSON'
 TOKENMGR_PASSWORD=wrong-Zq82 run check
 check 'credentials that are refused' is "$code" 1

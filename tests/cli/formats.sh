@@ -13,6 +13,11 @@ check 'json: the expiry' in_an_hour "$(date -d "$(field .expires_at)" +%s)"
 kept "$keep" token --format env
 check 'env: a shell takes it' is "$(eval "$out" && printf %s "$TOKENMGR_ACCESS_TOKEN")" "$plain"
 check 'env: the expiry' in_an_hour "$(eval "$out" && printf %s "$TOKENMGR_ACCESS_TOKEN_EXPIRES_AT")"
+# The server's clock for a token, because of its blanks.
+dated='{"timeout_ms":5000,"store":{"type":"memory"},"auth":{"login":{"url":"/auth/login","json":{"username":"{username}",
+    "password":"{password}"}},"answer":{"access_token":{"header":"Date"}}}}'
+TOKENMGR_OPTIONS=$dated run token --format env
+check 'env: of any token a shell runs nothing' contains "$(eval "$out" && printf %s "$TOKENMGR_ACCESS_TOKEN")" ' GMT'
 kept "$keep" token --format header
 check 'header' is "$out" "Authorization: Bearer $plain"
 kept "$keep" token --bearer

@@ -74,6 +74,9 @@ HOME='' XDG_STATE_HOME='' kept '' token
 check 'no home at all is said' contains "$err" 'set HOME'
 HOME=$work/home XDG_STATE_HOME='' kept '' token
 check 'the default folder' test -e "$work/home/.local/state/tokenmgr/key"
+mkdir -p "$work/piped/tokenmgr" && mkfifo "$work/piped/tokenmgr/key"
+TOKENMGR_OPTIONS='{}' XDG_STATE_HOME=$work/piped timeout 20 tokenmgr token >"$work/out" 2>"$work/err"
+check 'a pipe for a key is refused and not waited for' is "$?$(grep -c 'not a regular file' "$work/err")" 21
 kept '{"client_id":"one"}' token
 before=$(counter logins)
 kept '{"client_id":"two"}' token

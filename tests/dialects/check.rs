@@ -365,6 +365,8 @@ fn several_steps_are_told_one_by_one_with_what_they_keep() {
     );
     assert_eq!(step(&report, "login 2")["sent"]["headers"]["x-tenant"], "***");
     assert_eq!(step(&report, "login 2")["sent"]["body"], "pass=***&user=ann");
+    let second = step(&report, "login 2")["understood"].as_array().expect("a list");
+    assert!(second.iter().all(|one| one["what"] != "kept secret"), "it was kept by the first step: {second:#?}");
     assert_eq!(step(&report, "refresh")["skipped"], "the dialect has none: a new token comes from a login");
     assert!(!report.to_string().contains("kept-secret-1"), "{report:#}");
 
@@ -396,6 +398,50 @@ fn codes_of_oauth_name_its_members() {
         let change = if auth["issuer"].is_null() { "auth.token_url" } else { "auth.issuer" };
         assert_eq!(changes(&check(&speaks(&server, auth), None)), [("login", change)]);
     }
+}
+
+#[test]
+fn s2_what_a_url_was_given_with_is_shown_unless_its_name_speaks_of_a_secret() {
+    let server = Server::start(|_| Answer::json(200, json!({"token": "access-0123456789"})));
+    let auth = json!({"login": {"url": "/login?api_key=k-4711&lang=de"}, "answer": {"access_token": "/token"}});
+    let report = check(&speaks(&server, auth), Some("/items?api_key=k-4712&page=2"));
+    for (name, url) in [("login", "/login?api_key=***&lang=de"), ("call", "/items?api_key=***&page=2")] {
+        assert_eq!(step(&report, name)["sent"]["url"], server.url() + url);
+    }
+}
+
+/// An issuer that is its own token service.
+fn issuer(token: fn() -> Answer) -> Server {
+    Server::start(move |request| match request.path() {
+        "/token" => token(),
+        _ => {
+            let url = format!("http://{}", request.header("host").unwrap_or_default());
+            Answer::json(200, json!({"issuer": url, "token_endpoint": format!("{url}/token")}))
+        }
+    })
+}
+
+#[test]
+fn an_issuer_is_not_to_blame_for_what_its_endpoints_answer() {
+    let server = issuer(|| Answer::json(401, json!({"error": "invalid_client"})));
+    let report = check(&speaks(&server, json!({"preset": "oauth2", "issuer": server.url()})), None);
+    assert_eq!(changes(&report), [("login", "auth.client_auth")], "{report:#}");
+}
+
+#[test]
+fn of_oauth_a_login_need_bring_no_refresh_token() {
+    let server = issuer(|| Answer::json(200, json!({"access_token": "access-0123456789", "expires_in": 600})));
+    let report = check(&speaks(&server, json!({"preset": "oauth2", "issuer": server.url()})), None);
+    assert_eq!(report["ok"], true, "{report:#}");
+    assert_eq!(step(&report, "refresh")["skipped"], "the login gave no refresh token");
+    let server = issuer(|| {
+        Answer::json(
+            200,
+            json!({"access_token": "access-0123456789", "expires_in": 600, "refreshToken": "renew-0123456789"}),
+        )
+    });
+    let report = check(&speaks(&server, json!({"preset": "oauth2", "issuer": server.url()})), None);
+    assert_eq!(changes(&report).len(), 1, "one that stands elsewhere is named: {report:#}");
 }
 
 #[test]

@@ -58,6 +58,24 @@ fn a_calls_403_or_200_that_means_expired_is_recovered_from() {
 }
 
 #[test]
+fn a_redirect_that_means_expired_is_not_followed_to_the_form_it_leads_to() {
+    let tokens = Tokens::new();
+    let known = tokens.clone();
+    let server = Server::start(move |request| match request.path() {
+        "/login" => Answer::json(200, json!({"token": known.issue().0})),
+        "/form" => Answer::new(200, "text/html", "<html><form></form></html>"),
+        _ if known.is_good(request.bearer()) => Answer::json(200, json!({"code": 0})),
+        _ => Answer::empty(302).with("location", "/form"),
+    });
+    let manager = speaks(&server, dialect(json!([{"of": "call", "status": 302, "means": "expired"}])));
+    assert_eq!(status(&manager), 200);
+    tokens.kill_access();
+    let response = get(&manager).expect("an answer");
+    assert_eq!(&response.body[..], br#"{"code":0}"#);
+    assert_eq!((server.count("GET /form"), server.count("POST /login")), (0, 2));
+}
+
+#[test]
 fn a_401_that_means_forbidden_or_a_limit_costs_no_login() {
     for (means, expected) in [("forbidden", Status::TM_FORBIDDEN), ("rate_limited", Status::TM_RATE_LIMITED)] {
         let tokens = Tokens::new();
