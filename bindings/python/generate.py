@@ -1,5 +1,5 @@
-"""Writes what the package takes from the library's own files: `_api.py` from include/tokenmgr-ffi.h and `_options.py`
-from docs/options.schema.json.
+"""Writes what the package takes from the library's own files: `_api.py` from include/tokenmgr-ffi.h, `_options.py` from
+docs/options.schema.json, and `auth.py` from docs/dialect.schema.json.
 
     python3 bindings/python/generate.py            write them
     python3 bindings/python/generate.py --check    say what is not as committed, and exit with 1 if anything
@@ -138,6 +138,8 @@ def split_union(text: str) -> list[str]:
 def hint(name: str, schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     if name == "store":
         return "StoreOptions | TokenStore"
+    if name == "auth":
+        return "str | Dialect | Mapping[str, Any]"
     if name == "path" or name.endswith("_file"):
         return "str | os.PathLike[str]"
     return python_type({**schema, **one_of_not_null(schema)}, definitions)
@@ -200,6 +202,7 @@ def options(schema: dict[str, Any]) -> str:
         "",
         "    from typing_extensions import Required",
         "",
+        "    from .auth import Dialect",
         "    from .stores import TokenStore",
         "",
         "",
@@ -224,13 +227,83 @@ def options(schema: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-# ---- both -----------------------------------------------------------------------------------------------------------
+# ---- auth.py -------------------------------------------------------------------------------------------------------
+
+#: The objects of a dialect, by their names in the schema, and what each is.
+OBJECTS = {
+    "answer": "Where things are in an answer.",
+    "assertion": "A JWT that is signed anew for each request.",
+    "call": "How a call carries the token.",
+    "client": "An OAuth client.",
+    "endpoint": "A request to the auth server.",
+    "meaning": "What an answer means.",
+    "dialect": "The option `auth`: what login, refresh, logout and calls look like. None removes what a preset has.",
+}
+
+#: What stands for the rest of the schema's names.
+OTHERS = {
+    "place": "str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]",
+    "secret": "str | Mapping[str, str]",
+    "fields": "Mapping[str, Any]",
+    "headers": "Mapping[str, str | None]",
+    "scalar": "str | float | bool",
+    "statuses": "int | str | Sequence[int | str]",
+}
+
+
+def auth_type(schema: Any, name: str) -> str:
+    """The type hint of a dialect's member."""
+    if schema is True:
+        return "Any"
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[-1]
+        return OTHERS.get(name) or name.title()
+    if "anyOf" in schema:
+        return union([auth_type(one, name) for one in schema["anyOf"]])
+    if "properties" in schema and name in OBJECTS:
+        return name.title()
+    if schema.get("type") == "array":
+        return f"Sequence[{auth_type(schema['items'], name)}]"
+    if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
+        return f"Mapping[str, {auth_type(schema['additionalProperties'], name)}]"
+    return python_type(schema, {})
+
+
+def auth(schema: dict[str, Any]) -> str:
+    definitions = schema["$defs"]
+    within = definitions["dialect"]["properties"]
+    lines = [
+        '"""Dialects, as typed dictionaries. Generated from docs/dialect.schema.json by generate.py; do not edit."""',
+        "",
+        "from __future__ import annotations",
+        "",
+        "from typing import TYPE_CHECKING, TypedDict",
+        "",
+        "if TYPE_CHECKING:",
+        "    from collections.abc import Mapping, Sequence",
+        "    from typing import Any, Literal",
+    ]
+    for name, what in OBJECTS.items():
+        members = (definitions.get(name) or within[name]["anyOf"][0])["properties"]
+        lines += ["", "", f"class {name.title()}(TypedDict, total=False):", f'    """{what}"""', ""]
+        lines += [f"    {member}: {auth_type(kind, member)}" for member, kind in members.items()]
+    return "\n".join([*lines, ""])
+
+
+# ---- all ------------------------------------------------------------------------------------------------------------
 
 
 def generated() -> dict[Path, str]:
     header = (ROOT / "include" / "tokenmgr-ffi.h").read_text(encoding="utf-8")
-    schema = json.loads((ROOT / "docs" / "options.schema.json").read_text(encoding="utf-8"))
-    return {PACKAGE / "_api.py": api(header), PACKAGE / "_options.py": options(schema)}
+    of_options, of_dialects = (
+        json.loads((ROOT / "docs" / f"{name}.schema.json").read_text(encoding="utf-8"))
+        for name in ("options", "dialect")
+    )
+    return {
+        PACKAGE / "_api.py": api(header),
+        PACKAGE / "_options.py": options(of_options),
+        PACKAGE / "auth.py": auth(of_dialects),
+    }
 
 
 def main() -> int:

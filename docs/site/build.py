@@ -125,7 +125,7 @@ def references() -> None:
     """Of C by Doxygen (made by `make docs`), of Python by pdoc, of PHP by its reflection, of the command by mandoc."""
     shutil.copytree(C_REFERENCE / "html", PAGES / "reference/c")
     environment = {"PYTHONPATH": "bindings/python/src", "TOKENMGR_LIBRARY": "build/lib", "PYTHONDONTWRITEBYTECODE": "1"}
-    modules = ("tokenmgr", "tokenmgr.testing")
+    modules = ("tokenmgr", "tokenmgr.auth", "tokenmgr.testing")
     output(sys.executable, "-m", "pdoc", "-o", str(PAGES / "reference/python"), *modules, **environment)
     for page in (PAGES / "reference").rglob("*.html"):
         way = WAY_BACK.format(os.path.relpath(PAGES / "index.html", page.parent))

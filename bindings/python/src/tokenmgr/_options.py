@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Required
 
+    from .auth import Dialect
     from .stores import TokenStore
 
 
@@ -88,7 +89,7 @@ class ManagerOptions(TypedDict, total=False):
     #: What login, refresh, logout and calls look like on the wire: a preset's name (`popup`, `oauth2`, `simplejwt`,
     #: `dj-rest-auth`, `directus`, `vault`), `{"file": PATH}`, or a dialect as an object; see
     #: [DIALECTS.md](DIALECTS.md). (default "popup")
-    auth: str | Mapping[str, Any] | None
+    auth: str | Dialect | Mapping[str, Any] | None
     #: Values for the dialect's templates, by name: each a string, `{"env": NAME}` or `{"file": PATH}`. (default {})
     auth_params: str | Mapping[str, Any] | None
     #: A PEM file of certificate authorities to trust beside the platform's.
