@@ -15,7 +15,7 @@ class OpenBao(Server):
     auth: Any = "vault"
     api = "/v1/auth/token/lookup-self"
     token_header = "X-Vault-Token"
-    lifetime = 3.0  # whole seconds; a token that has run out cannot renew itself, and a login is right then
+    lifetime = 4.0  # a token that has run out cannot renew itself; and OpenBao tells whole seconds, rounded down
     recovery = "login"
     rotates = False
     paths = {
