@@ -306,8 +306,8 @@ final class TokenManager
             throw self::destroyed();
         }
 
-        // A path names no host to another HTTP client.
-        return !str_starts_with($url, '/') && Native::$ffi->tm_check_url($this->manager, $url, null) === 0;
+        // A path names no host to another HTTP client, and C's strings end at a NUL.
+        return !preg_match('~^/|\x00~', $url) && Native::$ffi->tm_check_url($this->manager, $url, null) === 0;
     }
 
     public function __debugInfo(): array
