@@ -62,7 +62,7 @@ static inline void check_failed(const char *file, int line, const char *format, 
 #define CHECK(condition) \
     do { if (!(condition)) check_failed(__FILE__, __LINE__, "failed: %s", #condition); } while (0)
 
-/* For what the rest of the program can not do without. */
+/* For what the rest of the program cannot do without. */
 #define REQUIRE(condition) \
     do { if (!(condition)) { check_failed(__FILE__, __LINE__, "failed: %s", #condition); exit(1); } } while (0)
 

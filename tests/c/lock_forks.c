@@ -188,7 +188,7 @@ static void p1_a_signal_handler_may_fork_while_its_thread_opens_the_lock_file(vo
     remove_folder(folder);
 }
 
-/* The child gets its copy before the descriptor is listed, so it can not know that it has one to close. */
+/* The child gets its copy before the descriptor is listed, so it cannot know that it has one to close. */
 static void p1_no_child_keeps_a_lock_that_was_being_opened(void) {
     char folder[64];
     demo("{'reset':true}");

@@ -145,7 +145,7 @@ struct way_out {
     tm_store_lock lock;
     tm_store_unlock unlock;
     int visit;
-    bool certain; /* a login can not do without it */
+    bool certain; /* a login cannot do without it */
 };
 
 static void out_of_a_store_callback(void) {

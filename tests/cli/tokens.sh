@@ -68,7 +68,7 @@ check 'logout revokes it' is "$code$(counter logouts)" 01
 kept '{}' token
 check 'and the next logs in' is "$(counter logins)" $((before + 3))
 XDG_STATE_HOME=$work/err/none kept '{}' token
-check 'a folder that can not be made is said' contains "$err" 'set XDG_STATE_HOME'
+check 'a folder that cannot be made is said' contains "$err" 'set XDG_STATE_HOME'
 check 'and costs a login only' is "$code$(counter logins)" 0$((before + 4))
 HOME='' XDG_STATE_HOME='' kept '' token
 check 'no home at all is said' contains "$err" 'set HOME'

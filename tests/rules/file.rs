@@ -263,7 +263,7 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").expect("Linux").uid() == 0
 }
 
-/// The store can not be used as it is: the call works all the same, with a pair of its own, and the log says why.
+/// The store cannot be used as it is: the call works all the same, with a pair of its own, and the log says why.
 #[track_caller]
 fn goes_on_alone(manager: &Manager, says: &[&str]) {
     let lines = listen(manager);

@@ -106,7 +106,7 @@ fn t2_a_foreign_writer_during_the_refresh_is_adopted_and_its_token_never_sent() 
         });
         assert_eq!(got, theirs.access.as_str());
         assert_counters(&api, [("login_arrivals", 2), ("refresh_arrivals", 1)]);
-        // T3: a store like this can not rule out a lost write, so that pair's end is a login.
+        // T3: a store like this cannot rule out a lost write, so that pair's end is a login.
         api.control(json!({"revoke": {"what": "access"}}));
         assert_eq!(status(&manager_on(&api, &shelf, json!({}))), 200);
         assert_counters(&api, [("login_arrivals", 3), ("refresh_arrivals", 1)]);

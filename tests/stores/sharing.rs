@@ -141,7 +141,7 @@ fn f3_others_can_read_the_pair(place: &impl Place) {
     let api = start(json!({}));
     let pair = place.manager(&api).token().expect("a login");
     let Some(record) = place.record() else {
-        return; // a seal is there for that they can not
+        return; // a seal is there for that they cannot
     };
     assert_eq!(record["access_token"], pair.access.as_str());
     assert_eq!(record["refresh_token"], pair.refresh.as_ref().expect("a token").as_str());
@@ -372,7 +372,7 @@ fn s3_what_is_plain_is_not_taken_for_sealed_nor_the_other_way_round<P: Place>(pl
     assert_counters(&api, [("logins", 3), ("refresh_arrivals", 0)]);
 }
 
-/// Sees that the manager says why it can not use what is there, and logs in.
+/// Sees that the manager says why it cannot use what is there, and logs in.
 #[track_caller]
 fn is_replaced(api: &support::api::DemoApi, manager: &Manager, why: &str) {
     let (lines, logins) = (listen(manager), api.counter("logins"));

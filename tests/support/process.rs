@@ -1,4 +1,4 @@
-//! A manager in a process of its own that shares a store with the test's: for what can not be tried within one.
+//! A manager in a process of its own that shares a store with the test's: for what cannot be tried within one.
 
 use crate::child::{self, reported};
 use crate::demo::PRODUCTS;
@@ -28,7 +28,7 @@ pub fn is_stopped(child: &Child) -> bool {
     stat.rsplit_once(") ").expect("a state").1.starts_with('T')
 }
 
-pub fn go_on(child: &Child) {
+pub fn resume(child: &Child) {
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-s", "CONT", &id]).status().expect("kill").success());
 }

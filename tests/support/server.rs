@@ -12,6 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+/// A header in a request's or an answer's head.
+pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = head.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.split_once(": "));
+    lines.find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
 /// A request that arrived.
 #[derive(Clone, Debug)]
 pub struct Arrived {
@@ -42,8 +48,7 @@ impl Arrived {
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut lines = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
-        lines.find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        header(&self.head, name)
     }
 
     /// What follows the scheme in `Authorization`.

@@ -124,7 +124,7 @@ fn t3_an_owner_that_is_killed_or_stopped_at_any_step_costs_a_login_at_the_most()
         assert_eq!(status(&manager), 200, "{end} {step}");
         assert!(begun.elapsed() < Duration::from_secs(8), "{end} {step}: {:?}", begun.elapsed());
         if end == "stop" {
-            process::go_on(&owner);
+            process::resume(&owner);
             assert!(owner.wait().expect("a child of ours").success(), "{step}");
         }
         assert_eq!(status(&bao.manager(&api)), 200, "{end} {step}");

@@ -45,7 +45,7 @@ fn options_that_make_no_sense_are_refused_by_name() {
     }
 }
 
-/// A store that can not work says why, and the service goes on without it.
+/// A store that cannot work says why, and the service goes on without it.
 #[track_caller]
 fn is_away(bao: &Bao, more: Value, says: &str) {
     let api = start(json!({}));

@@ -2,10 +2,11 @@
 
 use crate::client::{demo, echo, fails, get, manager, send, stat};
 use crate::nginx::{Nginx, passing};
-use crate::recorder::{Recorder, header, login_reply, reply};
+use crate::recorder::{Recorder, login_reply, reply};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde_json::json;
+use support::server::header;
 use tokenmgr::error::Status;
 
 const ECHO: &str = "/api/v1/echo";

@@ -3,7 +3,7 @@
 
 use crate::child;
 use crate::client::{PASSWORD, USERNAME, demo};
-use crate::recorder::{Recorder, header, reply};
+use crate::recorder::{Recorder, reply};
 use crate::tinyproxy::{self, Tinyproxy};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use support::api::{Config, DemoApi};
 use support::folder::Folder;
 use support::pki::Authority;
 use support::program::free_port;
+use support::server::header;
 
 /// A password with everything that a URL has to encode, and how it does.
 const ODD_PASSWORD: &str = "s3cr/t:%@proxy";
@@ -83,7 +84,7 @@ fn the_option_sends_http_through_the_proxy() {
 fn the_option_sends_https_through_a_tunnel() {
     let (secure, proxy) = (Secure::new(), Tinyproxy::start());
     let outcome = ask(&secure.api.url(), &[], json!({"proxy": proxy.url(), "ca_file": secure.ca_file}));
-    assert!(!came_by_proxy(&outcome), "the proxy can not have seen into it");
+    assert!(!came_by_proxy(&outcome), "the proxy cannot have seen into it");
     proxy.wait_until_asked(&format!("CONNECT 127.0.0.1:{}", secure.api.port()));
     assert_eq!(secure.api.counter("requests_h2"), 2);
 }

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use support::server::header;
 
 pub struct Recorder {
     address: SocketAddr,
@@ -82,12 +83,6 @@ pub fn reply(status: &str, headers: &str, body: &str) -> String {
 pub fn login_reply(access: &str, refresh: &str) -> String {
     let pair = serde_json::json!({"access_token": access, "refresh_token": refresh, "expires_in": 3600});
     reply("200 OK", "", &serde_json::json!({"success": true, "data": pair}).to_string())
-}
-
-/// A header's value in a request, if it is there.
-pub fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
-    let mut lines = request.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.split_once(": "));
-    lines.find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
 fn read_request(stream: &mut TcpStream) -> Option<String> {

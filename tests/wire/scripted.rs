@@ -38,7 +38,7 @@ impl Arrived {
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        crate::recorder::header(&self.head, name)
+        support::server::header(&self.head, name)
     }
 
     pub fn body_length(&self) -> usize {

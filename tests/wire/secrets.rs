@@ -1,8 +1,9 @@
 //! S1: where the token goes, and where it never does.
 
 use crate::client::{PASSWORD, USERNAME, demo, fails, get, manager, send, try_manager, with};
-use crate::recorder::{Recorder, header, reply};
+use crate::recorder::{Recorder, reply};
 use serde_json::json;
+use support::server::header;
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 

@@ -21,7 +21,7 @@ enum Tear {
     Alert,
     /// Bytes that are no TLS record.
     Garbage,
-    /// A record that can not be decrypted.
+    /// A record that cannot be decrypted.
     Undecipherable,
 }
 

@@ -83,7 +83,7 @@ def test_a_call_that_has_not_begun_is_withdrawn(api: DemoApi) -> None:
 def test_nothing_is_left_of_what_nobody_waits_for(api: DemoApi) -> None:
     """Where the task is cancelled when the answer has come, the file of its body is closed."""
     made: list[tokenmgr.Response] = []
-    has_come, go_on = threading.Event(), threading.Event()
+    has_come, proceed = threading.Event(), threading.Event()
 
     async def main() -> None:
         async with manager(api) as tm:
@@ -91,7 +91,7 @@ def test_nothing_is_left_of_what_nobody_waits_for(api: DemoApi) -> None:
             def call() -> tokenmgr.Response:
                 made.append(tm._manager.get("/api/v1/products", stream=True))
                 has_come.set()
-                go_on.wait(10)
+                proceed.wait(10)
                 return made[0]
 
             task = asyncio.create_task(tm._call(call))
@@ -100,7 +100,7 @@ def test_nothing_is_left_of_what_nobody_waits_for(api: DemoApi) -> None:
                 task.cancel()
                 await asyncio.sleep(0.01)
                 assert not task.done()
-            go_on.set()
+            proceed.set()
             with pytest.raises(asyncio.CancelledError):
                 await task
 
