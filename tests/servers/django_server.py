@@ -7,10 +7,8 @@ from server import HERE, Server, venv
 
 class DjangoServer(Server):
     package = ""
-    #: Where it is installed: build/venv/NAME.
-    environment_name = "servers-all"
 
     def command(self, port: int) -> list[str]:
-        python = venv(self.environment_name) / "bin" / "python"
+        python = venv("servers") / "bin" / "python"
         program = [str(python), str(HERE / "django_site.py")]
         return [*program, self.package, str(port), str(self.folder), str(int(self.lifetime))]

@@ -13,7 +13,6 @@ class SimpleJwt(DjangoServer):
     paths = {"login": "/api/token/", "refresh": "/api/token/refresh/", "logout": "/api/token/blacklist/"}
     logout_ends_access = False
     package = "simplejwt"
-    environment_name = "servers"
 
     def kill_refresh(self, tm: tokenmgr.TokenManager) -> None:
         self.must("POST", "/api/token/blacklist/", json_body={"refresh": tm.token().refresh_token})
