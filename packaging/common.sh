@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2034 # for scripts that source it
 # What the scripts that make the packages share. Source it with the repository's root as the current folder. Builds and
-# packages go below DIST, which is build/dist unless the environment names another folder.
+# packages go below DIST_FOLDER, which is build/dist unless the environment names another folder.
 . packaging/versions
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 soname=libtokenmgr.so.${version%%.*}
-dist=${DIST:-$PWD/build/dist}
+dist=${DIST_FOLDER:-$PWD/build/dist}
 packages=$dist/packages
 
 # One time for everything, that of the last commit; where there are no commits, that of the last release.
