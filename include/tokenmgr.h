@@ -96,7 +96,7 @@ typedef enum tm_status {
    */
   TM_NETWORK = 4,
   /**
-   * The call's time ran out.
+   * The call's time ran out, or is too short to wait until a login may be sent again.
    */
   TM_TIMEOUT = 5,
   /**
