@@ -158,9 +158,7 @@ impl RefreshTransaction<'_> {
         match &refusal {
             Refusal::Suspended(_) => self.client.stats.logins_suspended.add_one(),
             Refusal::Unreached(left, cause)
-                if is_callers_end(cause)
-                    && *left < self.call.left() / 2
-                    && !matches!(self.need, TokenNeed::Ahead) =>
+                if is_callers_end(cause) && *left < self.call.left() / 2 && !self.need.goes_on_without() =>
             {
                 self.call.sleep(*left)?;
                 return Ok(None);
@@ -187,7 +185,7 @@ impl RefreshTransaction<'_> {
 
     /// Waits for the process that has the claim; a caller that has a token to go on with does not.
     fn wait(&self, left: Duration) -> Stepped {
-        if matches!(self.need, TokenNeed::Ahead) {
+        if self.need.goes_on_without() {
             let again = backoff::spread(backoff::LOOK_AGAIN).min(left);
             return Err(Error::busy("another process is refreshing; its token will be taken over", Some(again)).into());
         }
@@ -275,9 +273,9 @@ impl RefreshTransaction<'_> {
             return Err(error.into());
         }
         self.release(store, claim, Spending::Nothing);
-        match self.need {
-            TokenNeed::Ahead => Err(error.into()),
-            _ => Ok(None),
+        match self.need.goes_on_without() {
+            true => Err(error.into()),
+            false => Ok(None),
         }
     }
 
