@@ -51,6 +51,9 @@ fn block(step: &Value) -> String {
     if sent.is_object() {
         text += &message("sent", &format!("{} {}", plain(&sent["method"]), plain(&sent["url"])), sent);
     }
+    for redirect in list(&step["redirected"]) {
+        text += &line("redirected", &plain(redirect));
+    }
     let answered = &step["answered"];
     if answered.is_object() {
         text += &message("answered", &plain(&answered["status"]), answered);

@@ -8,7 +8,6 @@ use crate::client::dialect::moment;
 use crate::error::{Error, Result, Status};
 use crate::http::fault::Fault;
 use crate::http::message::{Answer, Exchange, Outgoing, Reuse, Streams};
-use crate::refresh::need::TokenNeed;
 use crate::refresh::outcome::AuthOutcome;
 use crate::refresh::transaction::RefreshTransaction;
 use crate::store::contract::TokenStore;
@@ -77,8 +76,8 @@ impl RefreshTransaction<'_> {
 
     fn asking<'a>(&'a self, may_log_in_after: bool, on_tick: &'a mut dyn FnMut()) -> Asking<'a> {
         // A server that hangs must not cost a caller the time for what comes next: its own request, while it has a token
-        // (F4), or the login where a refresh was tried first.
-        let is_last_resort = !may_log_in_after && !matches!(self.need, TokenNeed::Ahead);
+        // (F4), the logout, or the login where a refresh was tried first.
+        let is_last_resort = !may_log_in_after && !self.need.goes_on_without();
         let deadline = match is_last_resort {
             true => self.call.deadline(),
             false => Instant::now() + self.call.left() / 2,
