@@ -242,7 +242,7 @@ impl RefreshTransaction<'_> {
                 let next = Lineage { family: token.lineage.family, generation: token.lineage.generation + 1 };
                 self.publish(target, &holding, (grant, arrived), next, Some(token))
             }
-            AuthOutcome::Unsent(error) => {
+            AuthOutcome::Unsent(error) | AuthOutcome::Unable(error) => {
                 self.release(store, &claim, spending);
                 Err(error.into())
             }
@@ -346,6 +346,11 @@ impl RefreshTransaction<'_> {
                 self.client.stats.renewals_failed.add_one();
                 self.credentials.end_lift();
                 self.pause_own_logins(store, claim, error)
+            }
+            AuthOutcome::Unable(error) => {
+                self.client.stats.renewals_failed.add_one();
+                self.release(store, claim, Spending::Nothing);
+                error
             }
             AuthOutcome::Unsent(error) | AuthOutcome::Intercepted(error) => {
                 self.client.stats.renewals_failed.add_one();
