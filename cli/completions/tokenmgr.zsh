@@ -64,6 +64,7 @@ _arguments "${_arguments_options[@]}" : \
 (exec)
 _arguments "${_arguments_options[@]}" : \
 '--env=[The variable that holds the token, instead of TOKENMGR_ACCESS_TOKEN]:NAME:_default' \
+'--pass-settings[Leave TOKENMGR_PASSWORD, TOKENMGR_OPTIONS and the like in its environment; else they are taken out]' \
 '*-v[Show on stderr what the library does; -vv\: in detail]' \
 '*--verbose[Show on stderr what the library does; -vv\: in detail]' \
 '-h[Print this page; with a command, that command'\''s]' \
@@ -101,7 +102,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (check)
 _arguments "${_arguments_options[@]}" : \
-'--auth=[Try what FILE holds as the option auth; nothing is kept]:FILE:_files' \
+'--auth=[Try what FILE holds as the option auth, with auth_params of TOKENMGR_OPTIONS; nothing is kept]:FILE:_files' \
 '--call=[The API call to try, with GET]:PATH:_default' \
 '--json[Print the report as JSON]' \
 '*-v[Show on stderr what the library does; -vv\: in detail]' \

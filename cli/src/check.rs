@@ -2,7 +2,7 @@
 //! was sent, answered and understood. The library leaves secrets out of its report.
 
 use crate::ffi::Failure;
-use crate::{output, report, session, state};
+use crate::{output, remedies, report, session, state};
 use clap::ArgMatches;
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ fn try_out(given: &ArgMatches) -> Result<String, Failure> {
         _ => session::open(given)?,
     };
     let found = manager.check(given.get_one::<String>("call").map(String::as_str))?;
-    Ok(found.as_str().to_owned())
+    Ok(remedies::of_this_command(found.as_str()))
 }
 
 /// One block a step, and then in short what did not fit.
