@@ -40,13 +40,22 @@ final class FfiAdvice
     /** PHP has no FFI. */
     public function missing(): string
     {
-        $version = PHP_MAJOR_VERSION . '.' . PHP_MINOR_VERSION;
-        $install = is_file(ini_get('extension_dir') . '/ffi.' . PHP_SHLIB_SUFFIX)
-            ? 'it is installed, so'
-            : "install it (Debian: php$version-common; Docker: docker-php-ext-install ffi; Fedora: php-ffi) and";
+        $isInstalled = is_file(ini_get('extension_dir') . '/ffi.' . PHP_SHLIB_SUFFIX);
+        $advice = $isInstalled
+            ? "it is installed, so put the line extension=ffi into $this->file{$this->unlessNoneIsRead()}"
+            : "install it ({$this->packages()})";
 
-        return "PHP has no FFI extension, through which it calls libtokenmgr; $install put the line extension=ffi"
-            . " into $this->file{$this->unlessNoneIsRead()}{$this->restart()}";
+        return "PHP has no FFI extension, through which it calls libtokenmgr; $advice{$this->restart()}";
+    }
+
+    /** What brings FFI along, and enables it. */
+    private function packages(): string
+    {
+        $version = PHP_MAJOR_VERSION . '.' . PHP_MINOR_VERSION;
+
+        return $this->sapi === 'frankenphp'
+            ? 'Docker: install-php-extensions ffi; Debian, Fedora: php-zts-ffi; the standalone binary cannot have it'
+            : "Debian: php$version-common; Docker: docker-php-ext-install ffi; Fedora: php-ffi";
     }
 
     /** It is switched off altogether. */
@@ -70,8 +79,7 @@ final class FfiAdvice
 
         return match (true) {
             // What the pool and the server say comes after every php.ini.
-            $this->sapi === 'fpm-fcgi' => 'put the line php_admin_value[ffi.enable] = true into the file of'
-                . " FPM's pool {$this->pool()}",
+            $this->sapi === 'fpm-fcgi' => (new FpmPool())->allow(),
             $set !== null => "change ffi.enable in $set to ffi.enable=true",
             $this->isSetBesideTheFiles() => $this->allowBesideTheFiles(),
             default => "put the line ffi.enable=true into $this->file{$this->unlessNoneIsRead()}",
@@ -105,14 +113,6 @@ final class FfiAdvice
         }
 
         return null;
-    }
-
-    /** The pool's name, where FPM tells. */
-    private function pool(): string
-    {
-        $status = function_exists('fpm_get_status') ? fpm_get_status() : false;
-
-        return '[' . ($status['pool'] ?? 'www') . ']';
     }
 
     private function unlessNoneIsRead(): string

@@ -116,6 +116,20 @@ final class FfiAdviceTest extends TestCase
         );
     }
 
+    public function testWhatBringsIt(): void
+    {
+        $without = "-dextension_dir=$this->folder";
+        self::assertStringEndsWith(
+            '; install it (Debian: php' . PHP_MAJOR_VERSION . '.' . PHP_MINOR_VERSION
+            . '-common; Docker: docker-php-ext-install ffi; Fedora: php-ffi) and restart FPM',
+            $this->says('missing', 'fpm-fcgi', $without)
+        );
+        self::assertStringContainsString(
+            'Docker: install-php-extensions ffi',
+            $this->says('missing', 'frankenphp', $without)
+        );
+    }
+
     /** The line in the file, as it was said, is all that it takes. */
     public function testWhatItSaysHelps(): void
     {
