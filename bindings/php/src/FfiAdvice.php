@@ -68,8 +68,17 @@ final class FfiAdvice
     public function restricted(): string
     {
         return "PHP's FFI is restricted to preloaded code (ffi.enable=preload, the default outside the command line);"
-            . " {$this->allow()}{$this->restart()}; or, to allow it for this package only, put the line"
-            . ' opcache.preload=' . dirname(__DIR__) . "/preload.php into $this->file";
+            . " {$this->allow()}{$this->restart()}; or, to allow it for this package only, put the lines"
+            . ' opcache.preload=' . dirname(__DIR__) . "/preload.php and opcache.preload_user={$this->user()}"
+            . " into $this->file";
+    }
+
+    /** Whose rights preloaded code gets: a server that root starts does not start without it. */
+    private function user(): string
+    {
+        $user = function_exists('posix_geteuid') ? posix_getpwuid(posix_geteuid()) : false;
+
+        return $user === false ? 'www-data' : $user['name'];
     }
 
     /** The line and its file. */

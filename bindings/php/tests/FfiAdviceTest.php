@@ -70,10 +70,10 @@ final class FfiAdviceTest extends TestCase
 
     public function testTheDefaultIsChangedInPhpIni(): void
     {
-        self::assertStringContainsString(
-            "; put the line ffi.enable=true into $this->folder/php.ini and restart Apache; or, to allow it for this"
-            . ' package only, put the line opcache.preload=' . realpath(PACKAGE)
-            . "/preload.php into $this->folder/php.ini",
+        self::assertStringMatchesFormat(
+            "%S; put the line ffi.enable=true into $this->folder/php.ini and restart Apache; or, to allow it for this"
+            . ' package only, put the lines opcache.preload=' . realpath(PACKAGE) . '/preload.php and'
+            . " opcache.preload_user=%s into $this->folder/php.ini",
             $this->says('restricted', 'apache2handler')
         );
     }
