@@ -40,7 +40,7 @@ final class FfiAdvice
     /** PHP has no FFI. */
     public function missing(): string
     {
-        $isInstalled = is_file(ini_get('extension_dir') . '/ffi.' . PHP_SHLIB_SUFFIX);
+        $isInstalled = is_file((string) ini_get('extension_dir') . '/ffi.so');
         $advice = $isInstalled
             ? "it is installed, so put the line extension=ffi into $this->file{$this->unlessNoneIsRead()}"
             : "install it ({$this->packages()})";
@@ -116,12 +116,21 @@ final class FfiAdvice
     private function fileThatSetsIt(): ?string
     {
         foreach (array_reverse($this->files) as $file) {
-            if (preg_match_all('/^\s*ffi\.enable\s*=.*/mi', (string) @file_get_contents($file), $lines)) {
-                return @parse_ini_string(end($lines[0])) === [self::SETTING => ini_get(self::SETTING)] ? $file : null;
+            $line = $this->settingIn($file);
+            if ($line !== null) {
+                return @parse_ini_string($line) === [self::SETTING => ini_get(self::SETTING)] ? $file : null;
             }
         }
 
         return null;
+    }
+
+    /** The last line of the file that sets it: that one counts. */
+    private function settingIn(string $file): ?string
+    {
+        $text = (string) @file_get_contents($file);
+
+        return preg_match('/\A.*^(\s*ffi\.enable\s*=.*?)$/smi', $text, $found) === 1 ? $found[1] : null;
     }
 
     private function unlessNoneIsRead(): string

@@ -17,6 +17,7 @@ final class FpmPool
 
     public function __construct()
     {
+        /** @var array{pool?: string}|false $status */
         $status = function_exists('fpm_get_status') ? fpm_get_status() : false;
         $this->name = $status['pool'] ?? 'www';
     }
@@ -26,8 +27,9 @@ final class FpmPool
     {
         $files = $this->files();
         foreach ($files as $file => $settings) {
-            if (preg_match('/^\s*(php_admin_(?:value|flag)\[ffi\.enable\])\s*=/m', $settings, $found)) {
-                return "change $found[1] below [$this->name] in $file to " . self::ALLOWED;
+            $set = self::find('/^\s*(php_admin_(?:value|flag)\[ffi\.enable\])\s*=/m', $settings);
+            if ($set !== null) {
+                return "change $set below [$this->name] in $file to " . self::ALLOWED;
             }
         }
         $file = array_key_first($files);
@@ -43,8 +45,9 @@ final class FpmPool
         $section = '/^\s*\[' . preg_quote($this->name, '/') . '\](.*?)(?=^\s*\[|\z)/ms';
         $files = [];
         foreach ($this->configuration() as $file) {
-            if (preg_match_all($section, (string) @file_get_contents($file), $found)) {
-                $files[$file] = implode($found[1]);
+            $settings = self::find($section, self::read($file));
+            if ($settings !== null) {
+                $files[$file] = $settings;
             }
         }
 
@@ -59,7 +62,7 @@ final class FpmPool
             return [];
         }
         $files = [$main];
-        preg_match_all('/^\s*include\s*=\s*"?([^"\s]+)/m', (string) @file_get_contents($main), $includes);
+        preg_match_all('/^\s*include\s*=\s*"?([^"\s]+)/m', self::read($main), $includes);
         foreach ($includes[1] as $pattern) {
             $absolute = str_starts_with($pattern, '/') ? $pattern : PHP_PREFIX . "/$pattern";
             array_push($files, ...(glob($absolute) ?: []));
@@ -71,11 +74,20 @@ final class FpmPool
     /** The configuration file, which FPM has in the title of its first process, the parent of all workers. */
     private function main(): ?string
     {
-        if (!preg_match('/^PPid:\s*(\d+)/m', (string) @file_get_contents('/proc/self/status'), $parent)) {
-            return null;
-        }
-        $title = (string) @file_get_contents("/proc/$parent[1]/cmdline");
+        $parent = self::find('/^PPid:\s*(\d+)/m', self::read('/proc/self/status'));
 
-        return preg_match('/master process \((.+)\)/', $title, $main) ? $main[1] : null;
+        return $parent === null ? null : self::find('/master process \((.+)\)/', self::read("/proc/$parent/cmdline"));
+    }
+
+    /** What the first group of the pattern finds. */
+    private static function find(string $pattern, string $text): ?string
+    {
+        return preg_match($pattern, $text, $found) === 1 ? $found[1] : null;
+    }
+
+    /** The file's text; empty where open_basedir, or the file itself, forbids reading it. */
+    private static function read(string $file): string
+    {
+        return (string) @file_get_contents($file);
     }
 }

@@ -24,6 +24,7 @@ final class SignalSafe
 
     public function __call(string $function, #[\SensitiveParameter] array $arguments): mixed
     {
+        // @mago-expect analysis:less-specific-nested-argument-type -- C's functions, which only FFI knows
         return (self::CALL)([$this->ffi, $function], $arguments);
     }
 }

@@ -34,6 +34,7 @@ final class BearerMiddleware
                 return $next($request, $options);
             }
             $token = $this->manager->accessToken();
+            /** @var mixed $resource */
             $resource = $options['sink'] ?? null;
             $before = self::lengthOf($resource);
             if (is_resource($resource)) {
@@ -73,6 +74,7 @@ final class BearerMiddleware
         return ftruncate($sink, $length) && fseek($sink, $length) === 0;
     }
 
+    /** @param callable(RequestInterface, array): PromiseInterface $next */
     private function sendAgain(callable $next, RequestInterface $request, array $options): PromiseInterface
     {
         $token = $this->manager->accessToken();
