@@ -21,7 +21,8 @@ final class Arguments
     /**
      * The options of a request, as JSON.
      *
-     * @param Query $query
+     * @param Query                $query
+     * @param array<string, mixed> $headers
      */
     public static function requestOptions(
         #[\SensitiveParameter] array $query,
@@ -51,6 +52,8 @@ final class Arguments
      * list of plain values stays one, whose name is repeated.
      *
      * @param Query $query
+     *
+     * @return Query
      */
     private static function query(#[\SensitiveParameter] array $query): array
     {
@@ -75,7 +78,11 @@ final class Arguments
         return $flat;
     }
 
-    /** Options as JSON; null for none. */
+    /**
+     * Options as JSON; null for none.
+     *
+     * @param array<array-key, mixed> $options
+     */
     public static function json(#[\SensitiveParameter] array $options): ?string
     {
         try {
@@ -138,7 +145,11 @@ final class Arguments
         return new InvalidArgument($message, Native::$ffi->TM_INVALID_ARGUMENT);
     }
 
-    /** Which of these options no JSON can carry. */
+    /**
+     * Which of these options no JSON can carry.
+     *
+     * @param array<array-key, mixed> $options
+     */
     private static function unwritable(#[\SensitiveParameter] array $options): int|string
     {
         foreach (array_keys($options) as $name) {

@@ -206,7 +206,11 @@ final class Callbacks
         return $thrown;
     }
 
-    /** A callback that calls the manager is not called in that call again: that might never end. */
+    /**
+     * A callback that calls the manager is not called in that call again: that might never end.
+     *
+     * @param list<mixed> $arguments
+     */
     private function once(string $name, ?Closure $callback, array $arguments): mixed
     {
         if ($callback === null || isset($this->running[$name])) {

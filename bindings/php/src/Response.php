@@ -104,6 +104,7 @@ final class Response
         return $this;
     }
 
+    /** @return array{status: int, bytes: int} */
     public function __debugInfo(): array
     {
         return [

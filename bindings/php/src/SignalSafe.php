@@ -22,6 +22,7 @@ final class SignalSafe
     {
     }
 
+    /** @param list<mixed> $arguments */
     public function __call(string $function, #[\SensitiveParameter] array $arguments): mixed
     {
         // @mago-expect analysis:less-specific-nested-argument-type -- C's functions, which only FFI knows

@@ -54,8 +54,8 @@ final class Streams
     private const STRUCT = 'struct { tm_body_read read; tm_body_rewind rewind; tm_body_write write; }';
 
     /** As C's stat() tells a regular file from others. */
-    private const FILE_TYPE = 0170000;
-    private const REGULAR_FILE = 0100000;
+    private const FILE_TYPE = 0o170000;
+    private const REGULAR_FILE = 0o100000;
 
     /**
      * @param mixed                $body see TokenManager::request()
@@ -216,7 +216,7 @@ final class Streams
     }
 
     /** @return resource the body's stream; only what reads a body asks for it */
-    private function body()
+    private function body(): mixed
     {
         return $this->body ?? throw new LogicException('there is no body to read');
     }
@@ -286,7 +286,7 @@ final class Streams
      *
      * @param resource $stream
      */
-    private static function readFrom($stream, int $length): string
+    private static function readFrom(mixed $stream, int $length): string
     {
         $piece = self::reportsItself($stream) ? fread($stream, $length) : @fread($stream, $length);
         if ($piece === false || ($piece === '' && !feof($stream))) {
@@ -302,13 +302,13 @@ final class Streams
      *
      * @param resource $stream
      */
-    private static function reportsItself($stream): bool
+    private static function reportsItself(mixed $stream): bool
     {
         return (stream_get_meta_data($stream)['wrapper_type'] ?? '') === 'user-space';
     }
 
     /** @return resource */
-    private static function open(string $path)
+    private static function open(string $path): mixed
     {
         $problem = 'the file that the argument sink names could not be opened';
 
@@ -345,7 +345,7 @@ final class Streams
     }
 
     /** @return resource */
-    private static function holding(#[\SensitiveParameter] string $text)
+    private static function holding(#[\SensitiveParameter] string $text): mixed
     {
         $stream = fopen('php://memory', 'w+b');
         fwrite($stream, $text);
@@ -360,7 +360,7 @@ final class Streams
      *
      * @param resource $stream
      */
-    private static function sizeOf($stream, int $start): int
+    private static function sizeOf(mixed $stream, int $start): int
     {
         $about = stream_get_meta_data($stream);
         $isFile = $about['stream_type'] === 'STDIO' && ($about['wrapper_type'] ?? '') === 'plainfile';

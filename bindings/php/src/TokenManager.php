@@ -310,6 +310,7 @@ final class TokenManager
         return !preg_match('~^/|\x00~', $url) && Native::$ffi->tm_check_url($this->manager, $url, null) === 0;
     }
 
+    /** @return array<string, int|bool|string|null> */
     public function __debugInfo(): array
     {
         return $this->manager === null ? [] : $this->stats();

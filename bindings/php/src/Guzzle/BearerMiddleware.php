@@ -69,12 +69,15 @@ final class BearerMiddleware
     }
 
     /** @param resource $sink */
-    private static function setBack($sink, int $length): bool
+    private static function setBack(mixed $sink, int $length): bool
     {
         return ftruncate($sink, $length) && fseek($sink, $length) === 0;
     }
 
-    /** @param callable(RequestInterface, array): PromiseInterface $next */
+    /**
+     * @param callable(RequestInterface, array): PromiseInterface $next
+     * @param array<array-key, mixed>                             $options
+     */
     private function sendAgain(callable $next, RequestInterface $request, array $options): PromiseInterface
     {
         $token = $this->manager->accessToken();

@@ -80,6 +80,7 @@ final class TokenManagers
         }
     }
 
+    /** @return array{managers: list<int|string>} */
     public function __debugInfo(): array
     {
         return ['managers' => array_keys($this->config['managers'])]; // no passwords

@@ -40,7 +40,11 @@ final class BearerHttpClient implements HttpClientInterface, ResetInterface
         $this->client = $client ?? HttpClient::create();
     }
 
-    /** @throws NoToken if the manager has no token; getPrevious() tells why. A second send throws it in the response */
+    /**
+     * @param array<array-key, mixed> $options
+     *
+     * @throws NoToken if the manager has no token; getPrevious() tells why. A second send throws it in the response
+     */
     public function request(string $method, string $url, array $options = []): ResponseInterface
     {
         /** @var Options $options */
@@ -53,6 +57,7 @@ final class BearerHttpClient implements HttpClientInterface, ResetInterface
         return new AsyncResponse($this->inner(), $method, $url, $exchange->options(), $exchange);
     }
 
+    /** @param array<array-key, mixed> $options */
     public function withOptions(array $options): static
     {
         /** @var Options $options */
@@ -65,7 +70,7 @@ final class BearerHttpClient implements HttpClientInterface, ResetInterface
 
     private function inner(): HttpClientInterface
     {
-        /** @var HttpClientInterface $client of the trait, which does not say so before Symfony 6 */
+        /** @var HttpClientInterface $client the trait's, which says so itself from Symfony 6 on */
         $client = $this->client;
 
         return $client;

@@ -95,6 +95,7 @@ final class Exchange
         $context->replaceRequest($this->method, $this->url, $this->options());
     }
 
+    /** @return array{method: string, url: string} */
     public function __debugInfo(): array
     {
         return ['method' => $this->method, 'url' => $this->url]; // no token

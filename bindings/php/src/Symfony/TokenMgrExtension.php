@@ -36,6 +36,7 @@ final class TokenMgrExtension extends Extension
         return 'tokenmgr';
     }
 
+    /** @param array<array-key, mixed> $configs */
     public function load(array $configs, ContainerBuilder $container): void
     {
         /** @var Config $config */
