@@ -11,11 +11,9 @@ use FFI\CData;
 
 /**
  * The functions of the library as Native::$ffi has them, and FFI's own that make data: those do so or throw. Nothing
- * implements this: it is read, not run. Of a struct's pointers, which the header says when they are NULL, what is
- * there otherwise is named.
+ * implements this: it is read, not run. A struct's pointers are CData here, though some may be NULL, which is null in
+ * PHP: the header says when.
  *
- * @method CData new(string $type)
- * @method CData cast(string $type, CData|int $value)
  * @phpstan-type TmOutcome = CData&object{status: int, body: CData, body_len: int, head: CData, error: CData}
  * @property-read int $TM_OK
  * @property-read int $TM_INVALID_ARGUMENT
@@ -39,6 +37,8 @@ use FFI\CData;
  * @property-read int $TM_RESPONSE_TOO_LARGE
  * @property-read int $TM_PANIC
  * @property-read int $TM_CANCELLED
+ * @method CData new(string $type)
+ * @method CData cast(string $type, CData|int $value)
  * @method CData|null tm_new(CData|string|null $host, CData|string|null $username, CData|string|null $password, CData|string|null $options_json, CData|null $err)
  * @method void tm_free(CData|null $tm)
  * @method CData|null tm_request(CData|null $tm, CData|string|null $method, CData|string|null $url, CData|string|null $body, int $body_len, CData|string|null $request_options_json, CData|null $err)

@@ -76,7 +76,7 @@ trait Requests
     /**
      * See request().
      *
-     * @param Query $query
+     * @param Query                $query
      * @param array<string, mixed> $headers
      * @param resource|string|null $sink
      */
@@ -99,7 +99,7 @@ trait Requests
     /**
      * See request().
      *
-     * @param Query $query
+     * @param Query                $query
      * @param array<string, mixed> $headers
      * @param string|resource|null $body
      * @param resource|string|null $sink
@@ -120,7 +120,7 @@ trait Requests
     /**
      * See request().
      *
-     * @param Query $query
+     * @param Query                $query
      * @param array<string, mixed> $headers
      * @param string|resource|null $body
      * @param resource|string|null $sink
@@ -141,7 +141,7 @@ trait Requests
     /**
      * See request().
      *
-     * @param Query $query
+     * @param Query                $query
      * @param array<string, mixed> $headers
      * @param string|resource|null $body
      * @param resource|string|null $sink
@@ -162,7 +162,7 @@ trait Requests
     /**
      * See request().
      *
-     * @param Query $query
+     * @param Query                $query
      * @param array<string, mixed> $headers
      * @param string|resource|null $body
      * @param resource|string|null $sink
