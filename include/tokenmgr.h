@@ -670,7 +670,7 @@ void tm_response_free(struct tm_response *r);
 /**
  * A place for what requests come to, one after another: see tm_request_into().
  *
- * @return an owned, empty outcome for tm_outcome_free()
+ * @return an owned, empty outcome for tm_outcome_free(); never NULL
  * @par Threads and forks any thread; also in a forked child
  * @since 0.1, interface 2
  */

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace TokenMgr\Laravel;
 
+use Closure;
 use Illuminate\Contracts\Cache\Factory as Caches;
 use Illuminate\Http\Client\Factory as Http;
 use Illuminate\Http\Client\PendingRequest;
@@ -15,6 +16,15 @@ use TokenMgr\TokenManager;
 
 /**
  * The managers that config/tokenmgr.php names, each made when it is first asked for.
+ *
+ * @phpstan-import-type Options from TokenManager
+ * @phpstan-type Settings = array{
+ *     host?: string|null, username?: string|null, password?: string|null, options?: Options,
+ *     store?: array{cache?: string, ...<string, mixed>}|null
+ * }
+ * @phpstan-type Config = array{
+ *     default: string, managers: array<Settings>, log?: string|null, log_level?: string
+ * }
  */
 final class TokenManagers
 {
@@ -23,20 +33,20 @@ final class TokenManagers
     /** Nothing listens there: what a fake manager sends itself gets no further. */
     private const NOWHERE = 'http://127.0.0.1:1';
 
-    /** @var array<string, TokenManager> */
+    /** @var array<TokenManager> */
     private array $made = [];
 
     /** The host of managers that have none: only fakes do without one. */
     private ?string $noHost = null;
 
     /**
-     * @param array<string, mixed>                   $config  see config.php
-     * @param callable(string): LoggerInterface|null $channel gives a log channel by its name
+     * @param Config                           $config  see config.php
+     * @param Closure(string): LoggerInterface $channel gives a log channel by its name
      */
     public function __construct(
         #[\SensitiveParameter] private readonly array $config,
         private readonly Caches $caches,
-        private readonly mixed $channel = null
+        private readonly Closure $channel
     ) {
     }
 
@@ -70,12 +80,13 @@ final class TokenManagers
         }
     }
 
+    /** @return array{managers: list<int|string>} */
     public function __debugInfo(): array
     {
         return ['managers' => array_keys($this->config['managers'])]; // no passwords
     }
 
-    /** @param array<string, mixed> $settings */
+    /** @param Settings $settings */
     private function make(#[\SensitiveParameter] array $settings): TokenManager
     {
         $options = $settings['options'] ?? [];
@@ -108,7 +119,7 @@ final class TokenManagers
             ?? throw new InvalidArgumentException("tokenmgr.managers.$name has no host; set it, or TOKENMGR_HOST");
     }
 
-    /** @return array<string, mixed> */
+    /** @return Settings */
     private function settings(string $name): array
     {
         return $this->config['managers'][$name]
