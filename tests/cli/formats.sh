@@ -74,6 +74,8 @@ for shell in bash zsh fish; do
     check "$shell: it knows the commands" contains "$out" exec-credential
     if command -v "$shell" >/dev/null; then check "$shell can read it" "$shell" -n "$work/out"; fi
 done
+# clap escapes no colon in a value's name, and zsh takes what follows it for what it is to do.
+check 'zsh: no name of a value has a colon' is "$(tokenmgr completion zsh | grep -E "\]:[^:]*: ")" ''
 completed() { # WORD...: what bash offers for the last word
     bash -c '. /dev/stdin <<<"$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
         _tokenmgr tokenmgr "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"; printf "%s " "${COMPREPLY[@]}"' - \
