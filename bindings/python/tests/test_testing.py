@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,18 @@ def test_an_api_for_a_real_manager() -> None:
     assert threading.active_count() == before
     with TokenApi() as api, TokenManager(api.url, "user", "wrong") as tm, pytest.raises(tokenmgr.LoginRejected):
         tm.login()
+
+
+def test_an_api_says_nothing_of_a_client_that_leaves(capfd: pytest.CaptureFixture[str]) -> None:
+    def body() -> Iterator[bytes]:
+        yield b"a piece"
+        raise KeyError("mine")
+
+    with TokenApi() as api, api.manager() as tm:
+        tm.login()
+        with pytest.raises(KeyError, match="mine"):
+            tm.put("/body", data=body())
+    assert capfd.readouterr().err == ""
 
 
 CONFTEST = 'pytest_plugins = ["tokenmgr.pytest_plugin"]\n'
