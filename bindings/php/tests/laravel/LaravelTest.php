@@ -132,6 +132,15 @@ final class LaravelTest extends ApiTestCase
         self::assertSame([0, 0], [self::$api->counter('login_arrivals'), self::$api->counter('api_arrivals')]);
     }
 
+    public function testTheSnippetsInTheDocs(): void
+    {
+        preg_match_all('/^```php\n(.*?)^```$/ms', file_get_contents(ROOT . '/docs/PHP.md'), $found);
+        $ours = str_replace("'partner'", "'other'", preg_grep('/TokenManagers/', $found[1]));
+        self::assertCount(2, $ours);
+        self::assertSame('', $this->app(implode($ours)));
+        self::assertSame([1, 1], [self::$api->counter('orders_created'), self::$api->counter('logouts')]);
+    }
+
     public function testAManagerThatIsNotThere(): void
     {
         self::assertStringContainsString('config/tokenmgr.php has no manager "third"', $this->app(
