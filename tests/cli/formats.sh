@@ -51,8 +51,9 @@ kept "$keep" status --format prometheus
 check 'prometheus: up' is "$code $(metric up)" '0 1'
 check 'prometheus: the expiry' in_an_hour "$(metric access_token_expires_timestamp_seconds)"
 check 'prometheus: statistics' is "$(metric run_logins) $(metric run_has_refresh_token)" '0 1'
-lines='# HELP tokenmgr_[a-z0-9_]+ [^\]+|# TYPE tokenmgr_[a-z0-9_]+ gauge|tokenmgr_[a-z0-9_]+\{host="[^"]+",username="[^"]+"\} -?[0-9]+'
+lines='# HELP tokenmgr_[a-z0-9_]+ [^\]+|# TYPE tokenmgr_[a-z0-9_]+ gauge|tokenmgr_[a-z0-9_]+\{host="[^"]+",username="[^"]+"\} -?[0-9.]+'
 check 'prometheus: nothing but metrics' is "$(grep -Evx "$lines" "$work/out")" ''
+check 'prometheus: times are in seconds' is "$(grep -c '_ms{' "$work/out") $(metric run_claim_wait_seconds)" '0 0.0'
 check 'prometheus: each is there once' is "$(sed -n 's/^# TYPE //p' "$work/out" | sort | uniq -d)" ''
 kept "$keep" status --format prometheus -o "$folder/tokenmgr.prom"
 check '-o: a file' is "$code$out $(grep -c '^tokenmgr_up' "$folder/tokenmgr.prom")" '0 1'
