@@ -40,7 +40,7 @@ complete -c tokenmgr -n "__fish_tokenmgr_needs_command" -f -a "jwt" -d 'Show wha
 complete -c tokenmgr -n "__fish_tokenmgr_needs_command" -f -a "completion" -d 'Print the completions for a shell'
 complete -c tokenmgr -n "__fish_tokenmgr_needs_command" -f -a "manual" -d 'Print the manual page'
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand request" -s d -l data -d 'Send BODY; @FILE: the bytes of FILE; @-: those of stdin' -r
-complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand request" -s H -l header -d 'Send this header, too; may be given many times' -r
+complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand request" -s H -l header -d 'Send this header, too, as \'NAME: VALUE\'; may be given many times' -r
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand request" -s o -l output -d 'Write to FILE, which gets its name when it is complete; -: to stdout, as it arrives' -r -F
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand request" -l timeout -d 'For the whole call, waiting for a token and transferring both bodies included; 2.5 is fine' -r
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand request" -s i -l include -d 'Print a line with the status, the headers and an empty line before the body'

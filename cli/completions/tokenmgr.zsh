@@ -34,8 +34,8 @@ _tokenmgr() {
 _arguments "${_arguments_options[@]}" : \
 '*-d+[Send BODY; @FILE\: the bytes of FILE; @-\: those of stdin]:BODY:_default' \
 '*--data=[Send BODY; @FILE\: the bytes of FILE; @-\: those of stdin]:BODY:_default' \
-'*-H+[Send this header, too; may be given many times]:'NAME: VALUE':_default' \
-'*--header=[Send this header, too; may be given many times]:'NAME: VALUE':_default' \
+'*-H+[Send this header, too, as '\''NAME\: VALUE'\''; may be given many times]:HEADER:_default' \
+'*--header=[Send this header, too, as '\''NAME\: VALUE'\''; may be given many times]:HEADER:_default' \
 '-o+[Write to FILE, which gets its name when it is complete; -\: to stdout, as it arrives]:FILE:_files' \
 '--output=[Write to FILE, which gets its name when it is complete; -\: to stdout, as it arrives]:FILE:_files' \
 '--timeout=[For the whole call, waiting for a token and transferring both bodies included; 2.5 is fine]:SECONDS:_default' \

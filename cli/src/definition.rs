@@ -93,11 +93,11 @@ fn request() -> Command {
                      is sent in chunks, without its size being announced, and only once: where the token turns out to \
                      have been revoked, the answer is the 401.",
                 ),
-            valued("header", "'NAME: VALUE'")
+            valued("header", "HEADER")
                 .short('H')
                 .action(ArgAction::Append)
                 .value_parser(parse_header)
-                .help("Send this header, too; may be given many times"),
+                .help("Send this header, too, as 'NAME: VALUE'; may be given many times"),
             flag("include")
                 .short('i')
                 .help("Print a line with the status, the headers and an empty line before the body"),
