@@ -37,7 +37,7 @@ C_WARNINGS = -Wall -Wextra -Wpedantic
 C_COMPILE  = $(CC) -std=c11 $(C_WARNINGS) $(CPPFLAGS) $(CFLAGS) -Iinclude
 RUNPATH    = -Wl,-rpath,'$(RPATH)'
 C_LINK     = $(LDFLAGS) -L$(BUILD)/lib -ltokenmgr $(if $(RPATH),$(RUNPATH))
-C_FILES    = $(wildcard examples/c/*.c tests/c/*.c tests/storm/*.c packaging/jobs/*.c)
+C_FILES    = $(wildcard examples/c/*.c tests/c/*.c tests/storm/*.c tests/dist/*.c packaging/jobs/*.c)
 CXX_FILES  = $(wildcard examples/cpp/*.cpp tests/cpp/*.cpp)
 SHELL_FILES = $(shell grep -rlE '^\#!.*sh$$' scripts packaging tests benches bindings examples docs .ci 2>/dev/null)
 

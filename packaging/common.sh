@@ -1,10 +1,12 @@
 # shellcheck shell=bash disable=SC2034 # for scripts that source it
-# What the scripts that make the packages share. Source it with the repository's root as the current folder.
+# What the scripts that make the packages share. Source it with the repository's root as the current folder. Builds and
+# packages go below DIST, which is build/dist unless the environment names another folder.
 . packaging/versions
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 soname=libtokenmgr.so.${version%%.*}
-packages=$PWD/build/dist/packages
+dist=${DIST:-$PWD/build/dist}
+packages=$dist/packages
 
 # One time for everything, that of the last commit; where there are no commits, that of the last release.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)}
@@ -20,7 +22,7 @@ use_target() {
         *-musl) libc=musl ;;
         *) echo "unknown target: $target; there are: ${targets[*]}" >&2; return 2 ;;
     esac
-    stage=$PWD/build/dist/$target
+    stage=$dist/$target
 }
 
 # even FOLDER: gives everything in it one time, and rights that do not depend on who made it.
