@@ -26,6 +26,18 @@ impl Advice {
     }
 }
 
+/// The answer to a call, and the redirects that were followed to it.
+pub struct Called {
+    pub answer: Answer,
+    pub redirects: Vec<Redirect>,
+}
+
+pub struct Redirect {
+    pub status: u16,
+    /// Where it led, fit to be shown.
+    pub to: String,
+}
+
 /// An endpoint that was asked, and its answer.
 pub struct Asked<'a> {
     pub dialect: &'a Dialect,
@@ -130,7 +142,11 @@ pub fn refused(error: &Error, means: Option<Means>, carried: &str) -> Advice {
 }
 
 /// A call with a wrong token was not answered as one with an expired token is.
-pub fn not_expired(good: &Answer, dead: &Answer, meant: &Meant, known: &[Secret]) -> Advice {
+pub fn not_expired(good: &Called, dead: &Called, meant: &Meant, known: &[Secret]) -> Advice {
+    if let Some(advice) = led_elsewhere(good, dead) {
+        return advice;
+    }
+    let (good, dead) = (&good.answer, &dead.answer);
     let body = suspects::refusal(&Document::new(&good.body), &Document::new(&dead.body), known);
     let status = dead.status;
     if good.status == status && body.is_none() {
@@ -145,4 +161,19 @@ pub fn not_expired(good: &Answer, dead: &Answer, meant: &Meant, known: &[Secret]
         meant.by
     );
     Advice::change("auth.meanings".to_owned(), &[&why])
+}
+
+/// A wrong token was redirected where the right one was not: most likely to where people log in. What that page answers says
+/// nothing of the token.
+fn led_elsewhere(good: &Called, dead: &Called) -> Option<Advice> {
+    let Redirect { status, to } = dead.redirects.last().filter(|_| dead.answer.url != good.answer.url)?;
+    if good.redirects.iter().any(|redirect| redirect.status == *status) {
+        return Some(Advice::plain(format!(
+            "a wrong token was redirected to {to} ({status}), which its status does not tell from the redirect of the right one; give a call that is not redirected"
+        )));
+    }
+    let why = format!(
+        "a wrong token was redirected to {to}, which was followed and has to mean expired if the API answers so to expired ones: add {{\"of\": \"call\", \"status\": {status}, \"means\": \"expired\"}}"
+    );
+    Some(Advice::change("auth.meanings".to_owned(), &[&why]))
 }

@@ -75,9 +75,9 @@ pub struct Client {
     pub ahead: Pause,
     /// R3: until when a 401 starts no recovery.
     pub recovery: Pause,
-    /// R5: until when this process sends no login, because the last one did not reach the server.
+    /// R5: until when this process sends no login, because the last one did not reach the server, or its caller ended it.
     pub unreached: Pause,
-    /// Why it did not.
+    /// What it was.
     unreached_because: ArcSwapOption<Error>,
     /// R5: how often a 401 led to a login lately, and until when no 401 leads to another because that was too often.
     pub recovery_logins: Rate,
@@ -219,7 +219,7 @@ impl Client {
         self.auth.dialect.can_log_in(&values)
     }
 
-    /// R5: notes that a login did not reach the server.
+    /// R5: notes that a login did not reach the server, or that its caller ended it.
     pub fn note_unreached(&self, error: &Error) {
         self.unreached_because.store(Some(Arc::new(error.clone())));
         self.unreached.grow(UNREACHED, None);

@@ -312,6 +312,67 @@ fn a_wrong_token_that_is_not_called_expired_needs_a_meaning() {
 }
 
 #[test]
+fn a_wrong_token_that_is_redirected_needs_a_meaning_of_the_redirect() {
+    let tokens = Tokens::new();
+    let server = Server::start(move |request| {
+        let is_good = tokens.is_good(request.header("x-session").unwrap_or_default());
+        match request.line().as_str() {
+            "GET /moved" => Answer::empty(302).with("Location", "/list"),
+            "GET /items" | "GET /list" if is_good => Answer::json(200, json!({"items": []})),
+            "GET /items" | "GET /list" => Answer::empty(302).with("Location", "/signin?next=%2Fitems"),
+            "GET /signin" => Answer::new(404, "text/html", "<html>no such page</html>"),
+            _ => shop(request, &tokens),
+        }
+    });
+    let report = check(&speaks(&server, fitting()), Some("/items"));
+    assert_eq!(changes(&report), [("dead token", "auth.meanings")], "{report:#}");
+    let dead = step(&report, "dead token");
+    assert_eq!(
+        (&dead["redirected"], &dead["answered"]["status"]),
+        (&json!(["302 to /signin"]), &json!(404)),
+        "{dead:#}"
+    );
+    let meaning = r#"{"of": "call", "status": 302, "means": "expired"}"#;
+    says(
+        dead,
+        &format!(
+            "a wrong token was redirected to /signin, which was followed and has to mean expired if the API answers so to expired ones: add {meaning}"
+        ),
+    );
+
+    let mut auth = fitting();
+    auth["meanings"] = json!([serde_json::from_slice::<Value>(meaning.as_bytes()).unwrap()]);
+    let report = check(&speaks(&server, auth), Some("/items"));
+    assert_eq!(report["ok"], true, "{report:#}");
+
+    // A call that is redirected with the right token, too, would take that meaning for its own.
+    let report = check(&speaks(&server, fitting()), Some("/moved"));
+    assert_eq!(changes(&report), [("dead token", "nothing")], "{report:#}");
+    assert_eq!(step(&report, "call")["redirected"], json!(["302 to /list"]));
+    says(step(&report, "dead token"), "give a call that is not redirected");
+}
+
+#[test]
+fn s2_what_a_dialect_holds_is_shown_unless_it_looks_like_a_secret() {
+    let (_, server) = start();
+    let login = json!({"url": "/login",
+        "json": {"user": "{username}", "pass": "{password}", "kind": "m.login.oauth2", "tenant": "k3y7x9q2", "session": "hunter"},
+        "query": {"lang": "de", "app": "0a1b2c3d"},
+        "headers": {"X-Kind": "shop", "X-App": "app-9f8e7d6c5b", "X-Session-Name": "hunter", "Authorization": "hunter",
+            "X-Api-Key": "hunter", "Cookie": "kind=hunter"}});
+    let report = check(&speaks(&server, but("/login", login)), None);
+    let sent = &step(&report, "login")["sent"];
+    let body = r#"{"kind":"m.login.oauth2","pass":"***","session":"***","tenant":"***","user":"ann"}"#;
+    assert_eq!(sent["body"], body);
+    assert_eq!(sent["url"], format!("{}/login?app=***&lang=de", server.url()));
+    let headers = &sent["headers"];
+    assert_eq!((&headers["x-kind"], &headers["cookie"]), (&json!("shop"), &json!("kind=***")));
+    for name in ["x-app", "x-session-name", "authorization", "x-api-key"] {
+        assert_eq!(headers[name], "***", "{headers:#}");
+    }
+}
+
+#[test]
 fn a_refresh_that_brings_no_token_or_is_refused_is_told() {
     let tokens = Tokens::new();
     let server = Server::start(move |request| match request.line().as_str() {

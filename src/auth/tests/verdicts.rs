@@ -1,5 +1,6 @@
 //! What answers come to: pairs, lifetimes, and who refused what.
 
+use super::super::member::merge;
 use super::*;
 use crate::error::Status;
 
@@ -49,6 +50,34 @@ fn f1_the_order_is_expires_at_then_expires_in_then_the_jwt_then_the_dialect_then
         let lifetime = grant(&shaped(json!({})), &[], &format!(r#"{{"t":"{}"}}"#, super::jwt(exp))).lifetime;
         assert!(lifetime.is_none_or(|lifetime| lifetime > Duration::from_secs(1 << 40)), "{exp}: {lifetime:?}");
     }
+}
+
+#[test]
+fn f1_a_token_in_a_cookie_lives_as_long_as_that_where_nothing_else_says() {
+    let in_cookie = |more: Value| {
+        let mut answer = json!({"access_token": {"cookie": "sid"}, "refresh_token": {"cookie": "r"}});
+        merge(&mut answer, &more);
+        shaped(answer)
+    };
+    let date = ("Date", "Thu, 01 Jan 2026 01:00:00 GMT");
+    for (cookie, lifetime) in [
+        ("sid=a; Max-Age=60", seconds(60)),
+        ("sid=a; Max-Age=60; Expires=Thu, 01 Jan 2026 02:00:00 GMT", seconds(60)),
+        // This machine's clock is an hour behind the server's, whose Date counts whole seconds.
+        ("sid=a; Expires=Thu, 01 Jan 2026 01:01:00 GMT", Some(Duration::from_millis(59_001))),
+        ("sid=a; Path=/", None),
+        ("sid=a; Max-Age=soon", None),
+    ] {
+        let granted = grant(&in_cookie(json!({})), &[date, ("Set-Cookie", cookie)], "{}");
+        assert_eq!(granted.lifetime, lifetime, "{cookie}");
+        assert_eq!(granted.sources.lifetime.as_deref(), lifetime.map(|_| "the end of the cookie sid"));
+    }
+    let cookies = [("Set-Cookie", "sid=a; Max-Age=60"), ("Set-Cookie", "r=b; Max-Age=120")];
+    assert_eq!(grant(&in_cookie(json!({})), &cookies, "{}").refresh_lifetime, seconds(120));
+    // What the dialect says of its API comes before it, and a token elsewhere is none of the cookie's business.
+    assert_eq!(grant(&in_cookie(json!({"lifetime_seconds": 40})), &cookies, "{}").lifetime, seconds(40));
+    assert_eq!(grant(&in_cookie(json!({"expires_in": "/in"})), &cookies, r#"{"in":20}"#).lifetime, seconds(20));
+    assert_eq!(grant(&in_cookie(json!({"access_token": "/t"})), &cookies, r#"{"t":"a"}"#).lifetime, None);
 }
 
 #[test]
