@@ -99,7 +99,7 @@ impl RefreshTransaction<'_> {
 }
 
 /// What asking the auth server comes to.
-type Asked<T> = std::result::Result<T, AuthOutcome>;
+type AuthResult<T> = std::result::Result<T, AuthOutcome>;
 
 /// Asking the auth server, within a time.
 pub struct Asking<'a> {
@@ -123,7 +123,7 @@ impl<'a> Asking<'a> {
 
 impl Asking<'_> {
     /// Sends one of the dialect's requests and reads its answer; says when that came.
-    pub fn ask(&mut self, stage: Stage, values: &Values<'_>) -> Asked<(Brought, Tick)> {
+    pub fn ask(&mut self, stage: Stage, values: &Values<'_>) -> AuthResult<(Brought, Tick)> {
         let dialect: &Dialect = &self.context.client.auth.dialect;
         let discovered = match dialect.missing(stage, values) {
             Some(Name::TokenEndpoint | Name::RevocationEndpoint) => self.discover()?,
@@ -158,7 +158,7 @@ impl Asking<'_> {
     }
 
     /// Sends a request, once more where the server asks for a nonce of its own in the proof (RFC 9449, 8).
-    fn send(&mut self, prepared: Prepared, stage: Stage) -> Asked<Answer> {
+    fn send(&mut self, prepared: Prepared, stage: Stage) -> AuthResult<Answer> {
         let Context { client, call, .. } = self.context;
         let redacted = match prepared.shown.split_once(' ') {
             Some((method, path)) if prepared.is_on_host() => {
@@ -186,7 +186,7 @@ impl Asking<'_> {
         unreachable!("the second answer is returned")
     }
 
-    fn exchange(&mut self, outgoing: &Outgoing, redacted: &str, stage: Stage) -> Asked<Answer> {
+    fn exchange(&mut self, outgoing: &Outgoing, redacted: &str, stage: Stage) -> AuthResult<Answer> {
         let Context { client, call, .. } = self.context;
         let mut exchange = Exchange {
             deadline: self.deadline,
@@ -217,7 +217,7 @@ impl Asking<'_> {
     }
 
     /// Where the issuer's endpoints are, if the dialect asks it: read once an hour.
-    fn discover(&mut self) -> Asked<Option<Arc<(Tick, discovery::Discovered)>>> {
+    fn discover(&mut self) -> AuthResult<Option<Arc<(Tick, discovery::Discovered)>>> {
         let client = &self.context.client;
         let Some(issuer) = &client.auth.dialect.issuer else { return Ok(None) };
         let known = client.auth.discovered.load_full();
@@ -239,7 +239,7 @@ impl Asking<'_> {
         known.map(Some).ok_or_else(|| last.unwrap_or_else(|| AuthOutcome::Unsent(no_token())))
     }
 
-    fn read_document(&mut self, issuer: &str, url: &str) -> Asked<discovery::Discovered> {
+    fn read_document(&mut self, issuer: &str, url: &str) -> AuthResult<discovery::Discovered> {
         let prepared = Prepared {
             method: Method::GET,
             url: Zeroizing::new(url.to_owned()),
