@@ -197,6 +197,74 @@ fn an_address_a_method_or_a_body_that_is_wrong_is_named() {
 }
 
 #[test]
+fn what_a_refusal_lets_guess_is_told() {
+    let page = || Answer::new(200, "text/html", "<html><form>Please sign in</form>");
+    let json_login = fitting();
+    let form_login = but("/login", json!({"url": "/login", "form": {"user": "{username}"}}));
+    let cookie = but("/answer/access_token", json!({"cookie": "sessionid"}));
+    let by_redirect = but("/login", json!({"url": "/login", "success": 302, "json": {"user": "{username}"}}));
+    for (answer, auth, change, words) in [
+        (Answer::empty(400), &json_login, "auth.login.json", "perhaps it takes auth.login.form instead"),
+        (Answer::empty(415), &form_login, "auth.login.form", "perhaps it takes auth.login.json instead"),
+        (
+            Answer::json(
+                422,
+                json!({"detail": [{"type": "missing", "loc": ["body", "username"], "msg": "Field required"}]}),
+            ),
+            &json_login,
+            "auth.login.json",
+            "(missing: Field required); check the username and the password (422 means rejected by the default); perhaps it takes",
+        ),
+        (
+            Answer::json(401, json!({"detail": "not provided"})).with("WWW-Authenticate", "Basic realm=\"api\""),
+            &json_login,
+            "auth.login.basic",
+            r#"perhaps "basic": ["{username}", "{password}"]"#,
+        ),
+        (
+            Answer::new(403, "text/html", "<html><p>CSRF verification failed.</p>"),
+            &form_login,
+            "auth.login",
+            "it speaks of a CSRF token",
+        ),
+        (
+            Answer::empty(302).with("Location", "/home").with("Set-Cookie", "sessionid=0123456789abcdef"),
+            &cookie,
+            "auth.login.success",
+            r#"add "success": [302], and use {"cookie": "sessionid"}"#,
+        ),
+        (
+            Answer::empty(409).with("X-Session-Id", "0123456789abcdef"),
+            &json_login,
+            "auth.login.success",
+            r#"add "success": [409], and use {"header": "x-session-id"}"#,
+        ),
+        (page(), &by_redirect, "auth.login.meanings", r#"add {"status": 200, "means": "rejected"}"#),
+        (
+            Answer::new(200, "text/plain", "Fails."),
+            &cookie,
+            "auth.answer.access_token",
+            r#"add {"status": 200, "body": {"": "Fails."}, "means": "rejected"} to auth.login.meanings"#,
+        ),
+        (
+            Answer::json(200, json!({"jsonrpc": "2.0", "error": {"code": -32500, "message": "no"}})),
+            &json_login,
+            "auth.answer.access_token",
+            r#""body": {"/error/code": -32500}, "means": "rejected"}"#,
+        ),
+    ] {
+        let server = Server::start(move |_| answer.clone());
+        let report = check(&speaks(&server, auth.clone()), None);
+        assert_eq!(changes(&report), [("login", change)], "{report:#}");
+        says(step(&report, "login"), words);
+    }
+    // What is no refusal is not called one.
+    let server = Server::start(|_| Answer::json(200, json!({"status": "ok", "type": "login", "success": true})));
+    let report = check(&speaks(&server, fitting()), None);
+    assert!(!report.to_string().contains("rejected"), "{report:#}");
+}
+
+#[test]
 fn r5_a_refused_login_is_told_with_its_meaning_and_not_sent_again() {
     let (_, server) = start();
     let manager = try_manager_at(&server.url(), "wrong-password", json!({"auth": fitting()})).unwrap();
