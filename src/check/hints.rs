@@ -31,7 +31,8 @@ fn yes_with_another_status(asked: &Asked<'_>, meant: &Meant) -> Option<(String, 
 
 fn csrf(asked: &Asked<'_>) -> Option<(String, String)> {
     let text = Document::new(&asked.answer.body).text().to_ascii_lowercase();
-    if !text.contains("csrf") && !text.contains("xsrf") {
+    // The page of a login holds one whatever went wrong.
+    if asked.answer.status < 400 || !text.contains("csrf") && !text.contains("xsrf") {
         return None;
     }
     let why = "it speaks of a CSRF token: a step of the login before can keep one from what it is answered, for a header or a field";

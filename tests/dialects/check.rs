@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use support::dialects::{PASSWORD, USER, manager, speaks, stats, status, try_manager_at};
 use support::server::{Answer, Arrived, Server};
-use support::tokens::Tokens;
+use support::tokens::{Tokens, jwt};
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 
@@ -198,7 +198,7 @@ fn an_address_a_method_or_a_body_that_is_wrong_is_named() {
 
 #[test]
 fn what_a_refusal_lets_guess_is_told() {
-    let page = || Answer::new(200, "text/html", "<html><form>Please sign in</form>");
+    let page = || Answer::new(200, "text/html", "<html><form><input name=csrftoken>");
     let json_login = fitting();
     let form_login = but("/login", json!({"url": "/login", "form": {"user": "{username}"}}));
     let cookie = but("/answer/access_token", json!({"cookie": "sessionid"}));
@@ -239,6 +239,7 @@ fn what_a_refusal_lets_guess_is_told() {
             "auth.login.success",
             r#"add "success": [409], and use {"header": "x-session-id"}"#,
         ),
+        // Not the CSRF token that such a page holds.
         (page(), &by_redirect, "auth.login.meanings", r#"add {"status": 200, "means": "rejected"}"#),
         (
             Answer::new(200, "text/plain", "Fails."),
@@ -465,6 +466,21 @@ fn a_refresh_that_brings_no_token_or_is_refused_is_told() {
         assert_eq!(step(&report, "dead token")["ok"], true);
         assert_eq!(step(&report, "logout")["answered"]["status"], 204, "{report:#}");
     }
+}
+
+#[test]
+fn a_refresh_that_brings_the_same_jwt_renews_nothing() {
+    let tokens = Tokens::new();
+    let (login, token) = (fitting()["login"].clone(), jwt("access-1", 60));
+    let server = Server::start(move |request| match request.line().as_str() {
+        "POST /login" | "POST /again" => Answer::json(200, json!({"data": {"token": &token}})),
+        _ => shop(request, &tokens),
+    });
+    let renew = json!({"url": "/again", "headers": {"X-Session": "{access_token}"}});
+    let auth = json!({"login": login, "refresh": renew, "answer": {"access_token": "/data/token"}});
+    let report = check(&speaks(&server, auth), None);
+    assert_eq!(changes(&report), [("refresh", "auth.refresh")], "{report:#}");
+    says(step(&report, "refresh"), "it brought the token that there was, which lives no longer by its own exp");
 }
 
 #[test]
