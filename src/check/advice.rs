@@ -1,6 +1,7 @@
 //! What did not fit, in one sentence, and the member of the option `auth` to change. Pure.
 
-use crate::auth::{Dialect, Document, Means, Meant, Stage, Values, is_page};
+use crate::auth::{Document, Means, Meant, Stage, is_page};
+use crate::check::asked::Asked;
 use crate::check::hints;
 use crate::check::outline::is_fit;
 use crate::check::suspects::{self, Sought};
@@ -37,16 +38,6 @@ pub struct Redirect {
     pub status: u16,
     /// Where it led, fit to be shown.
     pub to: String,
-}
-
-/// An endpoint that was asked, and its answer.
-pub struct Asked<'a> {
-    pub dialect: &'a Dialect,
-    pub stage: Stage,
-    pub values: &'a Values<'a>,
-    pub answer: &'a Answer,
-    /// What must not be shown, and is not what is looked for.
-    pub known: &'a [Secret],
 }
 
 impl Asked<'_> {

@@ -1,7 +1,7 @@
 //! What the refusal of an auth endpoint lets guess beside what it says. Pure.
 
 use crate::auth::{Document, Means, Meant, Stage, is_page};
-use crate::check::advice::Asked;
+use crate::check::asked::Asked;
 use crate::check::suspects::{self, Sought};
 use crate::error::Error;
 use http::header;

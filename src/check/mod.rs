@@ -6,6 +6,7 @@
 //! hold elsewhere than the dialect looks for it), `hints` (what a refusal lets guess) and `advice`, which are pure.
 
 mod advice;
+mod asked;
 mod calls;
 mod hints;
 mod json;

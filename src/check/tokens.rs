@@ -1,7 +1,8 @@
 //! The steps that get tokens and end them: login, refresh, logout.
 
 use crate::auth::{Brought, Grant, Kept, RenewsBy, Stage, Values};
-use crate::check::advice::{Advice, Asked};
+use crate::check::advice::Advice;
+use crate::check::asked::Asked;
 use crate::check::suspects::Sought;
 use crate::check::trial::Trial;
 use crate::client::context::Context;
