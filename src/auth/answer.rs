@@ -271,8 +271,8 @@ impl Shape {
     /// The pair in an answer; else why there is none that could be used.
     pub fn grant(&self, answer: &Answer<'_>, kept: Kept) -> std::result::Result<Grant, &'static str> {
         let (access, access_from) = self.access_token.token(answer)?.ok_or_else(|| self.no_token(answer))?;
-        // What came in a header may go back in one, blanks and all.
-        let may_be_blank = self.access_token.0.iter().any(|place| !matches!(place, Place::Pointer(_) | Place::Text));
+        // Blanks are fit for a header, and a token may have some (RFC 6749, A.12). A text with blanks is a sentence.
+        let may_be_blank = self.access_token.0.iter().any(|place| *place != Place::Text);
         let is_carried = |byte: &u8| byte.is_ascii_graphic() || may_be_blank && *byte == b' ';
         if !access.as_bytes().iter().all(is_carried) {
             return Err("the access token holds characters that no header can carry");

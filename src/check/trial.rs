@@ -1,7 +1,8 @@
 //! A check under way: what its steps have brought so far, and how they ask an auth endpoint.
 
 use crate::auth::{Brought, Grant, Kept, Means, Name, Reply, Stage, Values};
-use crate::check::advice::{Advice, Asked, Called};
+use crate::check::advice::{Advice, Called};
+use crate::check::asked::Asked;
 use crate::check::outline::{self, Show, describe};
 use crate::check::report::Report;
 use crate::client::context::Context;

@@ -192,7 +192,10 @@ impl Client {
         lifetime: Lifetime,
         refresh_expires_at: Option<i64>,
     ) -> Result<Pair> {
-        if access.as_bytes().is_empty() || !access.as_bytes().iter().all(u8::is_ascii_graphic) {
+        // A token may have blanks (RFC 6749, A.12); one at an end is a slip, as is a line's end.
+        let is_carried = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
+        let text = access.as_str();
+        if text.is_empty() || text.trim() != text || !access.as_bytes().iter().all(is_carried) {
             return Err(Error::invalid_argument(
                 "the access token is empty or holds characters that no header can carry; pass it as the API gave it",
             ));

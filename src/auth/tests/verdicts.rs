@@ -155,6 +155,12 @@ fn things_are_found_in_every_place() {
 }
 
 #[test]
+fn a_token_may_have_blanks() {
+    let devpi = r#"{"access_token":"[\"demo\", [], true].ak-5.s_1"}"#;
+    assert_eq!(grant(&popup(), &[], devpi).access.as_str(), r#"["demo", [], true].ak-5.s_1"#);
+}
+
+#[test]
 fn what_holds_no_usable_token_says_why() {
     let popup = popup();
     for (body, why) in [
@@ -165,13 +171,16 @@ fn what_holds_no_usable_token_says_why() {
         (r#"{"access_token":7}"#, "no string"),
         (r#"{"access_token":""}"#, "no access_token"),
         (r#"{"access_token":"a\u0000b"}"#, "NUL"),
-        (r#"{"access_token":"a b"}"#, "no header can carry"),
+        (r#"{"access_token":"a\u00e4b"}"#, "no header can carry"),
         (r#"{"access_token":"a\r\nX: y"}"#, "no header can carry"),
     ] {
         let (outcome, error) = refused(&popup, LOGIN, 200, &[], body);
         assert_eq!((outcome, error.status()), (Outcome::Unusable, Status::TM_BAD_RESPONSE));
         assert!(error.message().contains(why), "{body}: {error}");
     }
+    let text = shaped(json!({"access_token": {"text": true}}));
+    let (_, error) = refused(&text, LOGIN, 200, &[], "come back later");
+    assert!(error.message().contains("no header can carry"), "a sentence is no token: {error}");
     let (outcome, error) = refused(&popup, LOGIN, 404, &[], "nothing here");
     assert_eq!((outcome, error.http_status()), (Outcome::Unusable, 404));
 }
@@ -315,6 +324,27 @@ fn each_step_has_its_own_success_and_meanings() {
     assert_eq!((outcome(0, 204), outcome(0, 200)), (Ok(()), Err(Outcome::Unusable)));
     assert_eq!((outcome(0, 404), outcome(0, 405)), (Err(Outcome::Rejected), Err(Outcome::Unavailable)));
     assert_eq!((outcome(1, 404), outcome(1, 200)), (Err(Outcome::Unavailable), Ok(())));
+}
+
+#[test]
+fn a_meaning_may_look_at_a_text_that_is_no_json() {
+    let dialect = compile(json!({
+        "login": {"url": "/l"}, "answer": {"access_token": {"cookie": "SID"}},
+        "meanings": [{"of": "login", "status": 200, "body": {"": ["Fails.", "Banned."]}, "means": "rejected"},
+            {"of": "call", "body": {"": null}, "means": "expired"}]
+    }));
+    let cookie = [("set-cookie", "SID=s-1")];
+    for body in ["Fails.", " Fails.\r\n", "Banned.", "\"Fails.\""] {
+        assert_eq!(refused(&dialect, LOGIN, 200, &cookie, body).0, Outcome::Rejected, "{body}");
+    }
+    for body in ["Ok.", "Fails. Twice.", "", r#"{"":"Fails."}"#] {
+        assert_eq!(grant(&dialect, &cookie, body).access.as_str(), "s-1", "{body}");
+    }
+    let call = |body: &str| dialect.call_means(200, &HeaderMap::new(), body.as_bytes());
+    assert_eq!(
+        (call(""), call("null"), call("yes"), call("{}")),
+        (Some(Means::Expired), Some(Means::Expired), None, None)
+    );
 }
 
 #[test]
