@@ -65,7 +65,9 @@ pub fn replace(
         None => Lifetime::UNKNOWN,
     };
     let refresh_expires_at = Some(refresh_expires_at).filter(|at| *at > 0);
-    let pair = Arc::new(client.given_pair(secret(access, "access")?, refresh, lifetime, refresh_expires_at)?);
+    let mut pair = client.given_pair(secret(access, "access")?, refresh, lifetime, refresh_expires_at)?;
+    pair.expires_at = expires_at; // as it was told: by the clocks it would come out a second early now and then
+    let pair = Arc::new(pair);
     context
         .store()?
         .change(call, &client.client_id, &mut |record, now| {

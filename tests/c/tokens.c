@@ -223,6 +223,21 @@ static void placed_tokens_serve(void) {
     tm_free(tm);
 }
 
+/* However the clocks tick meanwhile. */
+static void a_placed_time_is_told_again(void) {
+    tm_manager *tm = new_manager(NULL);
+    int64_t in_an_hour = (int64_t)time(NULL) + HOUR;
+    int others = 0;
+    for (int i = 0; i < (brief ? 100 : 20000); i++) {
+        CHECK_STATUS(TM_OK, tm_set_tokens(tm, "opaque", NULL, in_an_hour, 0, &err), err);
+        tm_token *placed = peek(tm);
+        others += tm_token_expires_at(placed) != in_an_hour;
+        tm_token_free(placed);
+    }
+    CHECK_INT(others, 0);
+    tm_free(tm);
+}
+
 static void without_a_password_tokens_are_all_there_is(void) {
     demo("{'reset':true}");
     unsetenv("TOKENMGR_PASSWORD");
@@ -356,6 +371,7 @@ int main(int argc, char **argv) {
     snapshots_never_change();
     login_and_refresh_do_what_they_say();
     placed_tokens_serve();
+    a_placed_time_is_told_again();
     without_a_password_tokens_are_all_there_is();
     only_the_current_token_can_be_rejected();
     a_401_is_recovered_from();
