@@ -124,6 +124,10 @@ test-versions-php: ## the PHP suite with the PHP, Symfony, Laravel and Guzzle of
 	$(MAKE) all demo-api
 	bindings/php/tests/versions/run
 
+analyse-php: ## the PHP package's types, as mago sees them; installs what that needs, and compiles mago first: 25 min
+	scripts/setup analyse-php
+	bindings/php/tests/analyse
+
 test-versions-python: ## the Python package's tests with Python 3.9 to 3.14, as far as they can be had
 	scripts/setup test
 	$(MAKE) all demo-api

@@ -96,7 +96,7 @@ typedef enum tm_status {
    */
   TM_NETWORK = 4,
   /**
-   * The call's time ran out.
+   * The call's time ran out, or is too short to wait until a login may be sent again.
    */
   TM_TIMEOUT = 5,
   /**
@@ -428,8 +428,9 @@ enum tm_status tm_refresh(struct tm_manager *tm, struct tm_error **err);
 
 /**
  * Revokes the tokens at the server: every token of the client, not only this one. The local and the stored
- * tokens go whatever the server answers. Waits for a running refresh. With nothing held: #TM_OK, and nothing
- * is sent. Calls begun before never log in afterwards, they return their 401; the next call logs in.
+ * tokens go whatever the server answers. Waits for a running refresh. Where the server wants the access token and
+ * that has run out, it is refreshed first, if it can be; nobody logs in for a logout. With nothing held: #TM_OK, and
+ * nothing is sent. Calls begun before never log in afterwards, they return their 401; the next call logs in.
  *
  * @param tm the manager
  * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT, #TM_STORE, #TM_REENTRANT, and what the
@@ -438,7 +439,8 @@ enum tm_status tm_refresh(struct tm_manager *tm, struct tm_error **err);
  * @par Threads and forks any thread
  * @since 0.1
  */
-enum tm_status tm_logout(struct tm_manager *tm, struct tm_error **err);
+enum tm_status tm_logout(struct tm_manager *tm,
+                         struct tm_error **err);
 
 /**
  * Takes over a token pair from elsewhere, in place of what is held and stored. From then on the refresh token
@@ -498,7 +500,7 @@ char *tm_stats_json(struct tm_manager *tm, struct tm_error **err);
  * may end every token of the account.
  *
  * The report is `{"ok": true, "steps": [{"name": "login", "ok": true, "skipped": "why", "sent": {"method", "url", "headers",
- * "body"}, "answered": {"status", "headers", "body"}, "understood": [{"what", "from", "value"}], "problem": "one sentence",
+ * "body"}, "redirected": ["302 to /login"], "answered": {"status", "headers", "body"}, "understood": [{"what", "from", "value"}], "problem": "one sentence",
  * "change": "auth.answer.access_token"}]}`; what has no value is left out. The names are `login` (of several steps `login 1`,
  * `login 2`), `call`, `refresh`, `call with refreshed token`, `dead token` and `logout`. A `problem` of a step that is `ok` is
  * something that works and could be better. `change` is the member of the options to change. In the place of a secret
@@ -668,7 +670,7 @@ void tm_response_free(struct tm_response *r);
 /**
  * A place for what requests come to, one after another: see tm_request_into().
  *
- * @return an owned, empty outcome for tm_outcome_free()
+ * @return an owned, empty outcome for tm_outcome_free(); never NULL
  * @par Threads and forks any thread; also in a forked child
  * @since 0.1, interface 2
  */

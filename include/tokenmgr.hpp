@@ -9,9 +9,14 @@
 
 #include <tokenmgr.h>
 
+#if __cplusplus < 201703L && !(defined(_MSVC_LANG) && _MSVC_LANG >= 201703L)
+#error "tokenmgr.hpp is for C++17 and later: compile with -std=c++17, or include tokenmgr.h, which is for any C++"
+#endif
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <new>
@@ -30,7 +35,8 @@
  * - **Owners.** Handles free themselves. They can be moved, not copied, and are empty afterwards. `handle()` is the
  *   C handle, for anything that wants it.
  * - **Errors.** Functions throw tokenmgr::exception. With `std::nothrow` as their first argument they are noexcept and
- *   give a tokenmgr::result. A response of 400 and above is no error of its call: see response::checked().
+ *   give a tokenmgr::result. A response of 400 and above is no error of its call: see response::checked(). Compiled
+ *   without exceptions (`-fno-exceptions`), what would throw ends the program by std::abort().
  * - **Memory.** Nothing here allocates, but where a std::string is asked for, and what C++ needs for an exception. What is
  *   returned as a view is borrowed from its handle.
  * - **Threads.** A const member may be called by any number of threads at once.
@@ -86,6 +92,36 @@ struct deleter {
 
 template <class Handle>
 using owned = std::unique_ptr<Handle, deleter>;
+
+template <class Exception>
+[[noreturn]] void raise(Exception &&e) {
+#ifdef __cpp_exceptions
+    throw std::forward<Exception>(e);
+#else
+    static_cast<void>(e);
+    std::abort();
+#endif
+}
+
+/** What a step of the caller's gives; or, where it throws, what `caught` gives in its handler. */
+template <class Step, class Caught>
+auto guarded(Step step, [[maybe_unused]] Caught caught) noexcept {
+#ifdef __cpp_exceptions
+    try {
+        return step();
+    } catch (...) {
+        return caught();
+    }
+#else
+    return step();
+#endif
+}
+
+/** An object of the caller's, as C keeps it for callbacks, which give it back its type. */
+template <class T>
+void *userdata(T &object) noexcept {
+    return const_cast<void *>(static_cast<const void *>(std::addressof(object)));
+}
 
 inline std::optional<moment> known_moment(std::int64_t unix_seconds) noexcept {
     if (unix_seconds == 0) return std::nullopt;
@@ -146,7 +182,7 @@ class [[nodiscard]] result {
     T *operator->() noexcept { return &*value_; }
     /** Takes the value out; throws failed where there is none. */
     T value() && {
-        if (!value_) throw failed(std::move(error_));
+        if (!value_) detail::raise(failed(std::move(error_)));
         return std::move(*value_);
     }
     tokenmgr::error error() const noexcept { return tokenmgr::error(error_.get()); }
@@ -164,7 +200,7 @@ class [[nodiscard]] result<void> {
 
     explicit operator bool() const noexcept { return error_ == nullptr; }
     void value() && {
-        if (error_) throw failed(std::move(error_));
+        if (error_) detail::raise(failed(std::move(error_)));
     }
     tokenmgr::error error() const noexcept { return tokenmgr::error(error_.get()); }
 
@@ -264,7 +300,7 @@ class refused : public exception {
 };
 
 inline response response::checked() && {
-    if (error()) throw refused(std::move(*this));
+    if (error()) detail::raise(refused(std::move(*this)));
     return std::move(*this);
 }
 
@@ -328,13 +364,9 @@ struct passage {
 
     template <class Step, class Result>
     static Result guarded(void *self, Step step, Result if_it_throws) noexcept {
-        if (static_cast<passage *>(self)->thrown) return if_it_throws;
-        try {
-            return step(static_cast<passage *>(self)->bodies);
-        } catch (...) {
-            static_cast<passage *>(self)->thrown = std::current_exception();
-            return if_it_throws;
-        }
+        passage &p = *static_cast<passage *>(self);
+        if (p.thrown) return if_it_throws;
+        return detail::guarded([&] { return step(p.bodies); }, [&] { return p.thrown = std::current_exception(), if_it_throws; });
     }
     static std::int64_t read(void *self, void *buf, std::size_t len) noexcept {
         return guarded(self, [&](Bodies &b) { return std::int64_t(b.read(static_cast<char *>(buf), len)); }, std::int64_t(-1));
@@ -369,11 +401,8 @@ template <class Store>
 struct keeping {
     template <class Step>
     static std::int32_t guarded(void *store, Step step) noexcept {
-        try {
-            return static_cast<std::int32_t>(step(*static_cast<Store *>(store)));
-        } catch (...) {
-            return static_cast<std::int32_t>(answer::failed);
-        }
+        return detail::guarded([&] { return static_cast<std::int32_t>(step(*static_cast<Store *>(store))); },
+                               [] { return static_cast<std::int32_t>(answer::failed); });
     }
     static std::int32_t load(void *store, const char *key, tm_sink *out) noexcept {
         return guarded(store, [&](Store &s) { return s.load(cstring(key), sink(out)); });
@@ -393,8 +422,8 @@ struct keeping {
     }
 
     static tm_status set(tm_manager *tm, Store &store, tm_error **err) noexcept {
-        if constexpr (locks<Store>()) return tm_set_store(tm, load, save, lock, unlock, &store, err);
-        else return tm_set_store(tm, load, save, nullptr, nullptr, &store, err);
+        if constexpr (locks<Store>()) return tm_set_store(tm, load, save, lock, unlock, userdata(store), err);
+        else return tm_set_store(tm, load, save, nullptr, nullptr, userdata(store), err);
     }
 };
 
@@ -546,7 +575,7 @@ class manager {
         const auto call = [](void *log_, std::int32_t level, const char *message) noexcept {
             (*static_cast<Log *>(log_))(static_cast<log_level>(level), cstring(message));
         };
-        did(tm_set_log_callback, tm_log_callback(call), &log, static_cast<std::int32_t>(most)).value();
+        did(tm_set_log_callback, tm_log_callback(call), detail::userdata(log), static_cast<std::int32_t>(most)).value();
     }
     void set_log_callback(std::nullptr_t) { did(tm_set_log_callback, nullptr, nullptr, 0).value(); }
 
@@ -557,7 +586,7 @@ class manager {
         const auto call = [](void *interrupt_) noexcept {
             return std::int32_t((*static_cast<Interrupt *>(interrupt_))() ? 1 : 0);
         };
-        did(tm_set_interrupt_callback, tm_interrupt_callback(call), &interrupt).value();
+        did(tm_set_interrupt_callback, tm_interrupt_callback(call), detail::userdata(interrupt)).value();
     }
     void set_interrupt_callback(std::nullptr_t) { did(tm_set_interrupt_callback, nullptr, nullptr).value(); }
 

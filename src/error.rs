@@ -18,7 +18,7 @@ pub enum Status {
     TM_URL_NOT_ALLOWED = 3,
     /// DNS, connect, reset, closed early.
     TM_NETWORK = 4,
-    /// The call's time ran out.
+    /// The call's time ran out, or is too short to wait until a login may be sent again.
     TM_TIMEOUT = 5,
     /// No TLS connection could be made: an untrusted certificate, a wrong name, no common version.
     TM_TLS = 6,

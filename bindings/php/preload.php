@@ -13,7 +13,7 @@ require_once __DIR__ . '/autoload.php';
 // Psr18/, Symfony/ and Laravel/ implement interfaces of packages that may not be installed, and so do these of Store/:
 // they are loaded when they are used.
 foreach (['Exception/*', '*', 'Store/*', 'Guzzle/*'] as $files) {
-    foreach (glob(__DIR__ . "/src/$files.php") as $file) {
+    foreach (glob(__DIR__ . "/src/$files.php") ?: [] as $file) {
         if (!preg_match('~/(Psr6Store|Psr16Store)\.php$~', $file)) {
             opcache_compile_file($file);
         }

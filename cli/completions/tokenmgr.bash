@@ -134,7 +134,7 @@ _tokenmgr() {
             return 0
             ;;
         tokenmgr__subcmd__exec)
-            opts="-v -h --env --verbose --help"
+            opts="-v -h --env --pass-settings --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -40,7 +40,7 @@ complete -c tokenmgr -n "__fish_tokenmgr_needs_command" -f -a "jwt" -d 'Show wha
 complete -c tokenmgr -n "__fish_tokenmgr_needs_command" -f -a "completion" -d 'Print the completions for a shell'
 complete -c tokenmgr -n "__fish_tokenmgr_needs_command" -f -a "manual" -d 'Print the manual page'
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand request" -s d -l data -d 'Send BODY; @FILE: the bytes of FILE; @-: those of stdin' -r
-complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand request" -s H -l header -d 'Send this header, too; may be given many times' -r
+complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand request" -s H -l header -d 'Send this header, too, as \'NAME: VALUE\'; may be given many times' -r
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand request" -s o -l output -d 'Write to FILE, which gets its name when it is complete; -: to stdout, as it arrives' -r -F
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand request" -l timeout -d 'For the whole call, waiting for a token and transferring both bodies included; 2.5 is fine' -r
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand request" -s i -l include -d 'Print a line with the status, the headers and an empty line before the body'
@@ -55,6 +55,7 @@ complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand token" -l bearer -d 'P
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand token" -s v -l verbose -d 'Show on stderr what the library does; -vv: in detail'
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand token" -s h -l help -d 'Print this page; with a command, that command\'s'
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand exec" -l env -d 'The variable that holds the token, instead of TOKENMGR_ACCESS_TOKEN' -r
+complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand exec" -l pass-settings -d 'Leave TOKENMGR_PASSWORD, TOKENMGR_OPTIONS and the like in its environment; else they are taken out'
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand exec" -s v -l verbose -d 'Show on stderr what the library does; -vv: in detail'
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand exec" -s h -l help -d 'Print this page; with a command, that command\'s'
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand status" -l format -d 'In which form' -r -f -a "json\t''
@@ -67,7 +68,7 @@ complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand login" -s v -l verbose
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand login" -s h -l help -d 'Print this page; with a command, that command\'s'
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand logout" -s v -l verbose -d 'Show on stderr what the library does; -vv: in detail'
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand logout" -s h -l help -d 'Print this page; with a command, that command\'s'
-complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand check" -l auth -d 'Try what FILE holds as the option auth; nothing is kept' -r -F
+complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand check" -l auth -d 'Try what FILE holds as the option auth, with auth_params of TOKENMGR_OPTIONS; nothing is kept' -r -F
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand check" -l call -d 'The API call to try, with GET' -r
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand check" -l json -d 'Print the report as JSON'
 complete -c tokenmgr -n "__fish_tokenmgr_using_subcommand check" -s v -l verbose -d 'Show on stderr what the library does; -vv: in detail'

@@ -34,8 +34,8 @@ _tokenmgr() {
 _arguments "${_arguments_options[@]}" : \
 '*-d+[Send BODY; @FILE\: the bytes of FILE; @-\: those of stdin]:BODY:_default' \
 '*--data=[Send BODY; @FILE\: the bytes of FILE; @-\: those of stdin]:BODY:_default' \
-'*-H+[Send this header, too; may be given many times]:'NAME: VALUE':_default' \
-'*--header=[Send this header, too; may be given many times]:'NAME: VALUE':_default' \
+'*-H+[Send this header, too, as '\''NAME\: VALUE'\''; may be given many times]:HEADER:_default' \
+'*--header=[Send this header, too, as '\''NAME\: VALUE'\''; may be given many times]:HEADER:_default' \
 '-o+[Write to FILE, which gets its name when it is complete; -\: to stdout, as it arrives]:FILE:_files' \
 '--output=[Write to FILE, which gets its name when it is complete; -\: to stdout, as it arrives]:FILE:_files' \
 '--timeout=[For the whole call, waiting for a token and transferring both bodies included; 2.5 is fine]:SECONDS:_default' \
@@ -64,6 +64,7 @@ _arguments "${_arguments_options[@]}" : \
 (exec)
 _arguments "${_arguments_options[@]}" : \
 '--env=[The variable that holds the token, instead of TOKENMGR_ACCESS_TOKEN]:NAME:_default' \
+'--pass-settings[Leave TOKENMGR_PASSWORD, TOKENMGR_OPTIONS and the like in its environment; else they are taken out]' \
 '*-v[Show on stderr what the library does; -vv\: in detail]' \
 '*--verbose[Show on stderr what the library does; -vv\: in detail]' \
 '-h[Print this page; with a command, that command'\''s]' \
@@ -101,7 +102,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (check)
 _arguments "${_arguments_options[@]}" : \
-'--auth=[Try what FILE holds as the option auth; nothing is kept]:FILE:_files' \
+'--auth=[Try what FILE holds as the option auth, with auth_params of TOKENMGR_OPTIONS; nothing is kept]:FILE:_files' \
 '--call=[The API call to try, with GET]:PATH:_default' \
 '--json[Print the report as JSON]' \
 '*-v[Show on stderr what the library does; -vv\: in detail]' \

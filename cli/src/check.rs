@@ -2,7 +2,7 @@
 //! was sent, answered and understood. The library leaves secrets out of its report.
 
 use crate::ffi::Failure;
-use crate::{output, report, session, state};
+use crate::{output, remedies, report, session, state};
 use clap::ArgMatches;
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ fn try_out(given: &ArgMatches) -> Result<String, Failure> {
         _ => session::open(given)?,
     };
     let found = manager.check(given.get_one::<String>("call").map(String::as_str))?;
-    Ok(found.as_str().to_owned())
+    Ok(remedies::of_this_command(found.as_str()))
 }
 
 /// One block a step, and then in short what did not fit.
@@ -50,6 +50,9 @@ fn block(step: &Value) -> String {
     let sent = &step["sent"];
     if sent.is_object() {
         text += &message("sent", &format!("{} {}", plain(&sent["method"]), plain(&sent["url"])), sent);
+    }
+    for redirect in list(&step["redirected"]) {
+        text += &line("redirected", &plain(redirect));
     }
     let answered = &step["answered"];
     if answered.is_object() {

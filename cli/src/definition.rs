@@ -93,11 +93,11 @@ fn request() -> Command {
                      is sent in chunks, without its size being announced, and only once: where the token turns out to \
                      have been revoked, the answer is the 401.",
                 ),
-            valued("header", "'NAME: VALUE'")
+            valued("header", "HEADER")
                 .short('H')
                 .action(ArgAction::Append)
                 .value_parser(parse_header)
-                .help("Send this header, too; may be given many times"),
+                .help("Send this header, too, as 'NAME: VALUE'; may be given many times"),
             flag("include")
                 .short('i')
                 .help("Print a line with the status, the headers and an empty line before the body"),
@@ -156,8 +156,10 @@ fn exec() -> Command {
         .about("Run a program with the token in its environment")
         .long_about(
             "Becomes the program, with an access token that is good now in its environment, and never in its \
-             arguments. Signals and the exit code are the program's own. The token is not renewed while it runs: a \
-             program that runs longer than the token lives asks `tokenmgr token` itself.",
+             arguments. Signals and the exit code are the program's own. TOKENMGR_PASSWORD, TOKENMGR_OPTIONS and whatever \
+             else begins with TOKENMGR_ are taken out of its environment, but for TOKENMGR_HOST, TOKENMGR_USERNAME and \
+             names that end in _FILE. The token is not renewed while it runs: a program that runs longer than the token \
+             lives asks `tokenmgr token` itself, for which it needs --pass-settings.",
         )
         .override_usage("tokenmgr exec [OPTIONS] -- COMMAND [ARGUMENT]...")
         .args([
@@ -168,6 +170,8 @@ fn exec() -> Command {
                 .default_value("TOKENMGR_ACCESS_TOKEN")
                 .hide_default_value(true)
                 .help("The variable that holds the token, instead of TOKENMGR_ACCESS_TOKEN"),
+            flag("pass-settings")
+                .help("Leave TOKENMGR_PASSWORD, TOKENMGR_OPTIONS and the like in its environment; else they are taken out"),
             Arg::new("COMMAND")
                 .required(true)
                 .num_args(1..)
@@ -224,7 +228,12 @@ fn check() -> Command {
                 .long("auth")
                 .value_name("FILE")
                 .value_hint(ValueHint::FilePath)
-                .help("Try what FILE holds as the option auth; nothing is kept"),
+                .help("Try what FILE holds as the option auth, with auth_params of TOKENMGR_OPTIONS; nothing is kept")
+                .long_help(
+                    "Tries what FILE holds as the option auth; no token is kept. Everything else is as TOKENMGR_OPTIONS has \
+                     it: the values for {params.NAME} in FILE come from the option auth_params there, such as \
+                     {\"auth_params\": {\"team\": \"blue\", \"key\": {\"env\": \"SHOP_KEY\"}}}.",
+                ),
             Arg::new("call").long("call").value_name("PATH").help("The API call to try, with GET"),
             flag("json").help("Print the report as JSON"),
         ])
@@ -235,7 +244,8 @@ fn doctor() -> Command {
         .about("Say what would be used from where, what can be reached, and what is wrong")
         .long_about(
             "Says which library, settings, store, proxy and authorities would be used, and from where, and shows no \
-             secret. Then it looks up the host's name, connects, makes a TLS connection and compares the clocks, with a \
+             secret; and which files with secrets every user of this machine can read. Then it looks up the name of the \
+             host, and of each other that the option auth names, connects, makes a TLS connection and compares the clocks, with a \
              client that has nothing in common with the library's, so that the network's faults can be told from the \
              library's. It does not log in.",
         )

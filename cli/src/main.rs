@@ -14,6 +14,7 @@ mod ffi;
 mod manual;
 mod moment;
 mod output;
+mod remedies;
 mod report;
 mod request;
 mod session;

@@ -111,6 +111,11 @@ fn as_metrics(found: Option<(&Token, &str)>) -> String {
             Value::Number(_) if name != "seconds_left" => value,
             _ => continue,
         };
+        // Prometheus counts in seconds.
+        let (name, number) = match (name.strip_suffix("_ms"), number.as_f64()) {
+            (Some(name), Some(ms)) => (format!("{name}_seconds"), json!(ms / 1000.0)),
+            _ => (name, number),
+        };
         metric(&format!("run_{name}"), "A statistic of this run; docs/STATS.md says of what.", &number);
     }
     text

@@ -9,6 +9,11 @@ declare(strict_types=1);
 
 require __DIR__ . '/../../bindings/php/tests/bootstrap.php';
 
+// What the provider extends: its name is all that the reference needs of Laravel.
+if (!class_exists(Illuminate\Support\ServiceProvider::class)) {
+    eval('namespace Illuminate\Support; abstract class ServiceProvider {}');
+}
+
 /** What PHP calls, and nobody else. */
 const MAGIC = ['__destruct', '__debugInfo', '__serialize', '__unserialize'];
 const SOURCES = __DIR__ . '/../../bindings/php/src/';
@@ -95,7 +100,9 @@ echo "# The PHP package, class by class\n\nHow to use them: [PHP](../php.md).\n\
 $files = new RecursiveIteratorIterator(new RecursiveDirectoryIterator(SOURCES, FilesystemIterator::SKIP_DOTS));
 $names = [];
 foreach ($files as $file) {
-    $names[] = 'TokenMgr\\' . strtr(substr((string) $file, strlen(SOURCES), -4), '/', '\\');
+    if (ctype_upper($file->getFilename()[0])) { // a class; others hold settings
+        $names[] = 'TokenMgr\\' . strtr(substr((string) $file, strlen(SOURCES), -4), '/', '\\');
+    }
 }
 // The manager, what stands beside it, and then the folders, by name.
 $rank = fn (string $name) => [$name !== TokenMgr\TokenManager::class, substr_count($name, '\\'), $name];

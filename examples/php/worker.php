@@ -20,7 +20,7 @@ pcntl_signal(SIGTERM, function () use (&$stopping): void {
     $stopping = true;
 });
 
-$store = new PdoStore(fn () => new PDO(getenv('TOKENS_DSN'), getenv('TOKENS_USER') ?: null));
+$store = new PdoStore(fn () => new PDO((string) getenv('TOKENS_DSN'), getenv('TOKENS_USER') ?: null));
 $store->createTable();
 $tm = new TokenManager(options: ['store' => $store]);
 $tm->onLog(fn (int $level, string $message) => error_log($message));
@@ -35,7 +35,7 @@ while (!$stopping) {
         break;
     } catch (TokenManagerException $problem) {
         error_log($problem->getMessage());
-        sleep((int) ($problem->retryAfter ?? 5));
+        sleep(max(1, (int) ($problem->retryAfter ?? 5)));
     }
     sleep(1);
 }

@@ -1,5 +1,6 @@
 //! Where things are in an answer, and the token pair that is read from there.
 
+use crate::auth::cookie::{cookies, joined, set_cookies};
 use crate::auth::instants;
 use crate::auth::json::Document;
 use crate::auth::meaning::is_pointer;
@@ -77,6 +78,12 @@ pub struct Answer<'a> {
     pub now: i64,
 }
 
+impl Answer<'_> {
+    fn server_now(&self) -> i64 {
+        server_millis(date(self.headers), self.now)
+    }
+}
+
 /// A token pair as the server granted it.
 #[derive(Debug)]
 pub struct Grant {
@@ -115,6 +122,17 @@ impl Places {
         self.0.iter().find_map(|place| Some((take(&place.find(answer)?)?, place)))
     }
 
+    /// A token that is there; or why what is there is none.
+    fn token(&self, answer: &Answer<'_>) -> std::result::Result<Option<(Secret, &Place)>, &'static str> {
+        match self.find(answer, token) {
+            Some((token, place)) => Ok(Some((token?, place))),
+            None if self.find(answer, |value| (!value.is_null() && !value.is_string()).then_some(())).is_some() => {
+                Err("a token is no string")
+            }
+            None => Ok(None),
+        }
+    }
+
     /// What is there, as text; a number, true or false too.
     pub fn text(&self, answer: &Answer<'_>) -> Option<Secret> {
         let found = self.find(answer, |value| {
@@ -128,13 +146,13 @@ impl Places {
     /// browser.
     pub fn keep(&self, answer: &Answer<'_>, before: Option<&Secret>) -> Option<Secret> {
         let Some(before) = before.filter(|_| self.0.contains(&Place::Cookies)) else { return self.text(answer) };
-        let changes = set_cookies(answer.headers, answer.now);
+        let changes = set_cookies(answer.headers, answer.server_now());
         if changes.is_empty() {
             return self.text(answer);
         }
         let kept = before.as_str().split("; ").filter_map(|pair| pair.split_once('='));
-        let kept = kept.filter(|(known, _)| changes.iter().all(|(name, _)| name != known));
-        let new = changes.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)));
+        let kept = kept.filter(|(known, _)| changes.iter().all(|cookie| cookie.name != *known));
+        let new = changes.iter().filter_map(|cookie| Some((cookie.name.as_str(), cookie.value.as_deref()?)));
         let all: Vec<_> = kept.chain(new).collect();
         // The newest: a server that sets another name each time must not fill the store.
         Secret::new(&joined(all[all.len().saturating_sub(MOST_COOKIES)..].iter().copied()))
@@ -188,50 +206,27 @@ impl Place {
         place.ok_or_else(|| member.takes(takes))
     }
 
+    /// How long what is there lives by its cookie, if it is in one.
+    fn cookie_left(&self, answer: &Answer<'_>) -> Option<Said> {
+        let Place::Cookie(name) = self else { return None };
+        let cookie =
+            set_cookies(answer.headers, answer.server_now()).into_iter().find(|cookie| cookie.name == *name)?;
+        Some((until(cookie.left?, 0), format!("the end of {self}")))
+    }
+
     fn find(&self, answer: &Answer<'_>) -> Option<Value> {
         let text = match self {
             Place::Pointer(pointer) => return answer.document.at(pointer).cloned(),
             Place::Header(name) => answer.headers.get(name)?.to_str().ok()?.to_owned(),
-            Place::Cookie(name) => {
-                set_cookies(answer.headers, answer.now).into_iter().find(|(set, _)| set == name)?.1?
-            }
+            Place::Cookie(name) => cookies(answer.headers, answer.server_now()).find(|(set, _)| set == name)?.1,
             Place::Cookies => {
-                let changes = set_cookies(answer.headers, answer.now);
-                joined(changes.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?))))
+                let all: Vec<(String, String)> = cookies(answer.headers, answer.server_now()).collect();
+                joined(all.iter().map(|(name, value)| (name.as_str(), value.as_str())))
             }
             Place::Text => answer.document.text(),
         };
         Some(Value::String(text))
     }
-}
-
-/// The cookies that an answer sets and does not take back.
-pub fn cookies(headers: &HeaderMap, now: i64) -> impl Iterator<Item = (String, String)> {
-    set_cookies(headers, now).into_iter().filter_map(|(name, value)| Some((name, value?)))
-}
-
-/// The cookies that an answer sets, the last of each name; `None`: it takes that one back.
-fn set_cookies(headers: &HeaderMap, now: i64) -> Vec<(String, Option<String>)> {
-    let mut set: Vec<(String, Option<String>)> = Vec::new();
-    for header in headers.get_all(header::SET_COOKIE) {
-        let Ok(text) = std::str::from_utf8(header.as_bytes()) else { continue };
-        let mut parts = text.split(';').map(str::trim);
-        let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else { continue };
-        let (name, value) = (name.trim(), value.trim());
-        let attributes: Vec<(&str, &str)> = parts.filter_map(|attribute| attribute.split_once('=')).collect();
-        let attribute = |wanted: &str| attributes.iter().find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted));
-        // RFC 6265, 5.3: Max-Age counts before Expires.
-        let max_age = attribute("max-age").and_then(|(_, age)| age.trim().parse::<i64>().ok());
-        let expires = attribute("expires").and_then(|(_, at)| instants::parse(at.trim()));
-        let is_over = max_age.map_or(expires.is_some_and(|at| at <= now), |age| age <= 0);
-        set.retain(|(known, _)| known != name);
-        set.push((name.to_owned(), Some(value.to_owned()).filter(|value| !is_over && !value.is_empty())));
-    }
-    set
-}
-
-fn joined<'c>(cookies: impl Iterator<Item = (&'c str, &'c str)>) -> String {
-    cookies.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
 }
 
 impl Shape {
@@ -275,35 +270,30 @@ impl Shape {
 
     /// The pair in an answer; else why there is none that could be used.
     pub fn grant(&self, answer: &Answer<'_>, kept: Kept) -> std::result::Result<Grant, &'static str> {
-        let token = |places: &Places| match places.find(answer, token) {
-            Some((token, place)) => token.map(|token| Some((token, place.to_string()))),
-            None if places.find(answer, |value| (!value.is_null() && !value.is_string()).then_some(())).is_some() => {
-                Err("a token is no string")
-            }
-            None => Ok(None),
-        };
-        let (access, access_from) = token(&self.access_token)?.ok_or_else(|| self.no_token(answer))?;
-        // What came in a header may go back in one, blanks and all.
-        let may_be_blank = self.access_token.0.iter().any(|place| !matches!(place, Place::Pointer(_) | Place::Text));
+        let (access, access_from) = self.access_token.token(answer)?.ok_or_else(|| self.no_token(answer))?;
+        // Blanks are fit for a header, and a token may have some (RFC 6749, A.12). A text with blanks is a sentence.
+        let may_be_blank = self.access_token.0.iter().any(|place| *place != Place::Text);
         let is_carried = |byte: &u8| byte.is_ascii_graphic() || may_be_blank && *byte == b' ';
         if !access.as_bytes().iter().all(is_carried) {
             return Err("the access token holds characters that no header can carry");
         }
-        let (refresh, refresh_from) = token(&self.refresh_token)?.unzip();
-        let server_now = server_millis(date(answer.headers), answer.now);
+        let (refresh, refresh_from) = self.refresh_token.token(answer)?.unzip();
+        let server_now = answer.server_now();
         // F1. A token that would already be over says that the server's clocks disagree, not that it handed out a dead
         // token: then only a 401 tells.
         let said = self.expires.left(answer, server_now).or_else(|| by_itself(&access, server_now));
-        let (lifetime, lifetime_from) = said.or_else(|| Some((self.lifetime, "lifetime_seconds".to_owned()))).unzip();
+        let stated = || Some((Some(self.lifetime?), "lifetime_seconds".to_owned()));
+        let (lifetime, lifetime_from) = said.or_else(stated).or_else(|| access_from.cookie_left(answer)).unzip();
         let refresh_said = self.refresh_expires.left(answer, server_now);
+        let refresh_said = refresh_said.or_else(|| by_itself(refresh.as_ref()?, server_now));
         let (refresh_lifetime, refresh_lifetime_from) =
-            refresh_said.or_else(|| by_itself(refresh.as_ref()?, server_now)).unzip();
+            refresh_said.or_else(|| refresh_from?.cookie_left(answer)).unzip();
         let token_type = self.token_type.find(answer, |value| value.as_str().map(|text| text.trim().to_owned()));
         let (token_type, token_type_from) = token_type.map(|(text, place)| (text, place.to_string())).unzip();
         let (lifetime, refresh_lifetime) = (lifetime.flatten(), refresh_lifetime.flatten());
         let sources = Sources {
-            access: Some(access_from),
-            refresh: refresh_from,
+            access: Some(access_from.to_string()),
+            refresh: refresh_from.map(Place::to_string),
             token_type: token_type_from,
             lifetime: lifetime_from.filter(|_| lifetime.is_some()),
             refresh_lifetime: refresh_lifetime_from.filter(|_| refresh_lifetime.is_some()),

@@ -13,6 +13,7 @@ use crate::auth::setting::Setting;
 use crate::auth::source::{self, Read};
 use crate::auth::template::{Name, Scope, Template, Where};
 use crate::error::{Error, Result, Status};
+use crate::options::tree::{self, Why};
 use crate::sys::secret::Secret;
 use crate::sys::zeroing::SecretWork;
 use serde_json::Value;
@@ -92,10 +93,14 @@ fn named(preset: &str) -> Value {
 fn of_file(option: &Member<'_>, read: Read<'_>) -> Result<Value> {
     let text = source::from_source(option, read)?;
     let text = text.as_str();
-    let json = text.strip_prefix('\u{feff}').unwrap_or(text).as_bytes();
-    let value: Value = serde_json::from_slice(json).map_err(|cause| {
-        let place = format!("line {}, column {}", cause.line(), cause.column());
-        option.refuse(&format!("names a file that is not JSON ({place}); it takes one that holds an object"))
+    let value = tree::read(text.strip_prefix('\u{feff}').unwrap_or(text)).map_err(|mut untaken| match untaken.why {
+        Why::Syntax(line, column) => option.refuse(&format!(
+            "names a file that is not JSON (line {line}, column {column}); it takes one that holds an object"
+        )),
+        _ => {
+            untaken.path.insert(0, "auth".to_owned());
+            Error::new(Status::TM_INVALID_OPTIONS, untaken.sentence("options"))
+        }
     })?;
     match value.is_object() {
         true => Ok(value),

@@ -88,6 +88,15 @@ impl Dialect {
         !self.logout.is_empty()
     }
 
+    /// Whether a logout says by the access token who is asking, and a refresh token can bring another.
+    pub fn logs_out_by_access_token(&self) -> bool {
+        let mut is_used = false;
+        if let Some(logout) = self.logout.first() {
+            logout.each_name(self.assertion.as_ref(), &mut |name| is_used |= *name == Name::AccessToken);
+        }
+        is_used && self.renews_by() == Some(RenewsBy::RefreshToken)
+    }
+
     pub fn renews_by(&self) -> Option<RenewsBy> {
         let refresh = self.refresh.as_ref()?;
         let uses = |wanted: Name| {

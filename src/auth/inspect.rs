@@ -49,6 +49,20 @@ impl Dialect {
         format!("{}.{name}", self.member(stage))
     }
 
+    /// Whether it is asked with credentials in Authorization.
+    pub fn is_authorized(&self, stage: Stage, values: &Values<'_>) -> bool {
+        self.endpoint(stage, values).is_some_and(|endpoint| endpoint.is_authorized())
+    }
+
+    /// Whether its answer has to hold a token.
+    pub fn brings_token(&self, stage: Stage) -> bool {
+        match stage {
+            Stage::Login(step) => step + 1 == self.login.len(),
+            Stage::Refresh => true,
+            Stage::Logout => false,
+        }
+    }
+
     /// The member that says where in an endpoint's answer something is.
     pub fn answer_member(&self, stage: Stage, values: &Values<'_>, name: &str) -> String {
         match self.endpoint(stage, values) {

@@ -24,6 +24,17 @@ impl<'a> Document<'a> {
         self.json()?.pointer(pointer)
     }
 
+    /// The same; the whole of a body that is no JSON is its text.
+    pub fn at_or_text(&self, pointer: &str) -> Option<Cow<'_, Value>> {
+        match self.json() {
+            Some(json) => json.pointer(pointer).map(Cow::Borrowed),
+            None => {
+                let text = Some(self.text()).filter(|text| pointer.is_empty() && !text.is_empty())?;
+                Some(Cow::Owned(Value::String(text)))
+            }
+        }
+    }
+
     /// The body as text, trimmed.
     pub fn text(&self) -> String {
         decode(self.body).trim().to_owned()

@@ -156,8 +156,8 @@ impl Meaning {
             && self.statuses.as_ref().is_none_or(|statuses| statuses.contains(status))
             && self.challenge.as_ref().is_none_or(fits_challenge)
             && self.body.iter().all(|(pointer, wanted)| {
-                let found = document.at(pointer).filter(|value| !value.is_null());
-                wanted.iter().any(|wanted| match (wanted, found) {
+                let found = document.at_or_text(pointer).filter(|value| !value.is_null());
+                wanted.iter().any(|wanted| match (wanted, found.as_deref()) {
                     (None, found) => found.is_none(),
                     (Some(wanted), Some(found)) => scalar(found).as_ref() == Some(wanted),
                     (Some(_), None) => false,

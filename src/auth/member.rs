@@ -177,13 +177,21 @@ pub fn merge(into: &mut Value, patch: &Value) {
 
 /// Whether a member of this name holds what nobody else should see.
 pub fn is_sensitive(name: &str) -> bool {
-    const MARKS: [&str; 10] =
-        ["pass", "pwd", "secret", "key", "token", "credential", "auth", "cookie", "otp", "signature"];
+    const MARKS: [&str; 12] =
+        ["pass", "pwd", "secret", "key", "token", "credential", "auth", "cookie", "otp", "signature", "session", "jwt"];
     let name = name.to_ascii_lowercase();
     // What OAuth calls so and is public.
     const PUBLIC: [&str; 6] = ["type", "hint", "method", "alg", "url", "endpoint"];
     MARKS.iter().any(|mark| name.contains(mark)) && !PUBLIC.iter().any(|end| name.ends_with(end))
         || matches!(name.as_str(), "pin" | "assertion" | "client_assertion")
+}
+
+/// Whether a text looks drawn by lot: in eight characters or more without a break there are letters and digits.
+pub fn looks_like_key(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| {
+        let has = |kind: fn(&u8) -> bool| run.as_bytes().iter().any(kind);
+        run.len() >= 8 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
+    })
 }
 
 #[cfg(test)]

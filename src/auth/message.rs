@@ -58,13 +58,12 @@ fn text(value: &Value) -> Option<String> {
 }
 
 /// A code and a message, in any of the shapes that errors commonly have.
-fn find(json: &Value) -> (Option<String>, Option<String>) {
+fn find<'v>(json: &'v Value) -> (Option<String>, Option<String>) {
     let first = |of: &Value, names: &[&str]| names.iter().find_map(|name| text(of.get(*name)?));
-    // {"errors": ["…"]} and {"errors": [{…}]}, as well as {"error": {…}}.
-    let list = match json.get("errors") {
-        Some(Value::Array(items)) => items.first(),
-        _ => None,
-    };
+    // {"errors": ["…"]} and {"errors": [{…}]}, as well as {"error": {…}}; Flask-Security wraps them once more.
+    const LISTS: [&str; 3] = ["errors", "detail", "non_field_errors"];
+    let first_of = |of: &'v Value| LISTS.iter().find_map(|name| of.get(*name)?.as_array()?.first());
+    let list = first_of(json).or_else(|| json.get("response").and_then(first_of));
     if let Some(message) = list.and_then(text) {
         return (None, Some(message));
     }
@@ -112,6 +111,12 @@ mod tests {
                 " (INVALID: Invalid user.)",
             ),
             (r#"{"errors":["permission denied"]}"#, " (permission denied)"),
+            (r#"{"non_field_errors":["no such account"]}"#, " (no such account)"),
+            (
+                r#"{"detail":[{"type":"missing","loc":["body","username"],"msg":"Field required"}]}"#,
+                " (missing: Field required)",
+            ),
+            (r#"{"meta":{"code":400},"response":{"errors":["Invalid password"]}}"#, " (Invalid password)"),
             (r#"{"error":{"code":401,"message":"no","title":"Unauthorized"}}"#, " (401: no)"),
             (r#"{"type":"about:blank","title":"Locked","detail":"later","status":423}"#, " (about:blank: later)"),
             (r#"{"name":"UnauthorizedError","message":"no"}"#, " (UnauthorizedError: no)"),

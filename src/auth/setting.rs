@@ -1,5 +1,6 @@
 //! What the parts of a dialect are compiled with.
 
+use crate::auth::member::looks_like_key;
 use crate::auth::template::{Scope, Template};
 use crate::sys::secret::Secret;
 use serde_json::Value;
@@ -18,13 +19,10 @@ pub struct Setting<'a> {
 }
 
 impl Setting<'_> {
-    /// What is written into a dialect where secrets stand is one.
+    /// What is written into a dialect where secrets stand is one, and so is what looks like a key wherever it stands.
     pub fn note_literals(&self, is_secret: bool, template: &Template) {
-        if !is_secret {
-            return;
-        }
         let mut literals = self.literals.borrow_mut();
-        for text in template.literals() {
+        for text in template.literals().filter(|text| is_secret || looks_like_key(text.as_str())) {
             literals.push(text.clone());
             // `Bearer …`: the word before it is none.
             literals.extend(text.as_str().split_whitespace().skip(1).filter_map(Secret::new));

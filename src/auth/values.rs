@@ -91,7 +91,7 @@ pub fn missing(name: &Name) -> Error {
         Name::AccessToken => (Status::TM_LOGIN_REJECTED, "there is no access token; log in first"),
         Name::Kept(name) => {
             let why = format!(
-                "the login's answers held no {name}, which the option auth keeps for what comes next; check auth.login.keep"
+                "there is no {name}, which the option auth keeps from a login's answers for what comes next; check auth.login.keep, and log in where the tokens came from elsewhere"
             );
             return Error::new(Status::TM_BAD_RESPONSE, why);
         }

@@ -203,12 +203,15 @@ impl Asked<'_> {
     }
 
     fn intercepted(&self, reply: &Reply<'_>) -> Refusal {
-        self.refusal(
-            reply,
-            Outcome::Intercepted,
-            Status::TM_BAD_RESPONSE,
-            " not in the API's own words: a gateway or a proxy in front of it wants a login of its own; the credentials were not judged. Ask whoever runs it to let this machine through, and check that the host is the API's address",
-        )
+        let rest = match reply.status {
+            401 => {
+                " not in the API's own words: a gateway or a proxy in front of it wants a login of its own; the credentials were not judged. Ask whoever runs it to let this machine through, and check that the host is the API's address"
+            }
+            _ => {
+                " not in the API's own words: it may not have understood the request, or a gateway or a proxy in front of it refused; the credentials were not judged. Check that the option auth sends what the API takes, and that the host is the API's address"
+            }
+        };
+        self.refusal(reply, Outcome::Intercepted, Status::TM_BAD_RESPONSE, rest)
     }
 
     fn shown(&self) -> String {

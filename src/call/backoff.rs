@@ -22,7 +22,7 @@ pub const REFUSED: Backoff = Backoff { first: Duration::from_secs(2), most: Dura
 pub const TOO_NEW: Duration = Duration::from_secs(2);
 pub const REPEAT_AFTER: Duration = Duration::from_millis(200);
 
-/// R5: a login that never reached the server.
+/// R5: a login that never reached the server, or that its caller's time or interrupt ended.
 pub const UNREACHED: Backoff = Backoff { first: Duration::from_millis(100), most: Duration::from_secs(5) };
 
 /// How soon a call that waits for another process's claim looks again: most refreshes are quick; a call that waits for a slow

@@ -1,6 +1,8 @@
 //! What did not fit, in one sentence, and the member of the option `auth` to change. Pure.
 
-use crate::auth::{Dialect, Document, Means, Meant, Stage, Values, is_page};
+use crate::auth::{Document, Means, Meant, Stage, is_page};
+use crate::check::asked::Asked;
+use crate::check::hints;
 use crate::check::outline::is_fit;
 use crate::check::suspects::{self, Sought};
 use crate::error::Error;
@@ -26,14 +28,16 @@ impl Advice {
     }
 }
 
-/// An endpoint that was asked, and its answer.
-pub struct Asked<'a> {
-    pub dialect: &'a Dialect,
-    pub stage: Stage,
-    pub values: &'a Values<'a>,
-    pub answer: &'a Answer,
-    /// What must not be shown, and is not what is looked for.
-    pub known: &'a [Secret],
+/// The answer to a call, and the redirects that were followed to it.
+pub struct Called {
+    pub answer: Answer,
+    pub redirects: Vec<Redirect>,
+}
+
+pub struct Redirect {
+    pub status: u16,
+    /// Where it led, fit to be shown.
+    pub to: String,
 }
 
 impl Asked<'_> {
@@ -49,7 +53,11 @@ impl Asked<'_> {
             let places = dialect.places(*stage, values, "access_token").unwrap_or_default();
             let url = dialect.url_member(*stage);
             let why = ["nothing like a token is in the answer, neither at ", &places, " nor elsewhere; see whether "];
-            Advice::change(member, &[&why.concat(), &url, " is what issues tokens (", error.message(), ")"])
+            let refusal = hints::accepted_refusal(self).unwrap_or_default();
+            Advice::change(
+                member,
+                &[&why.concat(), &url, " is what issues tokens", &refusal, " (", error.message(), ")"],
+            )
         })
     }
 
@@ -58,8 +66,11 @@ impl Asked<'_> {
         let Asked { dialect, stage, values, answer, known } = self;
         let name = if sought == Sought::AccessToken { "access_token" } else { "refresh_token" };
         let suspect = suspects::token(&answer.headers, &Document::new(&answer.body), sought, known)?;
-        let places = dialect.places(*stage, values, name).unwrap_or_else(|| "place that the dialect names".to_owned());
-        let why = ["the answer has no ", &places, "; it has ", &suspect.shown, ": use ", &suspect.place];
+        let lacks = match dialect.places(*stage, values, name) {
+            Some(places) => format!("the answer has no {places}; it has "),
+            None => "the dialect does not look for one; the answer has ".to_owned(),
+        };
+        let why = [&lacks, &suspect.shown, ": use ", &suspect.place];
         Some(Advice::change(dialect.answer_member(*stage, values, name), &why))
     }
 
@@ -83,13 +94,16 @@ impl Asked<'_> {
             Some("unsupported_grant_type" | "unauthorized_client") => "auth.grant",
             _ => "",
         };
+        if let Some((member, why)) = hints::of_refusal(self, meant, error).filter(|_| of_oauth.is_empty()) {
+            return Advice::change(member, &[&says, "; ", &why]);
+        }
         let member = match status {
             _ if !of_oauth.is_empty() => of_oauth.to_owned(),
             300..400 | 404 | 410 => dialect.url_member(*stage),
             405 => dialect.member(*stage) + ".method",
             // Of credentials that the API does not take no member is to blame; of a token that it has issued, how it is sent.
-            401 if matches!(stage, Stage::Login(_)) => String::new(),
-            400 | 401 | 406 | 415 | 422 => dialect.body_member(*stage, values),
+            401 | 403 if matches!(stage, Stage::Login(_)) => String::new(),
+            400 | 401 | 403 | 406 | 415 | 422 => dialect.body_member(*stage, values),
             _ => String::new(),
         };
         match member.is_empty() {
@@ -130,7 +144,11 @@ pub fn refused(error: &Error, means: Option<Means>, carried: &str) -> Advice {
 }
 
 /// A call with a wrong token was not answered as one with an expired token is.
-pub fn not_expired(good: &Answer, dead: &Answer, meant: &Meant, known: &[Secret]) -> Advice {
+pub fn not_expired(good: &Called, dead: &Called, meant: &Meant, known: &[Secret]) -> Advice {
+    if let Some(advice) = led_elsewhere(good, dead) {
+        return advice;
+    }
+    let (good, dead) = (&good.answer, &dead.answer);
     let body = suspects::refusal(&Document::new(&good.body), &Document::new(&dead.body), known);
     let status = dead.status;
     if good.status == status && body.is_none() {
@@ -145,4 +163,19 @@ pub fn not_expired(good: &Answer, dead: &Answer, meant: &Meant, known: &[Secret]
         meant.by
     );
     Advice::change("auth.meanings".to_owned(), &[&why])
+}
+
+/// A wrong token was redirected where the right one was not: most likely to where people log in. What that page answers says
+/// nothing of the token.
+fn led_elsewhere(good: &Called, dead: &Called) -> Option<Advice> {
+    let Redirect { status, to } = dead.redirects.last().filter(|_| dead.answer.url != good.answer.url)?;
+    if good.redirects.iter().any(|redirect| redirect.status == *status) {
+        return Some(Advice::plain(format!(
+            "a wrong token was redirected to {to} ({status}), which its status does not tell from the redirect of the right one; give a call that is not redirected"
+        )));
+    }
+    let why = format!(
+        "a wrong token was redirected to {to}, which was followed and has to mean expired if the API answers so to expired ones: add {{\"of\": \"call\", \"status\": {status}, \"means\": \"expired\"}}"
+    );
+    Some(Advice::change("auth.meanings".to_owned(), &[&why]))
 }

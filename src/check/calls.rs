@@ -1,8 +1,8 @@
 //! The steps that call the API: with the token, and with a wrong one.
 
-use crate::auth::Means;
+use crate::auth::{Means, json_string, location};
 use crate::call::backoff::REPEAT_AFTER;
-use crate::check::advice::{Advice, not_expired, refused, unrecognised};
+use crate::check::advice::{Advice, Called, Redirect, not_expired, refused, unrecognised};
 use crate::check::outline::{self, Show};
 use crate::check::trial::Trial;
 use crate::error::Result;
@@ -40,49 +40,61 @@ impl Trial<'_> {
     }
 
     /// Begins the step of a call that was sent, and says what did not fit.
-    fn tell_call(&mut self, name: &str, outgoing: &Outgoing, sent: Result<Answer>, is_right: bool) -> Option<Advice> {
+    fn tell_call(&mut self, name: &str, outgoing: &Outgoing, sent: Result<Called>, is_right: bool) -> Option<Advice> {
         self.report.begin(name);
         self.report.add("sent", &outline::sent(outgoing, &self.secrets));
-        let answer = match sent {
+        let called = match sent {
             Err(error) => return Some(Advice::plain(error.message().to_owned())),
-            Ok(answer) => answer,
+            Ok(called) => called,
         };
+        let Called { answer, redirects } = &called;
+        if !redirects.is_empty() {
+            let told = redirects.iter().map(|Redirect { status, to }| json_string(&format!("{status} to {to}")));
+            self.report.add("redirected", &format!("[{}]", told.collect::<Vec<_>>().join(",")));
+        }
         let meant = self.context.client.auth.dialect.call_meant(answer.status, &answer.headers, &answer.body);
         let is_refused = answer.status >= 400 || meant.means.is_some_and(|means| means != Means::Accepted);
         let is_dead = meant.means == Some(Means::Expired);
         let show = if is_refused || !is_right { Show::Words } else { Show::Kinds };
-        self.report.add("answered", &outline::answered(&answer, show, &self.secrets));
+        self.report.add("answered", &outline::answered(answer, show, &self.secrets));
         self.report.understand_meaning(&meant);
         if !is_right {
             let good = self.good.as_ref().filter(|_| !is_dead)?;
-            return Some(not_expired(good, &answer, &meant, &self.secrets));
+            return Some(not_expired(good, &called, &meant, &self.secrets));
         }
         let carried = outline::carried(outgoing, &self.secrets);
         // A redirect that was not followed leads to where people log in.
         if is_dead || (300..400).contains(&answer.status) {
-            return Some(unrecognised(&answer, &carried, &self.secrets));
+            return Some(unrecognised(answer, &carried, &self.secrets));
         }
         let known: Vec<&Secret> = self.secrets.iter().collect();
-        let error = explain(&outgoing.redacted(), &answer, meant.means, &known);
-        self.good = Some(answer);
+        let error = explain(&outgoing.redacted(), answer, meant.means, &known);
+        self.good = Some(called);
         error.map(|error| refused(&error, meant.means, &carried))
     }
 
-    fn means(&self, sent: &Result<Answer>) -> Option<Means> {
-        let answer = sent.as_ref().ok()?;
+    fn means(&self, sent: &Result<Called>) -> Option<Means> {
+        let answer = &sent.as_ref().ok()?.answer;
         self.context.client.auth.dialect.call_means(answer.status, &answer.headers, &answer.body)
     }
 
     /// Sends a call, once more where the server asks for a nonce of its own in the proof (RFC 9449, 9).
-    fn send(&self, outgoing: &mut Outgoing, pair: &Pair) -> Result<Answer> {
+    fn send(&self, outgoing: &mut Outgoing, pair: &Pair) -> Result<Called> {
         let client = &self.context.client;
+        let known: Vec<&Secret> = self.secrets.iter().collect();
         let mut is_last = false;
         loop {
+            let mut redirects = Vec::new();
+            let mut note = |answer: &Answer| {
+                let to = location(&answer.headers, &known).unwrap_or_default();
+                redirects.push(Redirect { status: answer.status, to });
+            };
             carry(self.context, pair, outgoing)?;
-            let answer = follow(self.context, pair, outgoing, true, &mut Streams::default(), self.deadline())?;
+            let mut streams = Streams::default();
+            let answer = follow(self.context, pair, outgoing, true, &mut streams, self.deadline(), &mut note)?;
             let wants_nonce = client.auth.wants_nonce(&answer.url, answer.status, &answer.headers, &answer.body);
             if is_last || !wants_nonce {
-                return Ok(answer);
+                return Ok(Called { answer, redirects });
             }
             is_last = true;
         }

@@ -3,10 +3,12 @@
 //!
 //! Read `check` first; the steps are in `tokens` (login, refresh, logout) and `calls`. They share a `Trial`, which writes the
 //! `report`. What that says is made by `outline` (requests and answers without what is secret), `suspects` (what an answer may
-//! hold elsewhere than the dialect looks for it) and `advice`, which are pure.
+//! hold elsewhere than the dialect looks for it), `hints` (what a refusal lets guess) and `advice`, which are pure.
 
 mod advice;
+mod asked;
 mod calls;
+mod hints;
 mod json;
 mod outline;
 mod report;

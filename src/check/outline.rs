@@ -52,6 +52,11 @@ pub fn describe(text: &str) -> String {
     format!("a {kind} of {length} character{}", if length == 1 { "" } else { "s" })
 }
 
+/// Also where a session is meant, which says nothing of the pair's identity.
+fn speaks_of_secrets(name: &str) -> bool {
+    is_sensitive(name) || ["session", "jwt"].iter().any(|mark| name.to_ascii_lowercase().contains(mark))
+}
+
 /// A value in a request of ours: whole, or not at all.
 fn masked<'t>(text: &'t str, known: &[Secret]) -> &'t str {
     let is_one = known.iter().any(|secret| secret.as_str() == text);
@@ -123,7 +128,7 @@ fn shown_url(url: &Url, known: &[Secret]) -> String {
 fn fields(text: &[u8], known: &[Secret]) -> String {
     let mut shown = String::new();
     for (name, value) in form_urlencoded::parse(text) {
-        let value = if is_sensitive(&name) { HIDDEN } else { masked(&value, known) };
+        let value = if speaks_of_secrets(&name) { HIDDEN } else { masked(&value, known) };
         for piece in [if shown.is_empty() { "" } else { "&" }, &name, "=", value] {
             shown.push_str(piece);
         }
@@ -141,7 +146,7 @@ fn shown_header(name: &HeaderName, value: &[u8], is_credential: bool, known: &[S
         }
         return names;
     }
-    if !is_credential && !is_sensitive(name.as_str()) {
+    if !is_credential && !speaks_of_secrets(name.as_str()) {
         return masked(&value, known).to_owned();
     }
     match value.split_once(' ') {
@@ -180,7 +185,7 @@ fn mask(value: &mut Value, known: &[Secret]) {
         Value::Object(members) => {
             for (name, member) in members.iter_mut() {
                 match member {
-                    Value::Number(_) if is_sensitive(name) => *member = HIDDEN.into(),
+                    Value::String(_) | Value::Number(_) if speaks_of_secrets(name) => *member = HIDDEN.into(),
                     member => mask(member, known),
                 }
             }

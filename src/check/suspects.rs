@@ -113,21 +113,41 @@ pub fn expiry(document: &Document<'_>, known: &[Secret]) -> Option<(&'static str
 
 /// What tells a refused call from one that went well: a pointer and a value, as `body` of a meaning takes them.
 pub fn refusal(good: &Document<'_>, refused: &Document<'_>, known: &[Secret]) -> Option<String> {
-    /// The more telling before the less.
+    telling(refused, known, &|pointer, _, value| good.at(pointer) != Some(value))
+        .or_else(|| telling_text(refused, known).filter(|_| good.text() != refused.text()))
+}
+
+/// The same of an answer with nothing to compare: only what is found in a refusal alone.
+pub fn stated_refusal(refused: &Document<'_>, known: &[Secret]) -> Option<String> {
+    const OF_ERRORS: usize = 6;
+    telling(refused, known, &|_, rank, value| rank < OF_ERRORS || *value == Value::Bool(false))
+        .or_else(|| telling_text(refused, known))
+}
+
+fn telling(refused: &Document<'_>, known: &[Secret], counts: &dyn Fn(&str, usize, &Value) -> bool) -> Option<String> {
+    /// The more telling before the less; the first ones name errors.
     const NAMES: [&str; 11] =
         ["code", "errcode", "errorcode", "error", "errno", "reason", "type", "status", "result", "success", "ok"];
     let mut best: Option<(usize, String)> = None;
     each_value(refused, known, &mut |pointer, name, value| {
         let Some(rank) = NAMES.iter().position(|known| *known == plain(name)) else { return };
-        let is_same = good.at(pointer) == Some(value);
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let is_word = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
         let is_shown = is_word && !text.is_empty() && is_fit(&text, known);
-        if !value.is_null() && !is_same && is_shown && best.as_ref().is_none_or(|(least, _)| rank < *least) {
+        let is_better = best.as_ref().is_none_or(|(least, _)| rank < *least);
+        if !value.is_null() && is_shown && is_better && counts(pointer, rank, value) {
             best = Some((rank, format!("{{\"{pointer}\": {value}}}")));
         }
     });
     best.map(|(_, body)| body)
+}
+
+/// A body that is a few words and nothing else.
+fn telling_text(refused: &Document<'_>, known: &[Secret]) -> Option<String> {
+    let text = refused.text();
+    let is_words = text.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b' ' | b'.' | b',' | b'!'));
+    let is_shown = refused.json().is_none() && !text.is_empty() && is_words && is_fit(&text, known);
+    is_shown.then(|| format!("{{\"\": \"{text}\"}}"))
 }
 
 /// A name without what APIs write between its words.

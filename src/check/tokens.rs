@@ -1,7 +1,8 @@
 //! The steps that get tokens and end them: login, refresh, logout.
 
 use crate::auth::{Brought, Grant, Kept, RenewsBy, Stage, Values};
-use crate::check::advice::{Advice, Asked};
+use crate::check::advice::Advice;
+use crate::check::asked::Asked;
 use crate::check::suspects::Sought;
 use crate::check::trial::Trial;
 use crate::client::context::Context;
@@ -10,6 +11,7 @@ use crate::refresh::apart;
 use crate::refresh::outcome::AuthOutcome;
 use crate::sys::clock::Tick;
 use crate::token::freshness::Lifetime;
+use crate::token::jwt;
 use crate::token::pair::{Lineage, Pair, PairParts, RecoveryStage};
 use std::sync::Arc;
 
@@ -98,9 +100,13 @@ impl Trial<'_> {
         match self.ask(NAME, Stage::Refresh, &values) {
             Ok(brought) => {
                 self.note(Stage::Refresh, &values, &brought);
-                let renewed = self.renewed(pair, brought);
-                self.report.end(true, None);
-                renewed
+                let renewed = self.renewed(pair, brought)?;
+                // The end of a JWT stands in it.
+                let is_unchanged = renewed.access == pair.access && jwt::expires_at(pair.access.as_str()).is_some();
+                let why = "it brought the token that there was, which lives no longer by its own exp; leave refresh out, or see what makes the API issue another";
+                let advice = is_unchanged.then(|| Advice::change("auth.refresh".to_owned(), &[why]));
+                self.report.end(!is_unchanged, advice);
+                Some(renewed)
             }
             Err(outcome) => {
                 self.fail(Stage::Refresh, &values, &error_of(outcome));

@@ -1,7 +1,8 @@
 //! A check under way: what its steps have brought so far, and how they ask an auth endpoint.
 
 use crate::auth::{Brought, Grant, Kept, Means, Name, Reply, Stage, Values};
-use crate::check::advice::{Advice, Asked};
+use crate::check::advice::{Advice, Called};
+use crate::check::asked::Asked;
 use crate::check::outline::{self, Show, describe};
 use crate::check::report::Report;
 use crate::client::context::Context;
@@ -24,7 +25,7 @@ pub struct Trial<'a> {
     /// The answer to what an auth endpoint was last asked; `None`: none came.
     pub answer: Option<Answer>,
     /// The answer to the last call whose token was taken.
-    pub good: Option<Answer>,
+    pub good: Option<Called>,
 }
 
 impl<'a> Trial<'a> {

@@ -75,9 +75,9 @@ pub struct Client {
     pub ahead: Pause,
     /// R3: until when a 401 starts no recovery.
     pub recovery: Pause,
-    /// R5: until when this process sends no login, because the last one did not reach the server.
+    /// R5: until when this process sends no login, because the last one did not reach the server, or its caller ended it.
     pub unreached: Pause,
-    /// Why it did not.
+    /// What it was.
     unreached_because: ArcSwapOption<Error>,
     /// R5: how often a 401 led to a login lately, and until when no 401 leads to another because that was too often.
     pub recovery_logins: Rate,
@@ -192,7 +192,10 @@ impl Client {
         lifetime: Lifetime,
         refresh_expires_at: Option<i64>,
     ) -> Result<Pair> {
-        if access.as_bytes().is_empty() || !access.as_bytes().iter().all(u8::is_ascii_graphic) {
+        // A token may have blanks (RFC 6749, A.12); one at an end is a slip, as is a line's end.
+        let is_carried = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
+        let text = access.as_str();
+        if text.is_empty() || text.trim() != text || !access.as_bytes().iter().all(is_carried) {
             return Err(Error::invalid_argument(
                 "the access token is empty or holds characters that no header can carry; pass it as the API gave it",
             ));
@@ -219,7 +222,7 @@ impl Client {
         self.auth.dialect.can_log_in(&values)
     }
 
-    /// R5: notes that a login did not reach the server.
+    /// R5: notes that a login did not reach the server, or that its caller ended it.
     pub fn note_unreached(&self, error: &Error) {
         self.unreached_because.store(Some(Arc::new(error.clone())));
         self.unreached.grow(UNREACHED, None);

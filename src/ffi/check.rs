@@ -14,7 +14,7 @@ use std::ptr::null_mut;
 /// may end every token of the account.
 ///
 /// The report is `{"ok": true, "steps": [{"name": "login", "ok": true, "skipped": "why", "sent": {"method", "url", "headers",
-/// "body"}, "answered": {"status", "headers", "body"}, "understood": [{"what", "from", "value"}], "problem": "one sentence",
+/// "body"}, "redirected": ["302 to /login"], "answered": {"status", "headers", "body"}, "understood": [{"what", "from", "value"}], "problem": "one sentence",
 /// "change": "auth.answer.access_token"}]}`; what has no value is left out. The names are `login` (of several steps `login 1`,
 /// `login 2`), `call`, `refresh`, `call with refreshed token`, `dead token` and `logout`. A `problem` of a step that is `ok` is
 /// something that works and could be better. `change` is the member of the options to change. In the place of a secret

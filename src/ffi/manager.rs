@@ -321,8 +321,9 @@ pub unsafe extern "C" fn tm_refresh(tm: *mut tm_manager, err: *mut *mut tm_error
 }
 
 /// Revokes the tokens at the server: every token of the client, not only this one. The local and the stored
-/// tokens go whatever the server answers. Waits for a running refresh. With nothing held: #TM_OK, and nothing
-/// is sent. Calls begun before never log in afterwards, they return their 401; the next call logs in.
+/// tokens go whatever the server answers. Waits for a running refresh. Where the server wants the access token and
+/// that has run out, it is refreshed first, if it can be; nobody logs in for a logout. With nothing held: #TM_OK, and
+/// nothing is sent. Calls begun before never log in afterwards, they return their 401; the next call logs in.
 ///
 /// @param tm the manager
 /// @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT, #TM_STORE, #TM_REENTRANT, and what the

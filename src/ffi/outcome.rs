@@ -99,7 +99,7 @@ impl Place {
 
 /// A place for what requests come to, one after another: see tm_request_into().
 ///
-/// @return an owned, empty outcome for tm_outcome_free()
+/// @return an owned, empty outcome for tm_outcome_free(); never NULL
 /// @par Threads and forks any thread; also in a forked child
 /// @since 0.1, interface 2
 #[unsafe(no_mangle)]

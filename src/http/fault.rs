@@ -67,6 +67,11 @@ impl Fault {
         )
     }
 
+    /// Whether the cause lies on this machine, so that nothing was tried with another.
+    pub fn is_of_this_machine(&self) -> bool {
+        matches!(self, Fault::Unsendable(_) | Fault::Exhausted(_) | Fault::Readable { .. })
+    }
+
     /// Where time ran out, names what did not answer: `what`, such as the login at an address.
     pub fn hung(self, call: &Call, what: &str) -> Fault {
         match self {

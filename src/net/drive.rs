@@ -156,6 +156,7 @@ pub fn drive_until<T>(
     let mut read_waits = false;
     loop {
         alarm.was_woken();
+        sockets.iter().for_each(|socket| socket.begin_turn());
         let polled = step(&mut alarm.context());
         let has_waited = read_waits && sockets[0].read_has_waited();
         if let Poll::Ready(output) = polled {

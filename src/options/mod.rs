@@ -3,7 +3,7 @@
 
 pub mod reader;
 mod source;
-mod tree;
+pub mod tree;
 mod units;
 
 pub use source::SecretSource;

@@ -4,7 +4,6 @@
 use crate::error::{Error, Result, Status};
 use crate::options::OneOrMany;
 use crate::options::tree;
-use crate::options::tree::{Untaken, Why};
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{
     self, Deserialize, DeserializeOwned, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess, SeqAccess,
@@ -20,7 +19,7 @@ pub fn parse<T: DeserializeOwned>(json: Option<&str>, what: &str) -> Result<T> {
     let refuse = |message: String| Error::new(Status::TM_INVALID_OPTIONS, message);
     let value = match json {
         None => Value::Object(serde_json::Map::new()),
-        Some(text) => tree::read(text).map_err(|untaken| refuse(untaken_sentence(&untaken, what)))?,
+        Some(text) => tree::read(text).map_err(|untaken| refuse(untaken.sentence(what)))?,
     };
     let value = match value {
         Value::Array(items) if items.is_empty() => Value::Object(serde_json::Map::new()),
@@ -107,25 +106,6 @@ impl schemars::JsonSchema for OneOrMany {
                 {"type": "array", "items": {"type": ["string", "number", "boolean"]}}
             ]
         })
-    }
-}
-
-/// Quotes no value, only the place.
-fn untaken_sentence(Untaken { path, why }: &Untaken, what: &str) -> String {
-    let path = crate::redact::scrub(&path.join("."), &[]);
-    let at = match path.is_empty() {
-        true => format!("the {what}"),
-        false => format!("the option {path}"),
-    };
-    match why {
-        Why::Nul => format!("{at} got a text with a NUL character; it takes text without one"),
-        Why::NumberTooLarge => {
-            format!("{at} got a number beyond 64 bits; pass a smaller one, or a text where that is taken")
-        }
-        Why::Syntax(line, column) => {
-            let place = if path.is_empty() { String::new() } else { format!(" at or behind {path}") };
-            format!("the {what} are not valid JSON{place} (line {line}, column {column}); pass one JSON object")
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! JSON as a tree, for the options. It refuses, with the path to it, what would arrive as something else: a NUL, which no C
-//! string can carry, and a number that 64 bits cannot hold.
+//! string can carry, a number that 64 bits cannot hold, and a member that stands twice.
 
+use crate::redact::scrub;
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::cell::RefCell;
@@ -16,12 +17,36 @@ pub struct Untaken {
 pub enum Why {
     Nul,
     NumberTooLarge,
+    Twice,
     /// Not JSON, at this line and column.
     Syntax(usize, usize),
 }
 
+impl Untaken {
+    /// Quotes no value, only the place.
+    pub fn sentence(&self, what: &str) -> String {
+        let path = scrub(&self.path.join("."), &[]);
+        let at = match path.is_empty() {
+            true => format!("the {what}"),
+            false => format!("the option {path}"),
+        };
+        match self.why {
+            Why::Nul => format!("{at} got a text with a NUL character; it takes text without one"),
+            Why::NumberTooLarge => {
+                format!("{at} got a number beyond 64 bits; pass a smaller one, or a text where that is taken")
+            }
+            Why::Twice => format!("{at} stands twice; leave one of the two out"),
+            Why::Syntax(line, column) => {
+                let place = if path.is_empty() { String::new() } else { format!(" at or behind {path}") };
+                format!("the {what} are not valid JSON{place} (line {line}, column {column}); pass one JSON object")
+            }
+        }
+    }
+}
+
 /// Messages of the visitor's own errors, which tell them from serde_json's.
 const NUL: &str = "a NUL";
+const TWICE: &str = "a member twice";
 /// serde_json's message for a float that is too large; ours for any number that is.
 const TOO_LARGE: &str = "number out of range";
 
@@ -33,6 +58,7 @@ pub fn read(text: &str) -> Result<Value, Untaken> {
         let said = cause.to_string();
         let why = match () {
             () if said.starts_with(NUL) => Why::Nul,
+            () if said.starts_with(TWICE) => Why::Twice,
             () if said.starts_with(TOO_LARGE) => Why::NumberTooLarge,
             () => Why::Syntax(cause.line(), cause.column()),
         };
@@ -103,6 +129,9 @@ impl<'de> Visitor<'de> for Below<'_> {
         while let Some(key) = map.next_key::<String>()? {
             let key = text(&key)?;
             self.0.borrow_mut().push(key.clone());
+            if all.contains_key(&key) {
+                return Err(de::Error::custom(TWICE));
+            }
             let value = map.next_value_seed(Below(self.0))?;
             self.0.borrow_mut().pop();
             all.insert(key, value);

@@ -142,10 +142,11 @@ fn changed(from: &str, to: impl Into<String>) -> Option<String> {
     Some(to.into()).filter(|to| to != from)
 }
 
-/// JSON's escapes, and those of other languages that are written alike.
+/// JSON's escapes, and those of other languages that are written alike: JavaScript's `escape` writes `%u00fc`.
 fn json(text: &str) -> Option<String> {
     let mut units: Vec<u16> = Vec::with_capacity(text.len());
-    let mut rest = text;
+    let with_backslashes = text.replace("%u", "\\u");
+    let mut rest = &with_backslashes[..];
     while let Some(at) = rest.find('\\') {
         units.extend(rest[..at].encode_utf16());
         let escape = &rest[at + 1..];
@@ -240,9 +241,11 @@ fn base64(text: &str) -> Option<String> {
     })
 }
 
+/// Also with something between the bytes: `73:65`, `73 65`, `0x73, 0x65`.
 fn hexadecimal(text: &str) -> Option<String> {
+    let text = text.replace("0x", "").replace([' ', ':', '-', ','], "");
     runs(
-        text,
+        &text,
         |c| c.is_ascii_hexdigit(),
         |run| {
             let readings = (0..2).map(|start| {

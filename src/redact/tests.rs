@@ -66,7 +66,11 @@ fn s2_a_number_is_found_as_a_server_may_write_it() {
 }
 
 /// What a server may wrap a value in.
-const ENCODERS: [fn(&str) -> String; 9] = [
+const ENCODERS: [fn(&str) -> String; 13] = [
+    |text| text.encode_utf16().map(|unit| format!("%u{unit:04x}")).collect(),
+    |text| text.bytes().map(|byte| format!("{byte:02x}:")).collect(),
+    |text| text.bytes().map(|byte| format!("{byte:02X} ")).collect(),
+    |text| text.bytes().map(|byte| format!("0x{byte:02x}, ")).collect(),
     |text| serde_json::to_string(text).unwrap(),
     |text| serde_json::json!({"got": {"value": text}}).to_string(),
     |text| text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect(),

@@ -8,7 +8,6 @@ use crate::client::dialect::moment;
 use crate::error::{Error, Result, Status};
 use crate::http::fault::Fault;
 use crate::http::message::{Answer, Exchange, Outgoing, Reuse, Streams};
-use crate::refresh::need::TokenNeed;
 use crate::refresh::outcome::AuthOutcome;
 use crate::refresh::transaction::RefreshTransaction;
 use crate::store::contract::TokenStore;
@@ -64,6 +63,7 @@ impl RefreshTransaction<'_> {
             match asking.ask(Stage::Login(step), &values) {
                 Ok((Brought::Kept(all), _)) => kept = all,
                 Ok((Brought::Grant(grant), arrived)) => return AuthOutcome::Granted(grant, arrived),
+                Err(outcome) if step > 0 => return outcome.after_another(),
                 Err(outcome) => return outcome,
             }
         }
@@ -77,8 +77,8 @@ impl RefreshTransaction<'_> {
 
     fn asking<'a>(&'a self, may_log_in_after: bool, on_tick: &'a mut dyn FnMut()) -> Asking<'a> {
         // A server that hangs must not cost a caller the time for what comes next: its own request, while it has a token
-        // (F4), or the login where a refresh was tried first.
-        let is_last_resort = !may_log_in_after && !matches!(self.need, TokenNeed::Ahead);
+        // (F4), the logout, or the login where a refresh was tried first.
+        let is_last_resort = !may_log_in_after && !self.need.goes_on_without();
         let deadline = match is_last_resort {
             true => self.call.deadline(),
             false => Instant::now() + self.call.left() / 2,
@@ -97,6 +97,9 @@ impl RefreshTransaction<'_> {
         }
     }
 }
+
+/// What asking the auth server comes to.
+type AuthResult<T> = std::result::Result<T, AuthOutcome>;
 
 /// Asking the auth server, within a time.
 pub struct Asking<'a> {
@@ -120,10 +123,10 @@ impl<'a> Asking<'a> {
 
 impl Asking<'_> {
     /// Sends one of the dialect's requests and reads its answer; says when that came.
-    pub fn ask(&mut self, stage: Stage, values: &Values<'_>) -> std::result::Result<(Brought, Tick), AuthOutcome> {
+    pub fn ask(&mut self, stage: Stage, values: &Values<'_>) -> AuthResult<(Brought, Tick)> {
         let dialect: &Dialect = &self.context.client.auth.dialect;
         let discovered = match dialect.missing(stage, values) {
-            Some(Name::TokenEndpoint | Name::RevocationEndpoint) => self.discover().map_err(AuthOutcome::Unsent)?,
+            Some(Name::TokenEndpoint | Name::RevocationEndpoint) => self.discover()?,
             _ => None,
         };
         let values = Values { discovered: discovered.as_deref().map(|(_, found)| found), ..*values };
@@ -132,7 +135,7 @@ impl Asking<'_> {
         }
         let prepared = match dialect.prepare(stage, &values, &moment()) {
             None => return Ok((Brought::Kept(Kept::new()), Tick::now())),
-            Some(prepared) => prepared.map_err(AuthOutcome::Unsent)?,
+            Some(prepared) => prepared.map_err(AuthOutcome::Unable)?,
         };
         self.secrets = prepared.secrets.clone();
         self.secrets.extend(values.access_token.into_iter().chain(values.refresh_token).cloned());
@@ -155,7 +158,7 @@ impl Asking<'_> {
     }
 
     /// Sends a request, once more where the server asks for a nonce of its own in the proof (RFC 9449, 8).
-    fn send(&mut self, prepared: Prepared, stage: Stage) -> std::result::Result<Answer, AuthOutcome> {
+    fn send(&mut self, prepared: Prepared, stage: Stage) -> AuthResult<Answer> {
         let Context { client, call, .. } = self.context;
         let redacted = match prepared.shown.split_once(' ') {
             Some((method, path)) if prepared.is_on_host() => {
@@ -164,13 +167,14 @@ impl Asking<'_> {
             _ => prepared.shown.clone(),
         };
         call.log(Level::Debug, || format!("sending {redacted}"));
-        let mut outgoing = outgoing(client, prepared).map_err(AuthOutcome::Unsent)?;
+        let mut outgoing = outgoing(client, prepared).map_err(AuthOutcome::Unable)?;
         for is_last in [false, true] {
             let proof = client.auth.proof(outgoing.method.as_str(), &outgoing.url, None);
-            if let Some(proof) = proof.map_err(AuthOutcome::Unsent)? {
+            if let Some(proof) = proof.map_err(AuthOutcome::Unable)? {
                 Arc::make_mut(&mut outgoing.headers).insert(crate::auth::dpop::PROOF, proof);
             }
-            let answer = self.exchange(&outgoing, &redacted, stage)?;
+            let answer = self.exchange(&outgoing, &redacted, stage);
+            let answer = answer.map_err(|outcome| if is_last { outcome.after_another() } else { outcome })?;
             let wants_nonce = client.auth.wants_nonce(&outgoing.url, answer.status, &answer.headers, &answer.body);
             if is_last || !wants_nonce {
                 if stage == Stage::Logout {
@@ -182,12 +186,7 @@ impl Asking<'_> {
         unreachable!("the second answer is returned")
     }
 
-    fn exchange(
-        &mut self,
-        outgoing: &Outgoing,
-        redacted: &str,
-        stage: Stage,
-    ) -> std::result::Result<Answer, AuthOutcome> {
+    fn exchange(&mut self, outgoing: &Outgoing, redacted: &str, stage: Stage) -> AuthResult<Answer> {
         let Context { client, call, .. } = self.context;
         let mut exchange = Exchange {
             deadline: self.deadline,
@@ -211,13 +210,14 @@ impl Asking<'_> {
                     "{redacted} got an answer of more than {limit} bytes; check that the host is the API's address"
                 ),
             )),
+            fault if fault.is_of_this_machine() => AuthOutcome::Unable(fault.into_error(redacted)),
             fault if fault.nothing_was_written() => AuthOutcome::Unsent(fault.into_error(redacted)),
             fault => AuthOutcome::NoAnswer(fault.into_error(redacted)),
         })
     }
 
     /// Where the issuer's endpoints are, if the dialect asks it: read once an hour.
-    fn discover(&mut self) -> Result<Option<Arc<(Tick, discovery::Discovered)>>> {
+    fn discover(&mut self) -> AuthResult<Option<Arc<(Tick, discovery::Discovered)>>> {
         let client = &self.context.client;
         let Some(issuer) = &client.auth.dialect.issuer else { return Ok(None) };
         let known = client.auth.discovered.load_full();
@@ -232,14 +232,14 @@ impl Asking<'_> {
                     client.auth.discovered.store(Some(Arc::clone(&found)));
                     return Ok(Some(found));
                 }
-                Err(error) => last = last.or(Some(error)),
+                Err(outcome) => last = last.or(Some(outcome)),
             }
         }
         // What was read an hour ago is better than nothing.
-        known.map(Some).ok_or_else(|| last.unwrap_or_else(no_token))
+        known.map(Some).ok_or_else(|| last.unwrap_or_else(|| AuthOutcome::Unsent(no_token())))
     }
 
-    fn read_document(&mut self, issuer: &str, url: &str) -> Result<discovery::Discovered> {
+    fn read_document(&mut self, issuer: &str, url: &str) -> AuthResult<discovery::Discovered> {
         let prepared = Prepared {
             method: Method::GET,
             url: Zeroizing::new(url.to_owned()),
@@ -249,11 +249,14 @@ impl Asking<'_> {
             secrets: Vec::new(),
         };
         let client = &self.context.client;
-        let outgoing = outgoing(client, prepared)?;
-        let answer = self
-            .exchange(&outgoing, &format!("GET {url}"), Stage::Login(0))
-            .map_err(|outcome| outcome.into_error().unwrap_or_else(no_token))?;
-        match answer.status {
+        let outgoing = outgoing(client, prepared).map_err(AuthOutcome::Unable)?;
+        // Whatever became of this question: that for a token was not sent.
+        let answer =
+            self.exchange(&outgoing, &format!("GET {url}"), Stage::Login(0)).map_err(|outcome| match outcome {
+                AuthOutcome::Unable(_) => outcome,
+                other => AuthOutcome::Unsent(other.into_error().unwrap_or_else(no_token)),
+            })?;
+        let read = match answer.status {
             200 => {
                 let allow_insecure = client.spec.options.allow_insecure_http;
                 discovery::read(issuer, &answer.body, allow_insecure, client.auth.dialect.mutual_tls)
@@ -263,7 +266,8 @@ impl Asking<'_> {
                 format!("GET {url} was answered {status}; check auth.issuer, or give auth.token_url"),
             )
             .with_http_status(status)),
-        }
+        };
+        read.map_err(AuthOutcome::Unsent)
     }
 }
 

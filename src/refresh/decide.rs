@@ -30,7 +30,7 @@ pub struct View<'a> {
     /// For how long nobody tries these credentials, and why. Asked only where a login is due and any credentials are
     /// suspended: the answer takes a slow hash.
     pub suspended_for: &'a dyn Fn() -> Option<(Duration, Option<PauseCause>)>,
-    /// For how long this process sends no login, because the last one did not reach the API.
+    /// For how long this process sends no login, because the last one did not reach the API or its caller ended it.
     pub unreached_for: Option<(Duration, Error)>,
 }
 
@@ -71,7 +71,7 @@ pub enum Refusal {
     Suspended(Duration),
     /// R5: the last login was answered without a token.
     LoginsPaused(Duration, PauseCause),
-    /// R5: the last login of this process did not reach the server.
+    /// R5: the last login of this process did not reach the server, or its caller ended it.
     Unreached(Duration, Error),
 }
 
@@ -188,12 +188,14 @@ impl From<Refusal> for Error {
 /// R5: the last login's error, and when the next one may be sent.
 fn paused(cause: Error, left: Duration) -> Error {
     let seconds = left.as_secs() + 1;
-    Error::new(
-        cause.status(),
-        format!("no login was tried: the last one failed, and the next try is in {seconds} s; {cause}"),
-    )
-    .with_http_status(cause.http_status())
-    .with_retry_after(Some(left))
+    let status = match cause.wait_end() {
+        // Another call's: what ends this one is that it has not the time to wait.
+        Some(_) => Status::TM_TIMEOUT,
+        None => cause.status(),
+    };
+    Error::new(status, format!("no login was tried: the last one failed, and the next try is in {seconds} s; {cause}"))
+        .with_http_status(cause.http_status())
+        .with_retry_after(Some(left))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use crate::call::log::Level;
 use crate::error::WaitEnd;
-use crate::refresh::need::TokenNeed;
 use crate::refresh::transaction::{Failure, Outcome, RefreshTransaction};
 use crate::store::contract::{Loaded, StoreFault, TokenStore};
 use crate::sys::clock::Tick;
@@ -26,7 +25,7 @@ impl RefreshTransaction<'_> {
         self.call.log(Level::Warning, || format!("going on without the token store: {}", fault.error));
         let current = self.client.current.load_full();
         let late = |pair: &Arc<Pair>| Tick::now() >= pair.lifetime.late(self.client.jitter);
-        if matches!(self.need, TokenNeed::Ahead) && !current.as_ref().is_some_and(late) {
+        if self.need.goes_on_without() && !current.as_ref().is_some_and(late) {
             return Err(fault.into());
         }
         if !self.has_login() && self.client.local_store.read() == Record::default() {

@@ -5,7 +5,11 @@ use crate::call::log::Level;
 use crate::client::context::Context;
 use crate::error::{Error, Result, Status};
 use crate::refresh::ask::Asking;
+use crate::refresh::need::{Budget, TokenNeed};
+use crate::refresh::transaction::renew;
+use crate::sys::clock::Tick;
 use crate::sys::zeroing::SecretWork;
+use crate::token::freshness::Freshness;
 use crate::token::record::StoredPair;
 use std::sync::atomic::Ordering;
 
@@ -14,6 +18,7 @@ pub fn logout(context: &Context) -> Result<()> {
     let _work = SecretWork::begin();
     let Context { client, call, .. } = context;
     let flight = client.single_flight.start(call)?;
+    refresh_first(context);
     client.logouts.fetch_add(1, Ordering::Relaxed);
     let held = client.current.swap(None);
     client.forget_degraded();
@@ -38,6 +43,21 @@ pub fn logout(context: &Context) -> Result<()> {
     client.transport.pool.clear();
     call.log(Level::Info, || "logged out".to_owned());
     revoked.and(forgotten.map_err(|fault| fault.error))
+}
+
+/// Where the server wants the access token in a logout and it has run out, it would refuse that, and the refresh token would
+/// live on. So there is a refresh first; no login, which would only make another pair. If it fails, the logout goes on with
+/// what there is.
+fn refresh_first(context: &Context) {
+    let held = context.client.current.load_full();
+    let is_dead = held.is_none_or(|pair| pair.freshness(Tick::now()) == Freshness::Dead);
+    if is_dead && context.client.auth.dialect.logs_out_by_access_token() {
+        let budget = Budget::new();
+        budget.login.set(false);
+        if let Err(error) = renew(context, &TokenNeed::Logout, &budget) {
+            context.call.log(Level::Debug, || format!("no refresh before the logout: {error}"));
+        }
+    }
 }
 
 /// Tells the server to revoke the pair. A dialect without a logout has nothing to tell.

@@ -18,15 +18,23 @@ pub enum TokenNeed {
     Refresh(Option<Arc<Pair>>),
     /// A login that is not the one of this pair, whatever is held.
     Login(Option<Arc<Pair>>),
+    /// One whose access token the server takes in a logout.
+    Logout,
 }
 
 impl TokenNeed {
+    /// Whether the caller has something to go on with, and needs time for that: it waits for no other process, and a server
+    /// that hangs costs it half of its time.
+    pub fn goes_on_without(&self) -> bool {
+        matches!(self, TokenNeed::Ahead | TokenNeed::Logout)
+    }
+
     /// Whether a pair is what the caller needs. `freshness` is what it is right now.
     pub fn is_met_by(&self, pair: &Pair, freshness: Freshness) -> bool {
         // A server may hand the same access token out again: that is another pair all the same.
         let is_other = |than: &Pair| pair.access != than.access || pair.lineage != than.lineage;
         match self {
-            TokenNeed::Usable => freshness != Freshness::Dead,
+            TokenNeed::Usable | TokenNeed::Logout => freshness != Freshness::Dead,
             TokenNeed::Ahead => freshness == Freshness::Good,
             TokenNeed::Other(refused) => freshness != Freshness::Dead && is_other(refused),
             TokenNeed::Refresh(held) => freshness != Freshness::Dead && held.as_deref().is_some_and(is_other),

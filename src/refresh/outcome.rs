@@ -23,9 +23,20 @@ pub enum AuthOutcome {
     NoAnswer(Error),
     /// Certainly not a byte was sent.
     Unsent(Error),
+    /// The same, for a cause on this machine, such as a file that cannot be read or the want of a descriptor: asking again
+    /// troubles nobody.
+    Unable(Error),
 }
 
 impl AuthOutcome {
+    /// The same where an earlier request of it was answered, which asking again would repeat.
+    pub fn after_another(self) -> AuthOutcome {
+        match self {
+            AuthOutcome::Unable(error) => AuthOutcome::Unsent(error),
+            other => other,
+        }
+    }
+
     /// Why there is no token.
     pub fn into_error(self) -> Option<Error> {
         match self {
@@ -36,7 +47,8 @@ impl AuthOutcome {
             | AuthOutcome::Intercepted(error)
             | AuthOutcome::NoToken(error)
             | AuthOutcome::NoAnswer(error)
-            | AuthOutcome::Unsent(error) => Some(error),
+            | AuthOutcome::Unsent(error)
+            | AuthOutcome::Unable(error) => Some(error),
         }
     }
 }

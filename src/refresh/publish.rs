@@ -147,6 +147,15 @@ impl RefreshTransaction<'_> {
         error.with_retry_after(Some(wait))
     }
 
+    /// R5: pauses this process's logins: the last one did not reach the server, or its caller's time or interrupt ended it,
+    /// which says nothing to other processes. An interrupt counts, too: in asyncio a time limit is a cancellation. A person who
+    /// ends a call and makes it again does not notice: that call waits for the rest of the pause.
+    pub(super) fn pause_own_logins(&self, store: &dyn TokenStore, claim: &Claim, error: Error) -> Error {
+        self.release(store, claim, Spending::Nothing);
+        self.client.note_unreached(&error);
+        error
+    }
+
     /// 429: holds for everyone; what was sent was not taken (T3).
     pub(super) fn note_rate_limit(
         &self,

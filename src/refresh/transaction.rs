@@ -144,7 +144,7 @@ impl RefreshTransaction<'_> {
                 (Step::Wait(left), _) => self.wait(left)?,
                 (Step::Refresh(token), stored) => self.refresh(target, &token, stored.as_ref(), &loaded)?,
                 (Step::Login, _) => self.login(target, &loaded)?,
-                (Step::Refuse(refusal), _) => return Err(self.refused(refusal)),
+                (Step::Refuse(refusal), _) => self.refused(refusal)?,
             };
             if let Some(pair) = done {
                 return Ok(pair);
@@ -152,15 +152,26 @@ impl RefreshTransaction<'_> {
         }
     }
 
-    fn refused(&self, refusal: Refusal) -> Failure {
-        if matches!(refusal, Refusal::Suspended(_)) {
-            self.client.stats.logins_suspended.add_one();
+    /// Nothing may be sent now. A pause after a login that its caller ended says little of the server: a call that has the
+    /// time waits for its end.
+    fn refused(&self, refusal: Refusal) -> Stepped {
+        match &refusal {
+            Refusal::Suspended(_) => self.client.stats.logins_suspended.add_one(),
+            Refusal::Unreached(left, cause)
+                if is_callers_end(cause) && *left < self.call.left() / 2 && !self.need.goes_on_without() =>
+            {
+                self.call.sleep(*left)?;
+                return Ok(None);
+            }
+            _ => {}
         }
-        refusal.into()
+        Err(refusal.into())
     }
 
     fn adopt(&self, pair: Pair, is_local: bool) -> Arc<Pair> {
-        let is_it = |held: &Arc<Pair>| held.access == pair.access && held.lineage == pair.lineage;
+        let is_it = |held: &Arc<Pair>| {
+            held.access == pair.access && held.lineage == pair.lineage && held.lifetime == pair.lifetime
+        };
         if let Some(current) = self.client.current.load_full().filter(is_it) {
             return current;
         }
@@ -176,7 +187,7 @@ impl RefreshTransaction<'_> {
 
     /// Waits for the process that has the claim; a caller that has a token to go on with does not.
     fn wait(&self, left: Duration) -> Stepped {
-        if matches!(self.need, TokenNeed::Ahead) {
+        if self.need.goes_on_without() {
             let again = backoff::spread(backoff::LOOK_AGAIN).min(left);
             return Err(Error::busy("another process is refreshing; its token will be taken over", Some(again)).into());
         }
@@ -231,7 +242,7 @@ impl RefreshTransaction<'_> {
                 let next = Lineage { family: token.lineage.family, generation: token.lineage.generation + 1 };
                 self.publish(target, &holding, (grant, arrived), next, Some(token))
             }
-            AuthOutcome::Unsent(error) => {
+            AuthOutcome::Unsent(error) | AuthOutcome::Unable(error) => {
                 self.release(store, &claim, spending);
                 Err(error.into())
             }
@@ -264,9 +275,9 @@ impl RefreshTransaction<'_> {
             return Err(error.into());
         }
         self.release(store, claim, Spending::Nothing);
-        match self.need {
-            TokenNeed::Ahead => Err(error.into()),
-            _ => Ok(None),
+        match self.need.goes_on_without() {
+            true => Err(error.into()),
+            false => Ok(None),
         }
     }
 
@@ -281,7 +292,7 @@ impl RefreshTransaction<'_> {
         }
         if let Err(refusal) = self.with_view(store, &loaded, None, |view| may_login(view, self.budget)) {
             self.release(store, claim, Spending::Nothing);
-            return Err(self.refused(refusal));
+            return self.refused(refusal);
         }
         self.login_under(target, holding, claim)
     }
@@ -327,21 +338,23 @@ impl RefreshTransaction<'_> {
                 self.client.stats.renewals_failed.add_one();
                 self.pause_logins(store, claim, error)
             }
-            // A caller that has no time left says nothing of the server: the next one tries.
-            AuthOutcome::NoAnswer(error) | AuthOutcome::Unsent(error) if is_callers_end(&error) => {
-                self.client.stats.renewals_failed.add_one();
-                self.release(store, claim, Spending::Nothing);
-                error
-            }
-            AuthOutcome::NoAnswer(error) => {
+            AuthOutcome::NoAnswer(error) if !is_callers_end(&error) => {
                 self.client.stats.renewals_failed.add_one();
                 self.pause_logins(store, claim, error)
             }
-            AuthOutcome::Unsent(error) | AuthOutcome::Intercepted(error) => {
+            AuthOutcome::NoAnswer(error) => {
+                self.client.stats.renewals_failed.add_one();
+                self.credentials.end_lift();
+                self.pause_own_logins(store, claim, error)
+            }
+            AuthOutcome::Unable(error) => {
                 self.client.stats.renewals_failed.add_one();
                 self.release(store, claim, Spending::Nothing);
-                self.client.note_unreached(&error);
                 error
+            }
+            AuthOutcome::Unsent(error) | AuthOutcome::Intercepted(error) => {
+                self.client.stats.renewals_failed.add_one();
+                self.pause_own_logins(store, claim, error)
             }
         };
         Err(error)

@@ -5,6 +5,7 @@ use crate::refresh::decide::View;
 use crate::refresh::transaction::RefreshTransaction;
 use crate::store::contract::{Loaded, TokenStore};
 use crate::sys::clock::{self, Tick};
+use crate::sys::secret::Secret;
 use crate::token::fingerprint::Fingerprint;
 use crate::token::freshness::Lifetime;
 use crate::token::pair::{Lineage, Pair, PairParts, RecoveryStage};
@@ -70,6 +71,7 @@ impl RefreshTransaction<'_> {
         }
         let client_id = &self.client.client_id;
         let foreign = || Lineage { family: Fingerprint::of(client_id, access).number(), generation: 0 };
+        let lineage = record.lineage(client_id).unwrap_or_else(foreign);
         let StoredPair { token_type, kept, .. } = &record.pair;
         let call = match self.client.call_credentials(access, token_type.as_deref(), kept) {
             Ok(call) => call,
@@ -86,12 +88,24 @@ impl RefreshTransaction<'_> {
             kept: kept.clone(),
             // One of which nobody knows is not taken for a new one.
             issued: self.age_in(record, *now).map_or(Tick(0), |age| Tick(Tick::now().0.saturating_sub(age))),
-            lifetime: self.lifetime_in(record, *now),
+            lifetime: self.as_held(access, lineage, self.lifetime_in(record, *now)),
             refresh_expires_at: record.pair.refresh_expires_at.map(|at| clock::to_ours(at, *now)),
-            lineage: record.lineage(client_id).unwrap_or_else(foreign),
+            lineage,
             local_only: false,
             recovery_stage: RecoveryStage::None,
         }))
+    }
+
+    /// The lifetime that a pair is held with, if this process holds it already and the store does not tell another end. What
+    /// is counted back from the record becomes due a little later, by the time that storing it took: a caller that found the
+    /// pair due would be told that it is good, and nobody would refresh it.
+    fn as_held(&self, access: &Secret, lineage: Lineage, stored: Lifetime) -> Lifetime {
+        const SAME: u64 = 1_000; // Other programs store whole seconds.
+        let is_it = |held: &Pair| held.access == *access && held.lineage == lineage;
+        match self.client.current.load().as_deref().filter(|held| is_it(held)) {
+            Some(held) if held.lifetime.expires.0.abs_diff(stored.expires.0) <= SAME => held.lifetime,
+            _ => stored,
+        }
     }
 
     /// How many milliseconds ago this library wrote the pair, by the store's clock. `None`: another program did.

@@ -34,7 +34,7 @@ pub fn send(
     let mut pair = token(context, &budget)?;
     for sends in 1.. {
         carry(context, &pair, &mut outgoing)?;
-        let answer = follow(context, &pair, &outgoing, idempotent, streams, call.deadline())
+        let answer = follow(context, &pair, &outgoing, idempotent, streams, call.deadline(), &mut |_| {})
             .inspect_err(|_| client.stats.calls_failed.add_one())?;
         client.stats.count_call(answer.status);
         call.log(Level::Debug, || format!("{} was answered {}", outgoing.redacted(), answer.status));
@@ -100,7 +100,7 @@ pub fn carry(context: &Context, pair: &Pair, outgoing: &mut Outgoing) -> Result<
     Ok(())
 }
 
-/// Sends a request and follows the redirects that S1 allows.
+/// Sends a request and follows the redirects that S1 allows, each of which is shown to `on_redirect`.
 pub fn follow(
     context: &Context,
     pair: &Pair,
@@ -108,6 +108,7 @@ pub fn follow(
     idempotent: bool,
     streams: &mut Streams<'_>,
     deadline: Instant,
+    on_redirect: &mut dyn FnMut(&Answer),
 ) -> Result<Answer> {
     let Context { client, call, .. } = context;
     let repeatable = idempotent || outgoing.method.is_idempotent();
@@ -128,6 +129,7 @@ pub fn follow(
         let Some(url) = next.filter(|_| streams.rewind(call)) else {
             return Ok(answer);
         };
+        on_redirect(&answer);
         let mut outgoing = Outgoing {
             method: outgoing.method.clone(),
             url,

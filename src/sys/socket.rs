@@ -129,7 +129,7 @@ impl Socket {
         let mut entries = [libc::pollfd { fd: -1, events: 0, revents: 0 }; MOST_AT_ONCE + 1];
         let entries = &mut entries[..sockets.len()];
         for (entry, socket) in entries.iter_mut().zip(sockets) {
-            socket.read_in_turn.store(0, Relaxed);
+            socket.begin_turn();
             socket.pass_over_refusal();
             entry.fd = socket.fd();
             entry.events = match (socket.is_write_blocked.load(Relaxed), socket.is_readable.load(Relaxed)) {
@@ -160,6 +160,11 @@ impl Socket {
             }
         }
         Ok(())
+    }
+
+    /// The driver has looked at the time: so many bytes may be read again.
+    pub fn begin_turn(&self) {
+        self.read_in_turn.store(0, Relaxed);
     }
 
     /// Whether something is there to be read: bytes, the end, or an error.
@@ -201,8 +206,8 @@ impl Socket {
     }
 
     fn receive(&self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        // Again and again, until the driver has had its turn: TLS that has something to hand out passes over the first time.
         if self.read_in_turn.load(Relaxed) >= LONGEST_TURN {
-            self.read_in_turn.store(0, Relaxed);
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -319,5 +324,43 @@ impl AsyncWrite for SocketStream {
     /// Closing the descriptor is what ends a connection here.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    /// TLS that has bytes to hand out reads on, and takes no notice of the first `Pending`.
+    #[test]
+    fn a_peer_that_never_stops_leaves_the_driver_its_turn_however_often_the_socket_is_asked() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = Arc::new(Socket::connect(listener.local_addr().unwrap()).unwrap());
+        let (mut peer, _) = listener.accept().unwrap();
+        std::thread::spawn(move || while peer.write_all(&[0; 64 << 10]).is_ok() {});
+        while !socket.connected().unwrap() {
+            Socket::wait(&[&socket], LONGEST_READ).unwrap();
+        }
+        let mut stream = SocketStream(Arc::clone(&socket));
+        let mut bytes = vec![0; 4096];
+        let mut read = || {
+            socket.let_read_wait();
+            let mut buffer = ReadBuf::new(&mut bytes);
+            let polled =
+                Pin::new(&mut stream).poll_read(&mut Context::from_waker(std::task::Waker::noop()), &mut buffer);
+            polled.map(|read| read.map(|()| buffer.filled().len() as u64))
+        };
+        for _ in 0..2 {
+            socket.begin_turn();
+            let mut taken = 0;
+            while taken < LONGEST_TURN {
+                if let Poll::Ready(read) = read() {
+                    taken += read.unwrap();
+                }
+            }
+            assert!((0..10).all(|_| read().is_pending()), "it goes on reading");
+        }
     }
 }

@@ -33,6 +33,8 @@ check 'what is wrong' grep -qx 'login: WRONG' "$work/out"
 check 'in short, too' is "$(tail -n 1 "$work/out" | cut -c 1-33)" 'login: auth.answer.access_token: '
 check 'what to change' grep -Eqx '  change      auth\.answer\.access_token' "$work/out"
 check 'nothing of it is kept' is "$(find "$XDG_STATE_HOME" -type f | sort)" "$before"
+run check --help
+check 'where its values come from is told' contains "$out" 'auth_params of TOKENMGR_OPTIONS'
 expect 2 check --auth "$work/none"
 TOKENMGR_OPTIONS='{"proxy":"http://127.0.0.1:1",' expect 2 check --auth "$work/auth.json"
 check 'options that cannot be read are not left out' contains "$err" 'not valid JSON'

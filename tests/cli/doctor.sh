@@ -42,6 +42,33 @@ run doctor
 check 'a server without a clock' is "$code $(grep -c 'no date' "$work/out")" '0 1'
 control '{"omit_date":false}'
 
+part 'doctor: what the options name'
+nowhere=http://127.0.0.1:1
+oauth='"preset":"oauth2","token_url":"'$nowhere/oauth2/token'"'
+TOKENMGR_OPTIONS="{\"auth\":{$oauth},\"store\":{\"type\":\"memory\"}}" wrong 'TCP: 127.0.0.1:1: Connection refused'
+check 'a token endpoint elsewhere' grep -Fqx "  ok     auth.token_url: $nowhere" "$work/out"
+cat >"$work/auth.json" <<END
+{"login": [{"url": "https://{params.team}.example.com/login"}, {"url": "$nowhere/session", "json": {"url": "http://192.0.2.1"}}],
+ "assertion": {"alg": "HS256", "key": {"file": "$work/shared.key"}}, "answer": {"access_token": "/token"}}
+END
+printf 'key-Zq87' >"$work/shared.key"
+chmod 644 "$work/shared.key"
+readable="auth.assertion.key: every user of this machine can read $work/shared.key"
+options="{\"auth\":{\"file\":\"$work/auth.json\"},\"auth_params\":{\"team\":\"red\"},\"store\":{\"type\":\"memory\"}}"
+TOKENMGR_OPTIONS=$options wrong 'TCP: 127.0.0.1:1: Connection refused'
+check 'and those of a file' grep -Fqx "  ok     auth.login.1.url: $nowhere" "$work/out"
+check 'but for one that only requests tell' grep -q '^  warn   auth.login.0.url: its host is not tried' "$work/out"
+check 'and what an endpoint sends' lacks "$(<"$work/out")" 192.0.2.1
+check 'a key that everyone can read' grep -Fq "  warn   $readable; chmod o=" "$work/out"
+chmod 640 "$work/shared.key"
+TOKENMGR_OPTIONS=$options run doctor
+check 'and one that not everyone can' lacks "$(<"$work/out")" "$readable"
+chmod 644 "$work/password"
+TOKENMGR_PASSWORD='' TOKENMGR_PASSWORD_FILE=$work/password run doctor
+check 'a password that everyone can read is no fault' is \
+    "$code $(grep -c "^  warn   TOKENMGR_PASSWORD_FILE: every user" "$work/out")" '0 1'
+chmod 600 "$work/password"
+
 part 'doctor: proxies'
 http_proxy=http://user:pw-Zq84@127.0.0.1:1 wrong 'TCP: 127.0.0.1:1'
 check 'whose proxy it is' grep -Eqx '  ok     proxy: http://127.0.0.1:1/ \(by \$http_proxy\)' "$work/out"

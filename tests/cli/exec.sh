@@ -29,6 +29,12 @@ kept "$keep" exec printf '%s,' a -v
 check 'without --, too' is "$out" 'a,-v,'
 kept "$keep" exec cat <<<input
 check 'and so is its input' is "$out" input
+TOKENMGR_STORE_KEY=key-Zq86 TOKENMGR_PASSWORD_FILE=$work/password kept "$keep" exec -- env
+names=$(grep -o '^TOKENMGR_[A-Z_]*' "$work/out" | sort | tr '\n' ' ')
+check 'of the settings it has what is no secret' is "$names" \
+    'TOKENMGR_ACCESS_TOKEN TOKENMGR_HOST TOKENMGR_PASSWORD_FILE TOKENMGR_USERNAME '
+kept "$keep" exec --pass-settings -- tokenmgr token
+check 'or all, for a program that runs tokenmgr itself' is "$code$out" "0$plain"
 expect 127 exec -- no-such-program
 check 'it is named' contains "$err" no-such-program
 expect 126 exec -- "$work"

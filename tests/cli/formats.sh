@@ -51,8 +51,9 @@ kept "$keep" status --format prometheus
 check 'prometheus: up' is "$code $(metric up)" '0 1'
 check 'prometheus: the expiry' in_an_hour "$(metric access_token_expires_timestamp_seconds)"
 check 'prometheus: statistics' is "$(metric run_logins) $(metric run_has_refresh_token)" '0 1'
-lines='# HELP tokenmgr_[a-z0-9_]+ [^\]+|# TYPE tokenmgr_[a-z0-9_]+ gauge|tokenmgr_[a-z0-9_]+\{host="[^"]+",username="[^"]+"\} -?[0-9]+'
+lines='# HELP tokenmgr_[a-z0-9_]+ [^\]+|# TYPE tokenmgr_[a-z0-9_]+ gauge|tokenmgr_[a-z0-9_]+\{host="[^"]+",username="[^"]+"\} -?[0-9.]+'
 check 'prometheus: nothing but metrics' is "$(grep -Evx "$lines" "$work/out")" ''
+check 'prometheus: times are in seconds' is "$(grep -c '_ms{' "$work/out") $(metric run_claim_wait_seconds)" '0 0.0'
 check 'prometheus: each is there once' is "$(sed -n 's/^# TYPE //p' "$work/out" | sort | uniq -d)" ''
 kept "$keep" status --format prometheus -o "$folder/tokenmgr.prom"
 check '-o: a file' is "$code$out $(grep -c '^tokenmgr_up' "$folder/tokenmgr.prom")" '0 1'
@@ -74,6 +75,8 @@ for shell in bash zsh fish; do
     check "$shell: it knows the commands" contains "$out" exec-credential
     if command -v "$shell" >/dev/null; then check "$shell can read it" "$shell" -n "$work/out"; fi
 done
+# clap escapes no colon in a value's name, and zsh takes what follows it for what it is to do.
+check 'zsh: no name of a value has a colon' is "$(tokenmgr completion zsh | grep -E "\]:[^:]*: ")" ''
 completed() { # WORD...: what bash offers for the last word
     bash -c '. /dev/stdin <<<"$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
         _tokenmgr tokenmgr "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"; printf "%s " "${COMPREPLY[@]}"' - \

@@ -44,6 +44,14 @@ check 'and left alone' is "$(sha256sum "$work"/sealed*)" "$before"
 part 'what keeps it from a token'
 TOKENMGR_PASSWORD=wrong-Zq82 expect 3 token
 check 'no password in the message' lacks "$err" Zq82
+for words in 'check the username' 'correct TOKENMGR_USERNAME and TOKENMGR_PASSWORD'; do # the second one is not sent
+    TOKENMGR_PASSWORD=wrong-Zq82 TOKENMGR_OPTIONS='{}' XDG_STATE_HOME=$work/suspended run token
+    check "a wrong password: $words" contains "$code$err" "$words"
+done
+TOKENMGR_PASSWORD='' expect 3 token
+check 'how to give one is told' contains "$err" 'set TOKENMGR_PASSWORD or TOKENMGR_PASSWORD_FILE'
+TOKENMGR_OPTIONS='{"store":{"type":"callback"}}' XDG_STATE_HOME=$work/away expect 0 token
+check 'a store for programs' contains "$err" 'name another in TOKENMGR_OPTIONS'
 control '{"whitelist":["203.0.113.1"]}'
 expect 4 token
 check 'the whitelist is named' contains "$err" whitelist

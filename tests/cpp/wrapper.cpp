@@ -357,7 +357,7 @@ static void lines_and_interrupts_come_to_their_objects() {
     moved.login();
     CHECK_INT(lines, before);
 
-    auto interrupt = [&asked]() noexcept { return ++asked > 1; };
+    const auto interrupt = [&asked]() noexcept { return ++asked > 1; };
     moved.set_interrupt_callback(interrupt);
     demo("{'faults':{'route':'/api/v1/products','do':'hang'}}");
     CHECK_THROWS(TM_CANCELLED, moved.request("GET", "/api/v1/products"));

@@ -156,3 +156,21 @@ fn popup_sends_the_cookies_of_its_login_along_beside_a_calls_own() {
     let body: Value = serde_json::from_slice(&answer.body).expect("JSON");
     assert_eq!((answer.status, &body["mine"]), (200, &json!("1")));
 }
+
+#[test]
+fn a_token_may_have_blanks_and_quotes() {
+    let server = Server::start(|request| match request.line().as_str() {
+        "POST /login" => Answer::json(200, json!({"token": r#"["demo", [], true].s1"#})),
+        _ if request.header("x-auth") == Some(r#"["demo", [], true].s1"#) => Answer::json(200, json!({})),
+        _ => Answer::empty(401),
+    });
+    let manager = speaks(&server, dialect(json!({"headers": {"X-Auth": "{access_token}"}})));
+    assert_eq!(status(&manager), 200);
+    let token = manager.token().expect("a token");
+    manager.set_tokens(token.access.as_str(), None, 0, 0).expect("taken");
+    assert_eq!(status(&manager), 200);
+    assert_eq!(server.lines().iter().filter(|line| *line == "POST /login").count(), 1);
+    for slip in ["", " a", "a\n", "a\u{e4}"] {
+        assert!(manager.set_tokens(slip, None, 0, 0).is_err(), "{slip:?}");
+    }
+}

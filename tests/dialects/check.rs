@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use support::dialects::{PASSWORD, USER, manager, speaks, stats, status, try_manager_at};
 use support::server::{Answer, Arrived, Server};
-use support::tokens::Tokens;
+use support::tokens::{Tokens, jwt};
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 
@@ -197,6 +197,75 @@ fn an_address_a_method_or_a_body_that_is_wrong_is_named() {
 }
 
 #[test]
+fn what_a_refusal_lets_guess_is_told() {
+    let page = || Answer::new(200, "text/html", "<html><form><input name=csrftoken>");
+    let json_login = fitting();
+    let form_login = but("/login", json!({"url": "/login", "form": {"user": "{username}"}}));
+    let cookie = but("/answer/access_token", json!({"cookie": "sessionid"}));
+    let by_redirect = but("/login", json!({"url": "/login", "success": 302, "json": {"user": "{username}"}}));
+    for (answer, auth, change, words) in [
+        (Answer::empty(400), &json_login, "auth.login.json", "perhaps it takes auth.login.form instead"),
+        (Answer::empty(415), &form_login, "auth.login.form", "perhaps it takes auth.login.json instead"),
+        (
+            Answer::json(
+                422,
+                json!({"detail": [{"type": "missing", "loc": ["body", "username"], "msg": "Field required"}]}),
+            ),
+            &json_login,
+            "auth.login.json",
+            "(missing: Field required); check the username and the password (422 means rejected by the default); perhaps it takes",
+        ),
+        (
+            Answer::json(401, json!({"detail": "not provided"})).with("WWW-Authenticate", "Basic realm=\"api\""),
+            &json_login,
+            "auth.login.basic",
+            r#"perhaps "basic": ["{username}", "{password}"]"#,
+        ),
+        (
+            Answer::new(403, "text/html", "<html><p>CSRF verification failed.</p>"),
+            &form_login,
+            "auth.login",
+            "it speaks of a CSRF token",
+        ),
+        (
+            Answer::empty(302).with("Location", "/home").with("Set-Cookie", "sessionid=0123456789abcdef"),
+            &cookie,
+            "auth.login.success",
+            r#"add "success": [302], and use {"cookie": "sessionid"}"#,
+        ),
+        (
+            Answer::empty(409).with("X-Session-Id", "0123456789abcdef"),
+            &json_login,
+            "auth.login.success",
+            r#"add "success": [409], and use {"header": "x-session-id"}"#,
+        ),
+        // Not the CSRF token that such a page holds.
+        (page(), &by_redirect, "auth.login.meanings", r#"add {"status": 200, "means": "rejected"}"#),
+        (
+            Answer::new(200, "text/plain", "Fails."),
+            &cookie,
+            "auth.answer.access_token",
+            r#"add {"status": 200, "body": {"": "Fails."}, "means": "rejected"} to auth.login.meanings"#,
+        ),
+        (
+            Answer::json(200, json!({"jsonrpc": "2.0", "error": {"code": -32500, "message": "no"}})),
+            &json_login,
+            "auth.answer.access_token",
+            r#""body": {"/error/code": -32500}, "means": "rejected"}"#,
+        ),
+    ] {
+        let server = Server::start(move |_| answer.clone());
+        let report = check(&speaks(&server, auth.clone()), None);
+        assert_eq!(changes(&report), [("login", change)], "{report:#}");
+        says(step(&report, "login"), words);
+    }
+    // What is no refusal is not called one.
+    let server = Server::start(|_| Answer::json(200, json!({"status": "ok", "type": "login", "success": true})));
+    let report = check(&speaks(&server, fitting()), None);
+    assert!(!report.to_string().contains("rejected"), "{report:#}");
+}
+
+#[test]
 fn r5_a_refused_login_is_told_with_its_meaning_and_not_sent_again() {
     let (_, server) = start();
     let manager = try_manager_at(&server.url(), "wrong-password", json!({"auth": fitting()})).unwrap();
@@ -312,6 +381,67 @@ fn a_wrong_token_that_is_not_called_expired_needs_a_meaning() {
 }
 
 #[test]
+fn a_wrong_token_that_is_redirected_needs_a_meaning_of_the_redirect() {
+    let tokens = Tokens::new();
+    let server = Server::start(move |request| {
+        let is_good = tokens.is_good(request.header("x-session").unwrap_or_default());
+        match request.line().as_str() {
+            "GET /moved" => Answer::empty(302).with("Location", "/list"),
+            "GET /items" | "GET /list" if is_good => Answer::json(200, json!({"items": []})),
+            "GET /items" | "GET /list" => Answer::empty(302).with("Location", "/signin?next=%2Fitems"),
+            "GET /signin" => Answer::new(404, "text/html", "<html>no such page</html>"),
+            _ => shop(request, &tokens),
+        }
+    });
+    let report = check(&speaks(&server, fitting()), Some("/items"));
+    assert_eq!(changes(&report), [("dead token", "auth.meanings")], "{report:#}");
+    let dead = step(&report, "dead token");
+    assert_eq!(
+        (&dead["redirected"], &dead["answered"]["status"]),
+        (&json!(["302 to /signin"]), &json!(404)),
+        "{dead:#}"
+    );
+    let meaning = r#"{"of": "call", "status": 302, "means": "expired"}"#;
+    says(
+        dead,
+        &format!(
+            "a wrong token was redirected to /signin, which was followed and has to mean expired if the API answers so to expired ones: add {meaning}"
+        ),
+    );
+
+    let mut auth = fitting();
+    auth["meanings"] = json!([serde_json::from_slice::<Value>(meaning.as_bytes()).unwrap()]);
+    let report = check(&speaks(&server, auth), Some("/items"));
+    assert_eq!(report["ok"], true, "{report:#}");
+
+    // A call that is redirected with the right token, too, would take that meaning for its own.
+    let report = check(&speaks(&server, fitting()), Some("/moved"));
+    assert_eq!(changes(&report), [("dead token", "nothing")], "{report:#}");
+    assert_eq!(step(&report, "call")["redirected"], json!(["302 to /list"]));
+    says(step(&report, "dead token"), "give a call that is not redirected");
+}
+
+#[test]
+fn s2_what_a_dialect_holds_is_shown_unless_it_looks_like_a_secret() {
+    let (_, server) = start();
+    let login = json!({"url": "/login",
+        "json": {"user": "{username}", "pass": "{password}", "kind": "m.login.oauth2", "tenant": "k3y7x9q2", "session": "hunter"},
+        "query": {"lang": "de", "app": "0a1b2c3d"},
+        "headers": {"X-Kind": "shop", "X-App": "app-9f8e7d6c5b", "X-Session-Name": "hunter", "Authorization": "hunter",
+            "X-Api-Key": "hunter", "Cookie": "kind=hunter"}});
+    let report = check(&speaks(&server, but("/login", login)), None);
+    let sent = &step(&report, "login")["sent"];
+    let body = r#"{"kind":"m.login.oauth2","pass":"***","session":"***","tenant":"***","user":"ann"}"#;
+    assert_eq!(sent["body"], body);
+    assert_eq!(sent["url"], format!("{}/login?app=***&lang=de", server.url()));
+    let headers = &sent["headers"];
+    assert_eq!((&headers["x-kind"], &headers["cookie"]), (&json!("shop"), &json!("kind=***")));
+    for name in ["x-app", "x-session-name", "authorization", "x-api-key"] {
+        assert_eq!(headers[name], "***", "{headers:#}");
+    }
+}
+
+#[test]
 fn a_refresh_that_brings_no_token_or_is_refused_is_told() {
     let tokens = Tokens::new();
     let server = Server::start(move |request| match request.line().as_str() {
@@ -336,6 +466,21 @@ fn a_refresh_that_brings_no_token_or_is_refused_is_told() {
         assert_eq!(step(&report, "dead token")["ok"], true);
         assert_eq!(step(&report, "logout")["answered"]["status"], 204, "{report:#}");
     }
+}
+
+#[test]
+fn a_refresh_that_brings_the_same_jwt_renews_nothing() {
+    let tokens = Tokens::new();
+    let (login, token) = (fitting()["login"].clone(), jwt("access-1", 60));
+    let server = Server::start(move |request| match request.line().as_str() {
+        "POST /login" | "POST /again" => Answer::json(200, json!({"data": {"token": &token}})),
+        _ => shop(request, &tokens),
+    });
+    let renew = json!({"url": "/again", "headers": {"X-Session": "{access_token}"}});
+    let auth = json!({"login": login, "refresh": renew, "answer": {"access_token": "/data/token"}});
+    let report = check(&speaks(&server, auth), None);
+    assert_eq!(changes(&report), [("refresh", "auth.refresh")], "{report:#}");
+    says(step(&report, "refresh"), "it brought the token that there was, which lives no longer by its own exp");
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! The preset `vault`: a token that renews itself, and a 403 that may mean anything.
 
 use serde_json::json;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 use support::dialects::{PASSWORD, USER, get, on, speaks, stat, status, together, try_manager_at, until};
 use support::server::{Answer, Server};
-use support::shelf::Shelf;
+use support::shelf::{Shelf, Step};
 use support::tokens::Tokens;
 use tokenmgr::error::Status;
 
@@ -72,6 +75,26 @@ fn a_token_that_is_due_renews_itself_again_and_again_and_once_for_all() {
     assert_eq!(server.count("POST /v1/auth/token/renew-self"), 5);
     assert_eq!(server.count("POST /v1/auth/userpass/login/ann"), 1);
     assert_eq!(shelf.record()["spent"], json!(null));
+}
+
+/// The record counts the lifetime from when the token was stored, which is later than when it came.
+#[test]
+fn a_short_token_is_renewed_ahead_although_the_store_was_slow() {
+    let tokens = Tokens::new();
+    tokens.live(4);
+    let server = vault(&tokens);
+    let (shelf, locks) = (Shelf::new(), AtomicUsize::new(0));
+    shelf.watch(move |step| {
+        let is_after_login = step == Step::Lock && locks.fetch_add(1, Ordering::Relaxed) == 1;
+        if is_after_login {
+            thread::sleep(Duration::from_millis(800));
+        }
+    });
+    let manager = on(&shelf, speaks(&server, json!("vault")));
+    let login = "POST /v1/auth/userpass/login/ann";
+    let renewals = || server.count("POST /v1/auth/token/renew-self");
+    until("a renewal, or another login", || status(&manager) == 200 && renewals() + server.count(login) > 1);
+    assert_eq!((server.count(login), renewals()), (1, 1));
 }
 
 #[test]

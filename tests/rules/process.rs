@@ -268,6 +268,43 @@ fn p_a_logout_revokes_the_stored_pair_where_none_is_held() {
     assert!(shelf.record()["access_token"].is_null());
 }
 
+/// A server that refuses the access token of the only login, and a manager that knows it as dead: in the store, or as its own.
+fn with_a_dead_token(is_held: bool) -> (DemoApi, Arc<Shelf>, Manager) {
+    let (api, shelf) = (start(two_minutes()), Shelf::new());
+    let manager = finds(&api, &shelf, DEAD, json!({"timeout_ms": 4000}));
+    if is_held {
+        let pair = shelf.record();
+        let token = |name: &str| pair[name].as_str().expect("a token").to_owned();
+        manager.set_tokens(&token("access_token"), Some(&token("refresh_token")), 1, 0).expect("taken");
+    }
+    api.control(json!({"revoke": {"what": "access"}}));
+    (api, shelf, manager)
+}
+
+#[test]
+fn p_a_logout_with_a_token_that_has_run_out_refreshes_first() {
+    for is_held in [false, true] {
+        let (api, shelf, manager) = with_a_dead_token(is_held);
+        manager.logout().expect("a logout");
+        assert_counters(&api, [("logins", 1), ("refreshes", 1), ("logouts", 1), ("logout_arrivals", 1)]);
+        assert!(manager.peek().expect("no failure").is_none() && shelf.record()["refresh_token"].is_null());
+        assert_no_reuse(&api);
+    }
+}
+
+#[test]
+fn p_where_that_refresh_fails_the_logout_goes_on_and_nobody_logs_in() {
+    for fault in [json!({"status": 401}), json!({"status": 500}), json!({"do": "reset"}), json!({"do": "hang"})] {
+        let (api, shelf, manager) = with_a_dead_token(false);
+        let mut faults = fault.clone();
+        faults["route"] = "POST /auth/refresh".into();
+        api.control(json!({ "faults": faults }));
+        assert_eq!(refusal(manager.logout()), Status::TM_UNAUTHORIZED, "{fault}");
+        assert_counters(&api, [("login_arrivals", 1), ("refresh_arrivals", 1), ("logout_arrivals", 1)]);
+        assert!(shelf.record()["access_token"].is_null() && shelf.record()["refresh_token"].is_null());
+    }
+}
+
 #[test]
 fn p_a_logout_waits_for_a_running_refresh() {
     let api = start(json!({}));

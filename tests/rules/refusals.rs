@@ -1,16 +1,20 @@
 //! R4 and R5: 403, refused logins and 429.
 
 use serde_json::json;
-use std::sync::Once;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::api::{Account, Config, DemoApi};
 use support::demo::*;
+use support::managers::make;
 use support::shelf::{Shelf, Step};
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 
 const NOWHERE: &str = "192.0.2.1";
+/// The first pause of R5 within a process.
+const FIRST: Duration = Duration::from_millis(100);
 
 fn assert_names_the_whitelist(error: &tokenmgr::error::Error) {
     assert_eq!((error.status(), error.http_status()), (Status::TM_FORBIDDEN, 403));
@@ -264,4 +268,67 @@ fn r5_a_429_on_the_api_is_the_callers_own_business() {
     assert_eq!((error.status(), error.retry_after()), (Status::TM_RATE_LIMITED, Some(Duration::from_secs(7))));
     assert_eq!(status(&manager), 200);
     assert_counters(&api, [("login_arrivals", 1), ("refresh_arrivals", 0)]);
+}
+
+/// 25 calls of 200 ms each, with nothing between them, and how long they took.
+fn hasty_calls(call: impl Fn() -> Status, ends_in: Status) -> Duration {
+    let began = Instant::now();
+    let all: Vec<Status> = (0..25).map(|_| call()).collect();
+    assert_eq!(all[0], ends_in);
+    assert!(all.iter().all(|status| [ends_in, Status::TM_TIMEOUT].contains(status)), "{all:?}");
+    began.elapsed()
+}
+
+fn hasty(manager: &Manager) -> Status {
+    refusal(manager.request("GET", PRODUCTS, Default::default(), Some(r#"{"timeout_ms": 200}"#)))
+}
+
+#[test]
+fn r5_a_login_that_its_callers_time_ended_is_not_repeated_at_once() {
+    for given_anew in [false, true] {
+        let api = start(json!({"faults": {"route": "POST /auth/login", "do": "hang", "times": null}}));
+        let manager = manager(&api, json!({}));
+        if given_anew {
+            manager.set_credentials(None, PASSWORD).expect("taken");
+        }
+        let elapsed = hasty_calls(|| hasty(&manager), Status::TM_TIMEOUT);
+        let logins = api.counter("login_arrivals");
+        assert!(logins <= tries_within(elapsed, FIRST), "{logins} logins in {elapsed:?}");
+        // Nor do those suffer for it who have the time.
+        api.control(json!({"clear_faults": true}));
+        assert_eq!(status(&manager), 200);
+        assert_counters(&api, [("login_arrivals", logins + 1), ("logins", 1)]);
+    }
+}
+
+#[test]
+fn r5_nor_is_one_that_an_interrupt_ended() {
+    let api = start(json!({"faults": {"route": "POST /auth/login", "do": "hang", "times": null}}));
+    let manager = manager(&api, json!({}));
+    let until = Arc::new(Mutex::new(Instant::now()));
+    let of_hook = until.clone();
+    let is_over = move || Instant::now() > *of_hook.lock().expect("no panic");
+    manager.set_hooks(|hooks| hooks.interrupt = Some(Arc::new(is_over.clone()))).expect("hooks");
+    let interrupted = || {
+        *until.lock().expect("no panic") = Instant::now() + Duration::from_millis(200);
+        refusal(manager.token())
+    };
+    let elapsed = hasty_calls(interrupted, Status::TM_CANCELLED);
+    let logins = api.counter("login_arrivals");
+    assert!(logins <= tries_within(elapsed, FIRST), "{logins} logins in {elapsed:?}");
+    // Whoever has little time is not told of somebody else's interrupt.
+    manager.set_hooks(|hooks| hooks.interrupt = None).expect("hooks");
+    assert_eq!(hasty(&manager), Status::TM_TIMEOUT);
+}
+
+#[test]
+fn r5_nor_is_a_connection_for_it_made_again_at_once() {
+    // It takes connections, and never says a word.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let host = format!("https://{}", silent.local_addr().expect("an address"));
+    let manager = make(&host, USER, PASSWORD, json!({})).expect("a manager");
+    let elapsed = hasty_calls(|| hasty(&manager), Status::TM_TIMEOUT);
+    silent.set_nonblocking(true).expect("a listener");
+    let made = silent.incoming().take_while(|one| one.is_ok()).count() as u64;
+    assert!((1..=tries_within(elapsed, FIRST)).contains(&made), "{made} connections in {elapsed:?}");
 }

@@ -1,6 +1,6 @@
 """A Django project in one file, with the auth package that is asked for:
 
-    python django_site.py simplejwt|dj-rest-auth|dj-rest-auth-cookies|oauth2 PORT FOLDER ACCESS_SECONDS
+    python django_site.py simplejwt|dj-rest-auth|dj-rest-auth-cookies|oauth2|sessions PORT FOLDER ACCESS_SECONDS
 
 Its user is demo, with the password demo-password; in FOLDER goes the database. Passwords are hashed fast.
 """
@@ -34,8 +34,25 @@ PACKAGES: dict[str, dict[str, Any]] = {
         "apps": ["django.contrib.sessions", "oauth2_provider"],
         "authentication": "oauth2_provider.contrib.rest_framework.OAuth2Authentication",
     },
+    "sessions": {
+        "apps": ["django.contrib.sessions"],
+        "authentication": "rest_framework.authentication.SessionAuthentication",
+    },
 }
 chosen = PACKAGES[package]
+
+# The login of people, with its page.
+SESSIONS: dict[str, Any] = {
+    "MIDDLEWARE": [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+    ],
+    "TEMPLATES": [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
+    "STATIC_URL": "static/",
+    "SESSION_COOKIE_AGE": int(seconds),
+    "LOGOUT_REDIRECT_URL": "/",
+}
 
 settings.configure(
     SECRET_KEY="only-for-tests-" + "x" * 40,
@@ -75,6 +92,7 @@ settings.configure(
         "REFRESH_TOKEN_REUSE_PROTECTION": True,
         "SCOPES": {"read": "to read"},
     },
+    **(SESSIONS if package == "sessions" else {}),
 )
 django.setup()
 
@@ -86,10 +104,10 @@ from rest_framework.views import APIView  # noqa: E402
 
 
 class HasToken(BasePermission):  # type: ignore[misc]
-    """A client that is no user's has a token, too."""
+    """A client that is no user's has a token, too; a session is none."""
 
     def has_permission(self, request: Any, view: Any) -> bool:
-        return request.auth is not None
+        return request.auth is not None or request.user.is_authenticated
 
 
 class WhoAmI(APIView):  # type: ignore[misc]
@@ -111,6 +129,8 @@ if package == "simplejwt":
     ]
 elif chosen is DJ_REST_AUTH:
     urlpatterns += [path("auth/", include("dj_rest_auth.urls"))]
+elif package == "sessions":
+    urlpatterns += [path("api-auth/", include("rest_framework.urls"))]
 else:
     from oauth2_provider.urls import metadata_urlpatterns
 

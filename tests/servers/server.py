@@ -53,6 +53,8 @@ class Server:
     recovery = "refresh"
     #: Whether each renewal brings another access token, rather than more life for the one there is.
     rotates = True
+    #: Whether each refresh spends its refresh token.
+    spends = True
     #: Whether a logout also ends the access token: one that is checked by its signature only lives on.
     logout_ends_access = True
     #: The paths of its endpoints. An API whose endpoints share one path tells them apart in `kind`.
@@ -82,6 +84,10 @@ class Server:
         if exchange.path == self.api:
             return "call"
         return next((kind for kind, path in self.paths.items() if path == exchange.path), "other")
+
+    def is_granted(self, exchange: Exchange) -> bool:
+        """Whether the answer to a login, a refresh or a logout says yes."""
+        return exchange.answer.is_success
 
     def environment(self) -> dict[str, str]:
         return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import tokenmgr
@@ -43,7 +44,7 @@ class TestDjRestAuth(Suite):
     kind = DjRestAuth
 
     def test_a_logout_can_do_without_the_access_token(self, server: Server) -> None:
-        """One that has run out would have it refused, and the refresh token would live on."""
+        """One that the server does not take would have it refused, and the refresh token would live on."""
         without = {"preset": "dj-rest-auth", "logout": {"headers": {"Authorization": None}}}
         with server.manager(auth=without) as tm:
             tm.login()
@@ -51,6 +52,14 @@ class TestDjRestAuth(Suite):
             held = tm.token()
             tm.logout()
             assert not server.refresh_with(held).is_success
+
+    def test_a_logout_with_a_token_that_has_run_out_ends_the_refresh_token(self, server: Server) -> None:
+        with server.manager() as tm:
+            tm.login()
+            time.sleep(server.lifetime + server.pause)
+            tm.logout()
+        assert server.counts() == {"login": 1, "refresh": 1, "logout": 1}
+        assert [logout.answer.is_success for logout in server.seen("logout")] == [True]
 
 
 class TestCookies(Suite):

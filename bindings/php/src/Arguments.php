@@ -12,11 +12,18 @@ use TokenMgr\Exception\InvalidOptions;
 /**
  * PHP's values as the library takes them.
  *
+ * @phpstan-import-type Query from Requests
+ *
  * @internal
  */
 final class Arguments
 {
-    /** The options of a request, as JSON. */
+    /**
+     * The options of a request, as JSON.
+     *
+     * @param Query                $query
+     * @param array<string, mixed> $headers
+     */
     public static function requestOptions(
         #[\SensitiveParameter] array $query,
         #[\SensitiveParameter] array $headers,
@@ -43,11 +50,18 @@ final class Arguments
     /**
      * A query with its nested parts flattened as http_build_query() does it: `filter[status]`, `filter[tags][0]`. A
      * list of plain values stays one, whose name is repeated.
+     *
+     * @param Query $query
+     *
+     * @return Query
      */
     private static function query(#[\SensitiveParameter] array $query): array
     {
         $flat = [];
         foreach ($query as $name => $value) {
+            if ($value === null) {
+                continue;
+            }
             $isNested = is_array($value)
                 && (!array_is_list($value) || array_filter($value, static fn (mixed $one): bool => !is_scalar($one)));
             if (!$isNested) {
@@ -61,10 +75,14 @@ final class Arguments
             }
         }
 
-        return array_filter($flat, static fn (mixed $value): bool => $value !== null);
+        return $flat;
     }
 
-    /** Options as JSON; null for none. */
+    /**
+     * Options as JSON; null for none.
+     *
+     * @param array<array-key, mixed> $options
+     */
     public static function json(#[\SensitiveParameter] array $options): ?string
     {
         try {
@@ -127,12 +145,16 @@ final class Arguments
         return new InvalidArgument($message, Native::$ffi->TM_INVALID_ARGUMENT);
     }
 
-    /** Which of these options no JSON can carry. */
+    /**
+     * Which of these options no JSON can carry.
+     *
+     * @param array<array-key, mixed> $options
+     */
     private static function unwritable(#[\SensitiveParameter] array $options): int|string
     {
-        foreach ($options as $name => $value) {
-            if (json_encode($value) === false) {
-                return is_array($value) ? "$name." . self::unwritable($value) : $name;
+        foreach (array_keys($options) as $name) {
+            if (json_encode($options[$name]) === false) {
+                return is_array($options[$name]) ? "$name." . self::unwritable($options[$name]) : $name;
             }
         }
 

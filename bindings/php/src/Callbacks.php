@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace TokenMgr;
 
+use ArrayAccess;
 use Closure;
 use Error;
 use FFI;
@@ -18,6 +19,11 @@ use WeakReference;
  *
  * PHP keeps the C side of a callback until the request ends. So there is one per kind, for all managers together, and
  * the number that it is given as userdata tells whose it is: a worker that makes managers for days does not grow.
+ *
+ * @phpstan-type Pointer = CData|Closure
+ * @phpstan-type CallbackFunctions = CData&object{
+ *     log: Pointer, interrupt: Pointer, load: Pointer, save: Pointer, lock: Pointer, unlock: Pointer
+ * }
  *
  * @internal
  */
@@ -44,6 +50,8 @@ final class Callbacks
     /** @var array<int, WeakReference<self>> weak, or a callback that uses its own manager would keep that for ever */
     private static array $all = [];
     private static int $made = 0;
+
+    /** @var CallbackFunctions|null */
     private static ?CData $functions = null;
 
     private const STRUCT = 'struct { tm_log_callback log; tm_interrupt_callback interrupt; tm_store_load load;'
@@ -68,21 +76,28 @@ final class Callbacks
         unset(self::$all[$this->number]);
     }
 
-    /** The C functions, as members of a struct. */
+    /** @return CallbackFunctions the C functions, as members of a struct */
     public static function functions(): CData
     {
         if (self::$functions === null) {
+            /** @var CallbackFunctions $functions */
             $functions = Native::$ffi->new(self::STRUCT);
             $functions->log = static function (CData $userdata, int $level, string $message): void {
-                self::run($userdata, static fn (self $of) => $of->once('log', [$level, $message]));
+                self::run($userdata, static function (self $of) use ($level, $message): int {
+                    $of->once('log', $of->log, [$level, $message]);
+
+                    return self::DONE;
+                });
             };
             $functions->interrupt = static function (CData $userdata): int {
                 // A call whose callback has thrown is over.
-                return self::run($userdata, static fn (self $of) => $of->once('interrupt', []) ? 1 : 0, 1);
+                $callback = static fn (self $of): int => $of->once('interrupt', $of->interrupt, []) ? 1 : 0;
+
+                return self::run($userdata, $callback, 1);
             };
             $functions->load = static function (CData $userdata, string $key, CData $sink): int {
                 return self::run($userdata, static function (self $of) use ($key, $sink): int {
-                    $data = $of->store->load($key) ?? '';
+                    $data = $of->store?->load($key) ?? '';
                     Native::$ffi->tm_sink_put($sink, $data, strlen($data));
 
                     return self::DONE;
@@ -97,9 +112,9 @@ final class Callbacks
                 int $expectedLength,
                 int $ttlSeconds
             ): int {
-                return self::run($userdata, static fn (self $of): int => $of->store->save(
+                return self::run($userdata, static fn (self $of): int => $of->store?->save(
                     $key,
-                    $length === 0 ? null : FFI::string($data, $length),
+                    $data === null || $length === 0 ? null : FFI::string($data, $length),
                     $expected === null ? null : FFI::string($expected, $expectedLength),
                     $ttlSeconds
                 ) ? self::DONE : self::NO, self::FAILED);
@@ -107,13 +122,13 @@ final class Callbacks
             $functions->lock = static function (CData $userdata, string $key, int $waitMs): int {
                 return self::run(
                     $userdata,
-                    static fn (self $of): int => $of->store->lock($key, $waitMs) ? self::DONE : self::NO,
+                    static fn (self $of): int => $of->store?->lock($key, $waitMs) ? self::DONE : self::NO,
                     self::FAILED
                 );
             };
             $functions->unlock = static function (CData $userdata, string $key): int {
                 return self::run($userdata, static function (self $of) use ($key): int {
-                    $of->store->unlock($key);
+                    $of->store?->unlock($key);
 
                     return self::DONE;
                 }, self::FAILED);
@@ -124,8 +139,12 @@ final class Callbacks
         return self::$functions;
     }
 
-    /** Runs a callback of the object that `userdata` names. What it throws is pending. */
-    private static function run(CData $userdata, callable $callback, int $failed = 0): mixed
+    /**
+     * Runs a callback of the object that `userdata` names. What it throws is pending.
+     *
+     * @param callable(self): int $callback
+     */
+    private static function run(CData $userdata, callable $callback, int $failed = 0): int
     {
         $of = (self::$all[self::number($userdata)] ?? null)?->get();
         if ($of === null) {
@@ -145,7 +164,10 @@ final class Callbacks
     /** The number that a callback is given as userdata. */
     public static function number(CData $userdata): int
     {
-        return Native::$ffi->cast('intptr_t *', FFI::addr($userdata))[0];
+        /** @var CData&ArrayAccess<int, int> $numbers */
+        $numbers = Native::$ffi->cast('intptr_t *', FFI::addr($userdata));
+
+        return $numbers[0];
     }
 
     /** For what was thrown in the call that is running: it is thrown when that has returned. */
@@ -158,10 +180,17 @@ final class Callbacks
      * Takes the arguments out of its trace, from the callback up to the call that it runs in. Functions of FFI have no
      * parameters to mark as sensitive, and tokens and bodies are given to them; and a store of the application's own
      * is given the record.
+     *
+     * @template T of Throwable
+     *
+     * @param T $thrown
+     *
+     * @return T
      */
     private static function withoutArguments(Throwable $thrown): Throwable
     {
         for ($problem = $thrown; $problem !== null; $problem = $problem->getPrevious()) {
+            /** @var list<array{class?: string, args?: list<mixed>, ...}> $trace */
             $trace = $problem->getTrace();
             $isInside = false;
             foreach (array_reverse($trace, true) as $i => $frame) {
@@ -177,17 +206,21 @@ final class Callbacks
         return $thrown;
     }
 
-    /** A callback that calls the manager is not called in that call again: that might never end. */
-    private function once(string $callback, array $arguments): mixed
+    /**
+     * A callback that calls the manager is not called in that call again: that might never end.
+     *
+     * @param list<mixed> $arguments
+     */
+    private function once(string $name, ?Closure $callback, array $arguments): mixed
     {
-        if ($this->$callback === null || isset($this->running[$callback])) {
+        if ($callback === null || isset($this->running[$name])) {
             return null;
         }
-        $this->running[$callback] = true;
+        $this->running[$name] = true;
         try {
-            return ($this->$callback)(...$arguments);
+            return $callback(...$arguments);
         } finally {
-            unset($this->running[$callback]);
+            unset($this->running[$name]);
         }
     }
 
@@ -206,7 +239,7 @@ final class Callbacks
             return $failure; // the store has nothing to do with it: a wrong password, for example
         }
         // In the store's words, with what the library knows of such a failure.
-        [$code, $isRetryable] = [$failure->getCode(), $failure->isRetryable];
+        [$code, $isRetryable] = [(int) $failure->getCode(), $failure->isRetryable];
 
         return new Exception\Store($storeFailure->getMessage(), $code, $storeFailure, isRetryable: $isRetryable);
     }

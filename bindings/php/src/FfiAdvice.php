@@ -40,13 +40,22 @@ final class FfiAdvice
     /** PHP has no FFI. */
     public function missing(): string
     {
-        $version = PHP_MAJOR_VERSION . '.' . PHP_MINOR_VERSION;
-        $install = is_file(ini_get('extension_dir') . '/ffi.' . PHP_SHLIB_SUFFIX)
-            ? 'it is installed, so'
-            : "install it (Debian: php$version-common; Docker: docker-php-ext-install ffi; Fedora: php-ffi) and";
+        $isInstalled = is_file((string) ini_get('extension_dir') . '/ffi.so');
+        $advice = $isInstalled
+            ? "it is installed, so put the line extension=ffi into $this->file{$this->unlessNoneIsRead()}"
+            : "install it ({$this->packages()})";
 
-        return "PHP has no FFI extension, through which it calls libtokenmgr; $install put the line extension=ffi"
-            . " into $this->file{$this->unlessNoneIsRead()}{$this->restart()}";
+        return "PHP has no FFI extension, through which it calls libtokenmgr; $advice{$this->restart()}";
+    }
+
+    /** What brings FFI along, and enables it. */
+    private function packages(): string
+    {
+        $version = PHP_MAJOR_VERSION . '.' . PHP_MINOR_VERSION;
+
+        return $this->sapi === 'frankenphp'
+            ? 'Docker: install-php-extensions ffi; Debian, Fedora: php-zts-ffi; the standalone binary cannot have it'
+            : "Debian: php$version-common; Docker: docker-php-ext-install ffi; Fedora: php-ffi";
     }
 
     /** It is switched off altogether. */
@@ -59,8 +68,17 @@ final class FfiAdvice
     public function restricted(): string
     {
         return "PHP's FFI is restricted to preloaded code (ffi.enable=preload, the default outside the command line);"
-            . " {$this->allow()}{$this->restart()}; or, to allow it for this package only, put the line"
-            . ' opcache.preload=' . dirname(__DIR__) . "/preload.php into $this->file";
+            . " {$this->allow()}{$this->restart()}; or, to allow it for this package only, put the lines"
+            . ' opcache.preload=' . dirname(__DIR__) . "/preload.php and opcache.preload_user={$this->user()}"
+            . " into $this->file";
+    }
+
+    /** Whose rights preloaded code gets: a server that root starts does not start without it. */
+    private function user(): string
+    {
+        $user = function_exists('posix_geteuid') ? posix_getpwuid(posix_geteuid()) : false;
+
+        return $user === false ? 'www-data' : $user['name'];
     }
 
     /** The line and its file. */
@@ -70,8 +88,7 @@ final class FfiAdvice
 
         return match (true) {
             // What the pool and the server say comes after every php.ini.
-            $this->sapi === 'fpm-fcgi' => 'put the line php_admin_value[ffi.enable] = true into the file of'
-                . " FPM's pool {$this->pool()}",
+            $this->sapi === 'fpm-fcgi' => (new FpmPool())->allow(),
             $set !== null => "change ffi.enable in $set to ffi.enable=true",
             $this->isSetBesideTheFiles() => $this->allowBesideTheFiles(),
             default => "put the line ffi.enable=true into $this->file{$this->unlessNoneIsRead()}",
@@ -99,20 +116,21 @@ final class FfiAdvice
     private function fileThatSetsIt(): ?string
     {
         foreach (array_reverse($this->files) as $file) {
-            if (preg_match_all('/^\s*ffi\.enable\s*=.*/mi', (string) @file_get_contents($file), $lines)) {
-                return @parse_ini_string(end($lines[0])) === [self::SETTING => ini_get(self::SETTING)] ? $file : null;
+            $line = $this->settingIn($file);
+            if ($line !== null) {
+                return @parse_ini_string($line) === [self::SETTING => ini_get(self::SETTING)] ? $file : null;
             }
         }
 
         return null;
     }
 
-    /** The pool's name, where FPM tells. */
-    private function pool(): string
+    /** The last line of the file that sets it: that one counts. */
+    private function settingIn(string $file): ?string
     {
-        $status = function_exists('fpm_get_status') ? fpm_get_status() : false;
+        $text = (string) @file_get_contents($file);
 
-        return '[' . ($status['pool'] ?? 'www') . ']';
+        return preg_match('/\A.*^(\s*ffi\.enable\s*=.*?)$/smi', $text, $found) === 1 ? $found[1] : null;
     }
 
     private function unlessNoneIsRead(): string

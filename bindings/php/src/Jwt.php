@@ -52,7 +52,10 @@ final class Jwt
         $err = new ErrorSlot();
         $json = Native::text(Native::$ffi->tm_jwt_payload_json($token, $err->at) ?? throw $err->exception());
 
-        return json_decode($json, true, 512, JSON_BIGINT_AS_STRING) ?? [];
+        /** @var array<string, mixed>|null $claims */
+        $claims = json_decode($json, true, 512, JSON_BIGINT_AS_STRING);
+
+        return $claims ?? [];
     }
 
     private function __construct()

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace TokenMgr;
 
+use FFI;
 use TokenMgr\Exception\LibraryNotLoaded;
 
 /**
@@ -12,6 +13,8 @@ use TokenMgr\Exception\LibraryNotLoaded;
  */
 final class Library
 {
+    private static bool $isLoaded = false;
+
     private static ?string $path = null;
 
     /**
@@ -24,9 +27,11 @@ final class Library
      */
     public static function load(?string $path = null): void
     {
-        if (!isset(Native::$ffi)) {
-            [Native::$ffi, self::$path] = (new Loader())->load($path);
-            Native::$waiting = PHP_VERSION_ID < 80400 ? Native::$ffi : new SignalSafe(Native::$ffi);
+        if (!self::$isLoaded) {
+            [$ffi, self::$path] = (new Loader())->load($path);
+            /** @var FFI&Functions $waiting a SignalSafe has every function of its FFI */
+            $waiting = PHP_VERSION_ID < 80400 ? $ffi : new SignalSafe($ffi);
+            [Native::$ffi, Native::$waiting, self::$isLoaded] = [$ffi, $waiting, true];
         } elseif ($path !== null && $path !== self::$path) {
             $loaded = self::$path ?? 'the one that ffi.preload names';
             throw new LibraryNotLoaded(

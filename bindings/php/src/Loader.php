@@ -27,7 +27,7 @@ final class Loader
     private const VERSIONS = 'const char *tm_version(void); uint32_t tm_abi_version(void);';
 
     /**
-     * @return array{FFI, string|null} the library and its path; null where PHP preloaded it
+     * @return array{FFI&Functions, string|null} the library and its path; null where PHP preloaded it
      *
      * @throws LibraryNotLoaded
      */
@@ -42,12 +42,22 @@ final class Loader
         }
         $path ??= $this->bundled() ?? self::SONAME;
         try {
-            $this->requireVersion(FFI::cdef(self::VERSIONS, $path), $path);
+            /** @var FFI&Functions $asked of which it has those of VERSIONS */
+            $asked = FFI::cdef(self::VERSIONS, $path);
+            $this->requireVersion($asked, $path);
+            /** @var FFI&Functions $library */
+            $library = FFI::cdef($this->header(), $path);
 
-            return [FFI::cdef(file_get_contents(self::HEADER), $path), $path];
+            return [$library, $path];
         } catch (FFIException $problem) {
             throw new LibraryNotLoaded($this->advice($path, $problem), 0, $problem);
         }
+    }
+
+    private function header(): string
+    {
+        return @file_get_contents(self::HEADER)
+            ?: throw new LibraryNotLoaded(self::HEADER . ' cannot be read; install the package anew, and whole');
     }
 
     private function requireFfi(): void
@@ -74,14 +84,17 @@ final class Loader
         return $isFolder ? rtrim($path, '/') . '/' . self::SONAME : $path;
     }
 
-    /** The library that `ffi.preload` loaded, if it did. */
+    /** @return (FFI&Functions)|null the library that `ffi.preload` loaded, if it did */
     private function preloaded(): ?FFI
     {
         if (!ini_get('ffi.preload')) {
             return null;
         }
         try {
-            return FFI::scope('TOKENMGR');
+            /** @var FFI&Functions $library */
+            $library = FFI::scope('TOKENMGR');
+
+            return $library;
         } catch (FFIException $problem) {
             if ($this->isRestricted($problem)) {
                 throw new LibraryNotLoaded((new FfiAdvice())->restricted(), 0, $problem);
@@ -117,6 +130,7 @@ final class Loader
         return $carried;
     }
 
+    /** @param FFI&Functions $library */
     private function requireVersion(FFI $library, string $name): void
     {
         $abi = $library->tm_abi_version();

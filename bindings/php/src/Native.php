@@ -17,7 +17,7 @@ final class Native
     /**
      * Library::load() sets it: call that before the first use.
      *
-     * @var FFI&Functions
+     * @var Functions
      */
     public static FFI $ffi;
 

@@ -9,6 +9,8 @@ use FFI\CData;
 /**
  * Where the library puts what a request came to. It is used again and again, by one call at a time.
  *
+ * @phpstan-import-type TmOutcome from Functions
+ *
  * @internal
  */
 final class Outcome
@@ -19,7 +21,7 @@ final class Outcome
     /** One that no call uses. A call that uses it puts null here meanwhile: a callback may make a request of its own. */
     public static ?self $spare = null;
 
-    /** The `tm_outcome *`, whose members are read without a call. */
+    /** @var TmOutcome the `tm_outcome *`, whose members are read without a call */
     public readonly CData $at;
 
     public function __construct()

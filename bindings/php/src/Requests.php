@@ -5,22 +5,34 @@ declare(strict_types=1);
 namespace TokenMgr;
 
 use FFI;
+use FFI\CData;
+use Throwable;
 use TokenMgr\Exception\TokenManagerException;
 
 /**
  * The API calls of a TokenManager.
  *
+ * @phpstan-type Query = array<string, scalar|array<array-key, mixed>|null>
+ *
  * @internal
  */
 trait Requests
 {
+    /** Null once it is freed: every function refuses that. */
+    private ?CData $manager = null;
+
+    private ?Callbacks $callbacks = null;
+
+    /** Until when accessToken() returns again what it returned last, by hrtime(); any other call ends that. */
+    private static int $cachedUntil = 0;
+
     /**
      * Sends an API call with a valid Bearer token and reads the whole answer. It logs in and refreshes when due, and
      * recovers from a 401. A response of 400 and above is returned like any other; see Response::throw().
      *
      * @param string               $url     a path that starts with one `/`; or a URL on the host's or an allowed origin
      * @param mixed                $json    sent as the body, as JSON; null: not
-     * @param array<string, mixed> $query   appended to the URL; a value may be a list (repeated) or nested (as
+     * @param Query                $query   appended to the URL; a value may be a list (repeated) or nested (as
      *                                      http_build_query() does it), null leaves it out
      * @param array<string, mixed> $headers a value may be a list (repeated)
      * @param float|null           $timeout how long the call may take in all, in seconds; null: the manager's
@@ -61,7 +73,13 @@ trait Requests
             : $this->stream($method, $url, $body, $options, $sink);
     }
 
-    /** See request(). */
+    /**
+     * See request().
+     *
+     * @param Query                $query
+     * @param array<string, mixed> $headers
+     * @param resource|string|null $sink
+     */
     public function get(
         string $url,
         #[\SensitiveParameter] array $query = [],
@@ -78,7 +96,14 @@ trait Requests
             : $this->stream('GET', $url, null, $options, $sink);
     }
 
-    /** See request(). */
+    /**
+     * See request().
+     *
+     * @param Query                $query
+     * @param array<string, mixed> $headers
+     * @param string|resource|null $body
+     * @param resource|string|null $sink
+     */
     public function post(
         string $url,
         #[\SensitiveParameter] mixed $json = null,
@@ -92,7 +117,14 @@ trait Requests
         return $this->request('POST', $url, $json, $query, $headers, $timeout, $body, $idempotent, $sink);
     }
 
-    /** See request(). */
+    /**
+     * See request().
+     *
+     * @param Query                $query
+     * @param array<string, mixed> $headers
+     * @param string|resource|null $body
+     * @param resource|string|null $sink
+     */
     public function put(
         string $url,
         #[\SensitiveParameter] mixed $json = null,
@@ -106,7 +138,14 @@ trait Requests
         return $this->request('PUT', $url, $json, $query, $headers, $timeout, $body, $idempotent, $sink);
     }
 
-    /** See request(). */
+    /**
+     * See request().
+     *
+     * @param Query                $query
+     * @param array<string, mixed> $headers
+     * @param string|resource|null $body
+     * @param resource|string|null $sink
+     */
     public function patch(
         string $url,
         #[\SensitiveParameter] mixed $json = null,
@@ -120,7 +159,14 @@ trait Requests
         return $this->request('PATCH', $url, $json, $query, $headers, $timeout, $body, $idempotent, $sink);
     }
 
-    /** See request(). */
+    /**
+     * See request().
+     *
+     * @param Query                $query
+     * @param array<string, mixed> $headers
+     * @param string|resource|null $body
+     * @param resource|string|null $sink
+     */
     public function delete(
         string $url,
         #[\SensitiveParameter] mixed $json = null,
@@ -169,7 +215,12 @@ trait Requests
         return $response;
     }
 
-    /** As send(), with a body or an answer that passes through a stream. */
+    /**
+     * As send(), with a body or an answer that passes through a stream.
+     *
+     * @param mixed                $body see request()
+     * @param resource|string|null $sink
+     */
     private function stream(
         string $method,
         string $url,
@@ -187,4 +238,10 @@ trait Requests
 
         return $response;
     }
+
+    abstract private function callbacks(): Callbacks;
+
+    abstract private function failure(TokenManagerException $failure): Throwable;
+
+    abstract private function throwPending(): void;
 }

@@ -10,6 +10,8 @@ use TokenMgr\Exception\TokenManagerException;
 
 /**
  * An HTTP response, read whole but for a body that went to a sink. It never changes.
+ *
+ * @phpstan-import-type ErrorParts from TokenManagerException
  */
 final class Response
 {
@@ -21,7 +23,7 @@ final class Response
      * @param int              $status the HTTP status, such as 200
      * @param string           $body   the body, decompressed; empty if it went to a sink
      * @param string           $head   the member `head` of tm_outcome
-     * @param list<mixed>|null $error  what a status of 400 and above means: see TokenManagerException::read()
+     * @param ErrorParts|null  $error  what a status of 400 and above means: see TokenManagerException::read()
      */
     public function __construct(
         public readonly int $status,
@@ -83,7 +85,7 @@ final class Response
     /** The URL that answered, after redirects. */
     public function url(): string
     {
-        return strstr($this->head, "\n", true);
+        return (string) strstr($this->head, "\n", true);
     }
 
     /**
@@ -102,6 +104,7 @@ final class Response
         return $this;
     }
 
+    /** @return array{status: int, bytes: int} */
     public function __debugInfo(): array
     {
         return [

@@ -13,17 +13,19 @@ use LogicException;
  */
 trait Secret
 {
+    /** @return never */
     public function __serialize(): array
     {
         throw new LogicException(self::class . ' cannot be serialised: it holds secrets of this process');
     }
 
+    /** @param array<array-key, mixed> $data */
     public function __unserialize(array $data): void
     {
         throw new LogicException(self::class . ' cannot be unserialised: it holds secrets of this process');
     }
 
-    private function __clone()
+    private function __clone(): void
     {
     }
 

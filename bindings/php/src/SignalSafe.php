@@ -22,8 +22,10 @@ final class SignalSafe
     {
     }
 
+    /** @param list<mixed> $arguments */
     public function __call(string $function, #[\SensitiveParameter] array $arguments): mixed
     {
+        // @mago-expect analysis:less-specific-nested-argument-type -- C's functions, which only FFI knows
         return (self::CALL)([$this->ffi, $function], $arguments);
     }
 }

@@ -4,8 +4,10 @@ declare(strict_types=1);
 
 namespace TokenMgr;
 
+use Closure;
 use FFI;
 use FFI\CData;
+use LogicException;
 use Stringable;
 use Throwable;
 use TokenMgr\Exception\Cancelled;
@@ -17,6 +19,8 @@ use TokenMgr\Exception\TokenManagerException;
  * call has returned.
  *
  * As with Callbacks, there is one C function per kind for all calls, and its userdata tells whose call it is.
+ *
+ * @phpstan-type StreamFunctions = CData&object{read: CData|Closure, rewind: CData|Closure, write: CData|Closure}
  *
  * @internal
  */
@@ -43,17 +47,19 @@ final class Streams
     /** @var array<int, self> the calls that are running */
     private static array $running = [];
     private static int $made = 0;
+
+    /** @var StreamFunctions|null */
     private static ?CData $functions = null;
 
     private const STRUCT = 'struct { tm_body_read read; tm_body_rewind rewind; tm_body_write write; }';
 
     /** As C's stat() tells a regular file from others. */
-    private const FILE_TYPE = 0170000;
-    private const REGULAR_FILE = 0100000;
+    private const FILE_TYPE = 0o170000;
+    private const REGULAR_FILE = 0o100000;
 
     /**
-     * @param mixed $body see TokenManager::request()
-     * @param mixed $sink likewise
+     * @param mixed                $body see TokenManager::request()
+     * @param resource|string|null $sink likewise
      */
     public function __construct(
         private readonly Callbacks $callbacks,
@@ -149,26 +155,28 @@ final class Streams
         if ($this->path !== null && intdiv($status, 100) === 2) {
             $this->sink ??= self::open($this->path);
         }
-        $head = $ffi->tm_response_url($answer) . "\n";
+        $head = ($ffi->tm_response_url($answer) ?? '') . "\n";
         $count = $ffi->tm_response_header_count($answer);
         for ($i = 0; $i < $count; $i++) {
-            $head .= $ffi->tm_response_header_name($answer, $i) . "\n";
-            $head .= $ffi->tm_response_header_value($answer, $i) . "\n";
+            $head .= ($ffi->tm_response_header_name($answer, $i) ?? '') . "\n";
+            $head .= ($ffi->tm_response_header_value($answer, $i) ?? '') . "\n";
         }
-        $length = $ffi->tm_response_body_len($answer);
+        $body = $ffi->tm_response_body($answer);
+        $error = $ffi->tm_response_error($answer);
 
         return new Response(
             $status,
-            $length === 0 ? '' : FFI::string($ffi->tm_response_body($answer), $length),
+            $body === null ? '' : FFI::string($body, $ffi->tm_response_body_len($answer)),
             $head,
-            $status < 400 ? null : TokenManagerException::read($ffi->tm_response_error($answer))
+            $error === null ? null : TokenManagerException::read($error)
         );
     }
 
-    /** The C functions, as members of a struct. */
+    /** @return StreamFunctions the C functions, as members of a struct */
     private static function functions(): CData
     {
         if (self::$functions === null) {
+            /** @var StreamFunctions $functions */
             $functions = Native::$ffi->new(self::STRUCT);
             $functions->read = static function (CData $userdata, CData $buffer, int $length): int {
                 $read = static fn (self $of): int => $of->read($buffer, $length);
@@ -187,12 +195,19 @@ final class Streams
         return self::$functions;
     }
 
-    /** Runs a callback of the call that `userdata` names. What it throws is pending. */
+    /**
+     * Runs a callback of the call that `userdata` names. What it throws is pending.
+     *
+     * @param callable(self): int $callback
+     */
     private static function run(CData $userdata, callable $callback, int $failed): int
     {
         $of = self::$running[Callbacks::number($userdata)] ?? null;
+        if ($of === null) {
+            return $failed;
+        }
         try {
-            return $of === null ? $failed : $callback($of);
+            return $callback($of);
         } catch (Throwable $thrown) {
             $of->callbacks->defer($thrown);
         }
@@ -200,12 +215,18 @@ final class Streams
         return $failed;
     }
 
+    /** @return resource the body's stream; only what reads a body asks for it */
+    private function body(): mixed
+    {
+        return $this->body ?? throw new LogicException('there is no body to read');
+    }
+
     private function read(CData $buffer, int $length): int
     {
         if ($this->size >= 0) {
             $length = min($length, $this->size - $this->read);
         }
-        $piece = $length === 0 ? '' : self::readFrom($this->body, $length);
+        $piece = $length === 0 ? '' : self::readFrom($this->body(), $length);
         FFI::memcpy($buffer, $piece, strlen($piece));
         $this->read += strlen($piece);
         if ($this->size >= 0) {
@@ -219,8 +240,8 @@ final class Streams
     private function requireItsSize(bool $isAtEnd): void
     {
         if ($this->read === $this->size) {
-            $isMore = !$isAtEnd && self::readFrom($this->body, 1) !== '';
-            if ($isMore && self::sizeOf($this->body, $this->start) === $this->size) {
+            $isMore = !$isAtEnd && self::readFrom($this->body(), 1) !== '';
+            if ($isMore && self::sizeOf($this->body(), $this->start) === $this->size) {
                 throw Arguments::invalid(
                     "the body has more than the $this->size bytes that fstat() gives;"
                     . ' for a file with a stream filter, pass a php://filter stream'
@@ -236,7 +257,8 @@ final class Streams
 
     private function rewind(): int
     {
-        if (!stream_get_meta_data($this->body)['seekable'] || @fseek($this->body, $this->start) !== 0) {
+        $body = $this->body();
+        if (!stream_get_meta_data($body)['seekable'] || @fseek($body, $this->start) !== 0) {
             return Callbacks::NO;
         }
         $this->read = 0;
@@ -246,7 +268,7 @@ final class Streams
 
     private function write(CData $data, int $length): int
     {
-        $this->sink ??= self::open($this->path);
+        $this->sink ??= self::open((string) $this->path);
         $piece = FFI::string($data, $length);
         while ($piece !== '') {
             $written = self::reportsItself($this->sink) ? fwrite($this->sink, $piece) : @fwrite($this->sink, $piece);
@@ -264,7 +286,7 @@ final class Streams
      *
      * @param resource $stream
      */
-    private static function readFrom($stream, int $length): string
+    private static function readFrom(mixed $stream, int $length): string
     {
         $piece = self::reportsItself($stream) ? fread($stream, $length) : @fread($stream, $length);
         if ($piece === false || ($piece === '' && !feof($stream))) {
@@ -280,13 +302,13 @@ final class Streams
      *
      * @param resource $stream
      */
-    private static function reportsItself($stream): bool
+    private static function reportsItself(mixed $stream): bool
     {
         return (stream_get_meta_data($stream)['wrapper_type'] ?? '') === 'user-space';
     }
 
     /** @return resource */
-    private static function open(string $path)
+    private static function open(string $path): mixed
     {
         $problem = 'the file that the argument sink names could not be opened';
 
@@ -299,13 +321,17 @@ final class Streams
         $error = error_get_last();
         if ($error !== null && $error['file'] === __FILE__) {
             error_clear_last();
-            $problem .= ' (' . preg_replace('/^\w+\(.*\): /s', '', $error['message']) . ')';
+            $problem .= ' (' . (string) preg_replace('/^\w+\(.*\): /s', '', $error['message']) . ')';
         }
 
         return new Cancelled("$problem; $advice", Native::$ffi->TM_CANCELLED);
     }
 
-    /** Refuses what is not a stream, or was opened for the other direction. */
+    /**
+     * Refuses what is not a stream, or was opened for the other direction.
+     *
+     * @assert resource $stream
+     */
     private static function requireStream(string $name, mixed $stream, string $for, string $modes): void
     {
         if (!is_resource($stream) || !str_ends_with(get_resource_type($stream), 'stream')) {
@@ -319,7 +345,7 @@ final class Streams
     }
 
     /** @return resource */
-    private static function holding(#[\SensitiveParameter] string $text)
+    private static function holding(#[\SensitiveParameter] string $text): mixed
     {
         $stream = fopen('php://memory', 'w+b');
         fwrite($stream, $text);
@@ -334,7 +360,7 @@ final class Streams
      *
      * @param resource $stream
      */
-    private static function sizeOf($stream, int $start): int
+    private static function sizeOf(mixed $stream, int $start): int
     {
         $about = stream_get_meta_data($stream);
         $isFile = $about['stream_type'] === 'STDIO' && ($about['wrapper_type'] ?? '') === 'plainfile';

@@ -53,6 +53,7 @@ final class Token
         return Native::$ffi->tm_token_should_refresh($this->token, Arguments::minutes($minutes));
     }
 
+    /** @return array{expiresAt: int|null, refreshExpiresAt: int|null} */
     public function __debugInfo(): array
     {
         return ['expiresAt' => $this->expiresAt, 'refreshExpiresAt' => $this->refreshExpiresAt];

@@ -16,6 +16,8 @@ use TokenMgr\Exception\TokenManagerException;
  *
  * Every method may throw a TokenManagerException, whose class tells why. Calls block, for their timeout at the most. A
  * manager works in a forked child, too.
+ *
+ * @phpstan-type Options = array{store?: Store|array<string, mixed>, ...}
  */
 final class TokenManager
 {
@@ -28,19 +30,13 @@ final class TokenManager
     public const INFO = 3;
     public const DEBUG = 4;
 
-    /** Null once it is freed: every function refuses that. */
-    private ?CData $manager = null;
-
-    private ?Callbacks $callbacks = null;
-
     /**
-     * The access token that accessToken() returned last, its manager, and until when accessToken() returns it again
+     * The access token that accessToken() returned last, its manager, and for how long accessToken() returns it again
      * without a call of the library. That time is too short to matter beside any refresh window, and it ends with every
      * other call.
      */
     private static string $cached = '';
     private static ?CData $cachedOf = null;
-    private static int $cachedUntil = 0;
     private const CACHED_FOR = 20_000_000; // nanoseconds
 
     /**
@@ -50,11 +46,11 @@ final class TokenManager
     private static ?TokenBuffer $buffer = null;
 
     /**
-     * @param string|null          $host     `scheme://authority[/prefix]`; null: from TOKENMGR_HOST
-     * @param string|null          $username null: from TOKENMGR_USERNAME, or the file that TOKENMGR_USERNAME_FILE names
-     * @param string|null          $password null: from TOKENMGR_PASSWORD, or the file that TOKENMGR_PASSWORD_FILE names
-     * @param array<string, mixed> $options  docs/OPTIONS.md. `store` may also be a Store. `persistent` is true by
-     *                                       default under FPM: the worker's next request finds tokens and connections
+     * @param string|null $host     `scheme://authority[/prefix]`; null: from TOKENMGR_HOST
+     * @param string|null $username null: from TOKENMGR_USERNAME, or the file that TOKENMGR_USERNAME_FILE names
+     * @param string|null $password null: from TOKENMGR_PASSWORD, or the file that TOKENMGR_PASSWORD_FILE names
+     * @param Options     $options  docs/OPTIONS.md. `store` may also be a Store. `persistent` is true by default under
+     *                              FPM: the worker's next request finds tokens and connections
      *
      * @throws TokenManagerException InvalidArgument, InvalidOptions, UrlNotAllowed, LibraryNotLoaded
      */
@@ -96,7 +92,7 @@ final class TokenManager
         $this->throwPending();
         self::$cached = $token;
         self::$cachedOf = $this->manager;
-        self::$cachedUntil = \hrtime(true) + self::CACHED_FOR;
+        self::$cachedUntil = (int) \hrtime(true) + self::CACHED_FOR;
 
         return $token;
     }
@@ -169,6 +165,7 @@ final class TokenManager
         $err = new ErrorSlot();
         $json = Native::$waiting->tm_check($this->manager, $path, $err->at)
             ?? throw $this->failure($err->exception());
+        /** @var array{ok: bool, steps: list<array<string, mixed>>} $report */
         $report = json_decode(Native::text($json), true);
         $this->throwPending();
 
@@ -245,7 +242,10 @@ final class TokenManager
         $err = new ErrorSlot();
         $json = Native::$ffi->tm_stats_json($this->manager, $err->at) ?? throw $err->exception();
 
-        return json_decode(Native::text($json), true);
+        /** @var array<string, int|bool|string|null> $stats */
+        $stats = json_decode(Native::text($json), true);
+
+        return $stats;
     }
 
     /**
@@ -310,6 +310,7 @@ final class TokenManager
         return !preg_match('~^/|\x00~', $url) && Native::$ffi->tm_check_url($this->manager, $url, null) === 0;
     }
 
+    /** @return array<string, int|bool|string|null> */
     public function __debugInfo(): array
     {
         return $this->manager === null ? [] : $this->stats();
@@ -340,12 +341,16 @@ final class TokenManager
         return $this->callbacks ??= new Callbacks();
     }
 
-    /** Calls a function of the library that takes the manager first, `err` last, and returns a tm_status. */
+    /**
+     * Calls a function of the library that takes the manager first, `err` last, and returns a tm_status. By its name:
+     * a closure for each call would cost more, and accept() is called for every answer.
+     */
     private function do(string $function, #[\SensitiveParameter] mixed ...$arguments): void
     {
         self::$cachedUntil = 0;
         $err = new ErrorSlot();
         $arguments[] = $err->at;
+        // @mago-expect analysis:string-member-selector -- that is the point of it
         if (Native::$waiting->$function($this->manager, ...$arguments) !== 0) {
             throw $this->failure($err->exception());
         }

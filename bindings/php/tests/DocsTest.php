@@ -26,6 +26,15 @@ final class DocsTest extends TestCase
         }
     }
 
+    public function testTheReferenceOfTheSiteHasTheClasses(): void
+    {
+        exec(sprintf('%s %s 2>&1', PHP_BINARY, escapeshellarg(ROOT . '/docs/site/php_reference.php')), $lines, $code);
+        self::assertSame(0, $code, implode("\n", $lines));
+        foreach (['TokenManager', 'Guzzle\BearerMiddleware', 'Laravel\TokenManagers', 'Symfony\NoToken'] as $class) {
+            self::assertContains("## TokenMgr\\$class", $lines);
+        }
+    }
+
     public function testEveryMethodAndClassIsThere(): void
     {
         preg_match_all('/\$tm->(\w+)\(/', self::text(), $methods);

@@ -70,10 +70,10 @@ final class FfiAdviceTest extends TestCase
 
     public function testTheDefaultIsChangedInPhpIni(): void
     {
-        self::assertStringContainsString(
-            "; put the line ffi.enable=true into $this->folder/php.ini and restart Apache; or, to allow it for this"
-            . ' package only, put the line opcache.preload=' . realpath(PACKAGE)
-            . "/preload.php into $this->folder/php.ini",
+        self::assertStringMatchesFormat(
+            "%S; put the line ffi.enable=true into $this->folder/php.ini and restart Apache; or, to allow it for this"
+            . ' package only, put the lines opcache.preload=' . realpath(PACKAGE) . '/preload.php and'
+            . " opcache.preload_user=%s into $this->folder/php.ini",
             $this->says('restricted', 'apache2handler')
         );
     }
@@ -113,6 +113,20 @@ final class FfiAdviceTest extends TestCase
         self::assertStringContainsString(
             "put the line extension=ffi into $file (no php.ini is read now",
             $this->says('missing', 'cli', '-n')
+        );
+    }
+
+    public function testWhatBringsIt(): void
+    {
+        $without = "-dextension_dir=$this->folder";
+        self::assertStringEndsWith(
+            '; install it (Debian: php' . PHP_MAJOR_VERSION . '.' . PHP_MINOR_VERSION
+            . '-common; Docker: docker-php-ext-install ffi; Fedora: php-ffi) and restart FPM',
+            $this->says('missing', 'fpm-fcgi', $without)
+        );
+        self::assertStringContainsString(
+            'Docker: install-php-extensions ffi',
+            $this->says('missing', 'frankenphp', $without)
         );
     }
 

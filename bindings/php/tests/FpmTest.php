@@ -104,11 +104,19 @@ final class FpmTest extends ApiTestCase
 
     public function testARestrictedPoolIsToldWhatToDo(): void
     {
-        $this->startPool([], ['ffi.enable' => 'preload']);
-        $told = $this->nginx->requests(1)[0]['problem'];
+        $this->startPool([], []);
         self::assertStringContainsString(
-            "put the line php_admin_value[ffi.enable] = true into the file of FPM's pool [www] and restart FPM",
-            $told
+            "; put the line php_admin_value[ffi.enable] = true below [www] into {$this->fpm->file()} and restart FPM",
+            $this->nginx->requests(1)[0]['problem']
+        );
+        $this->nginx->stop();
+        $this->fpm->stop();
+
+        $this->startPool([], ['ffi.enable' => 'preload']);
+        self::assertStringContainsString(
+            "; change php_admin_value[ffi.enable] below [www] in {$this->fpm->file()} to"
+            . ' php_admin_value[ffi.enable] = true and restart FPM',
+            $this->nginx->requests(1)[0]['problem']
         );
     }
 

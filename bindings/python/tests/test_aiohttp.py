@@ -137,6 +137,25 @@ def test_a_body_is_sent_again_where_it_is_still_there(api: DemoApi, body: dict[s
     assert (api.counter("refreshes"), api.counter("logins")) == (1, 1)
 
 
+def test_a_body_is_sent_again_by_an_aiohttp_that_does_not_tell(api: DemoApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As 3.12.0 does not, whether a body was consumed."""
+    for kind in (aiohttp.payload.Payload, aiohttp.payload.IOBasePayload, aiohttp.payload.AsyncIterablePayload):
+        for name in ("consumed", "_consumed"):
+            if name in vars(kind):
+                monkeypatch.delattr(kind, name)
+
+    async def main() -> None:
+        async with session(api) as client:
+            await (await client.get("/api/v1/products")).read()
+            for made, status in (({"json": "a body"}, 200), ({"data": pieces()}, 401)):
+                api.control(revoke={"what": "access"})
+                async with client.post("/api/v1/echo", **made) as answer:
+                    assert answer.status == status
+                await (await client.get("/api/v1/products")).read()
+
+    asyncio.run(main())
+
+
 def test_it_tries_once(api: DemoApi) -> None:
     async def main() -> None:
         async with session(api) as client:

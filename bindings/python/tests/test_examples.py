@@ -23,8 +23,8 @@ def environment(api: DemoApi, **more: str) -> dict[str, str]:
     return {**os.environ, "TOKENMGR_HOST": api.url, "TOKENMGR_USERNAME": USER, "TOKENMGR_PASSWORD": PASSWORD, **more}
 
 
-def output(command: list[str], environment: dict[str, str]) -> str:
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+def output(command: list[str], environment: dict[str, str], folder: pathlib.Path = ROOT) -> str:
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False, cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -107,19 +107,52 @@ def test_one_table_for_python_and_php(api: DemoApi, tmp_path: pathlib.Path) -> N
     assert (api.counter("logins"), api.counter("refreshes"), api.counter("reuse")) == (1, 1, 0)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/PYTHON.md"])
-def test_snippets_are_python(name: str) -> None:
-    text = ((ROOT / "bindings" / "python" / name) if name == "README.md" else ROOT / name).read_text()
-    snippets = text.split("```python\n")[1:]
-    assert snippets
-    for snippet in snippets:
-        compile("async def snippet():\n " + snippet.split("```")[0].replace("\n", "\n "), name, "exec")
-
-
-def snippets_of(section: str) -> list[str]:
-    """Those of a chapter of docs/PYTHON.md, its sections included."""
-    text = (ROOT / "docs" / "PYTHON.md").read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
+def snippets_in(text: str) -> list[str]:
     return [snippet.split("```")[0] for snippet in text.split("```python\n")[1:]]
+
+
+def chapters() -> dict[str, str]:
+    """Those of docs/PYTHON.md by their names, each with its sections."""
+    texts = (ROOT / "docs" / "PYTHON.md").read_text().split("\n## ")
+    return {text.partition("\n")[0]: text for text in texts}
+
+
+def snippets_of(chapter: str) -> list[str]:
+    return snippets_in(chapters()[chapter])
+
+
+#: What the page leaves to its reader.
+GIVEN = """
+import sqlite3
+from concurrent.futures import ProcessPoolExecutor
+import httpx, requests, tokenmgr
+tm = tokenmgr.TokenManager()
+"""
+
+
+def test_the_other_snippets(api: DemoApi, tmp_path: pathlib.Path) -> None:
+    snippets = snippets_in((ROOT / "bindings" / "python" / "README.md").read_text())
+    for name, chapter in chapters().items():
+        if name not in ("asyncio", "Tests of your program"):
+            snippets += snippets_in(chapter)
+    assert len(snippets) == 8
+    here = {
+        "https://api.example.com": api.url,
+        '"user", "secret"': f'"{USER}", "{PASSWORD}"',
+        "/api/v1/export": "/api/v1/categories",
+        "/api/v1/import": "/api/v1/echo",
+        "/var/lib/shop": str(tmp_path),
+        "/run/secrets": str(tmp_path),
+        'psycopg.connect("dbname=shop")': 'sqlite3.connect("shop.db", check_same_thread=False)',
+    }
+    (tmp_path / "tokens_key").write_text(tokenmgr.generate_key())
+    (tmp_path / "import.csv").write_text("a,b")
+    for snippet in snippets:
+        for there, ours in here.items():
+            snippet = snippet.replace(there, ours)
+        output([sys.executable, "-c", GIVEN + snippet], environment(api), tmp_path)
+    assert (tmp_path / "export.csv").exists()
+    assert api.counter("orders_created") == 1
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.timeout is of 3.11")

@@ -9,7 +9,9 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -28,7 +30,7 @@ def fake() -> FakeTokenManager:
 def test_it_has_the_interface_of_the_real_one() -> None:
     assert issubclass(FakeTokenManager, TokenManager)
     for name in dir(TokenManager):
-        if not name.startswith("_"):
+        if name == "__init__" or not name.startswith("_"):
             assert inspect.signature(getattr(FakeTokenManager, name)) == inspect.signature(getattr(TokenManager, name))
 
 
@@ -96,6 +98,75 @@ def test_errors_are_those_of_the_real_one(
             assert (error.http_status, error.is_retryable) == (status, is_retryable)
             if status in (429, 503):
                 assert error.retry_after == 7
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"error": {"name": "x", "code": "sold_out", "message": "none left"}}, "sold_out"),
+        ({"error": {"name": "sold_out"}}, "sold_out"),
+        ({"error": "sold_out", "message": "none left"}, "sold_out"),
+        ({"code": 17}, "17"),
+        (["sold_out"], None),
+    ],
+)
+def test_the_servers_own_code(fake: FakeTokenManager, body: object, code: str | None) -> None:
+    with TokenApi() as api, api.manager() as real:
+        for manager, answering in ((fake, fake), (real, api)):
+            answering.answer("GET", "/a", 409, json=body)
+            error = manager.get("/a").error
+            assert error is not None
+            assert error.server_code == code
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"page": 2}, {"q": "a b~*&"}, {"q": [True, 1.5]}, [("a", 1), ("b", "ä"), ("a", 2)], {"q": None}, {"q": ""}],
+    ids=str,
+)
+def test_parameters_are_a_part_of_the_url(fake: FakeTokenManager, params: Any) -> None:
+    with TokenApi() as api, api.manager() as real:
+        api.answer("GET", "/a", content=b"any")
+        url = real.get("/a?b=c", params=params).url.replace(api.url, "https://api.example.test")
+    fake.answer("GET", "/a", content=b"any")
+    fake.answer("GET", url, content=b"that one")
+    answer = fake.get("/a?b=c", params=params)
+    assert (answer.url, answer.content) == (url, b"that one")
+    assert fake.get("/a", params={"page": 3}).content == b"any"
+
+
+def test_arguments_are_checked(fake: FakeTokenManager, caplog: pytest.LogCaptureFixture) -> None:
+    fake.answer("GET", "/a")
+    wrong: list[dict[str, Any]] = [{"headers": {"a b": "c"}}, {"headers": {"a": "b\nc"}}, {"timeout": -1}]
+    wrong += [{"params": {"a": object()}}, {"content_type": "\n"}]
+    with TokenApi() as api, api.manager() as real:
+        for arguments in wrong:
+            with pytest.raises((ValueError, TypeError)) as raised:
+                real.get("/a", **arguments)
+            with pytest.raises(raised.type):
+                fake.get("/a", **arguments)
+    with pytest.raises(tokenmgr.InvalidArgument):
+        fake.request("NO METHOD", "/a")
+    assert fake.calls == []
+    assert caplog.messages == []
+
+
+def test_it_can_stand_in_place_of_a_token_manager() -> None:
+    options: Any = {
+        "store": {"type": "file", "path": "/nowhere"},
+        "ca_file": "/nowhere",
+        "allowed_origins": ["https://b.test"],
+    }
+    with FakeTokenManager("https://a.test/v1/", "shop", "secret", **options) as fake:
+        fake.answer("GET", "/items", json=1)
+        assert fake.get("/items").url == "https://a.test/v1/items"
+        assert fake.get("https://a.test/v1/items").json() == 1
+        fake.answer("GET", "https://b.test/items")
+        assert fake.get("https://b.test/items", params=iter([("a", 1)])).url == "https://b.test/items?a=1"
+        assert "shop" in repr(fake)
+    with pytest.raises(tokenmgr.InvalidArgument, match="closed"):
+        fake.get("/items")
+    assert (len(fake.calls), fake.logins) == (3, 1)
 
 
 def test_streams(fake: FakeTokenManager, tmp_path: Path) -> None:
@@ -194,6 +265,18 @@ def test_an_api_for_a_real_manager() -> None:
     assert threading.active_count() == before
     with TokenApi() as api, TokenManager(api.url, "user", "wrong") as tm, pytest.raises(tokenmgr.LoginRejected):
         tm.login()
+
+
+def test_an_api_says_nothing_of_a_client_that_leaves(capfd: pytest.CaptureFixture[str]) -> None:
+    def body() -> Iterator[bytes]:
+        yield b"a piece"
+        raise KeyError("mine")
+
+    with TokenApi() as api, api.manager() as tm:
+        tm.login()
+        with pytest.raises(KeyError, match="mine"):
+            tm.put("/body", data=body())
+    assert capfd.readouterr().err == ""
 
 
 CONFTEST = 'pytest_plugins = ["tokenmgr.pytest_plugin"]\n'

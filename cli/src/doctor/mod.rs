@@ -1,6 +1,7 @@
 //! tokenmgr doctor: what would be used from where, what can be reached, and what is wrong. No secret is shown.
 
 mod authorities;
+mod named;
 mod network;
 mod page;
 mod route;
@@ -11,9 +12,10 @@ use page::Page;
 use reqwest::Url;
 use serde_json::{Map, Value};
 use std::env;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 type Options = Map<String, Value>;
@@ -47,7 +49,7 @@ fn library(page: &mut Page) {
     }
 }
 
-/// Returns the options, and what is to be reached: the host, and the issuer of its tokens.
+/// Returns the options, and what is to be reached: the host, and others that the option auth names.
 fn settings(page: &mut Page) -> (Options, Vec<Url>) {
     page.heading("settings");
     let mut targets = Vec::new();
@@ -66,12 +68,25 @@ fn settings(page: &mut Page) -> (Options, Vec<Url>) {
         page.good("TOKENMGR_PASSWORD", "is set (it is not shown)");
     }
     let options = options(page);
-    let issuer = options.get("auth").and_then(|auth| auth.get("issuer")).and_then(Value::as_str);
-    if let Some(issuer) =
-        issuer.and_then(Page::url).filter(|url| targets.iter().all(|host| host.origin() != url.origin()))
-    {
-        page.good("issuer", Page::shown(&issuer).as_str());
-        targets.push(issuer);
+    let whole = named::with_dialect(&options);
+    for (name, text) in named::urls(&whole) {
+        // What stands in braces only a request tells.
+        let url = Page::url(&text).filter(|url| !url.host_str().unwrap_or_default().contains(['{', '%']));
+        match url {
+            Some(url) if targets.iter().all(|known| known.origin() != url.origin()) => {
+                let origin = url.origin().ascii_serialization();
+                page.good(&name, &origin);
+                targets.extend(Page::url(&origin));
+            }
+            Some(_) => {}
+            None => page.warn(&name, "its host is not tried, as only a request tells it"),
+        }
+    }
+    let password_file = env::var("TOKENMGR_PASSWORD_FILE").ok().map(|path| ("TOKENMGR_PASSWORD_FILE".to_owned(), path));
+    for (name, path) in named::secret_files(&whole).into_iter().chain(password_file) {
+        if fs::metadata(&path).is_ok_and(|status| status.mode() & 0o004 != 0) {
+            page.warn(&name, &format!("every user of this machine can read {path}; chmod o= takes that from them"));
+        }
     }
     (options, targets)
 }

@@ -27,6 +27,11 @@ impl Page {
         self.write(&format!("  WRONG  {name}: {text}\n"));
     }
 
+    /// What may be as it has to be.
+    pub fn warn(&mut self, name: &str, text: &str) {
+        self.write(&format!("  warn   {name}: {text}\n"));
+    }
+
     fn write(&mut self, line: &str) {
         // What could not be written, `finish` says.
         if self.output.error.is_none() && self.output.open() {

@@ -2,6 +2,7 @@
 
 use super::abi;
 use super::process;
+use crate::remedies;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::{self, NonNull};
 
@@ -20,7 +21,8 @@ impl Failure {
         unsafe {
             let message = abi::tm_error_message(error);
             let message = if message.is_null() { c"the library gave no reason" } else { CStr::from_ptr(message) };
-            Failure { status: abi::tm_error_code(error), message: message.to_string_lossy().into_owned() }
+            let message = remedies::of_this_command(&message.to_string_lossy());
+            Failure { status: abi::tm_error_code(error), message }
         }
     }
 

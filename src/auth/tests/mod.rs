@@ -44,6 +44,7 @@ fn read(source: Source<'_>) -> std::result::Result<Secret, String> {
         Source::File("ed25519.jwk.json") => key(include_str!("keys/ed25519.jwk.json")),
         Source::File("dialect.json") => key("\u{feff}{\"preset\": \"simplejwt\", \"logout\": null}"),
         Source::File("list.json") => key("[]"),
+        Source::File("twice.json") => key("{\"login\": {\"url\": \"/a\", \"url\": \"/hunter2\"}}"),
         Source::File("broken.json") => key("{\"login\": hunter2}"),
         Source::File(_) => Err("could not be read; check its path and permissions".to_owned()),
     }

@@ -201,3 +201,23 @@ fn a_preset_is_what_is_merged_into() {
     assert!(shown(&dialect, LOGIN).starts_with("POST /api/token/\n"));
     assert!(dialect.prepare(Stage::Logout, &Values::default(), &MOMENT).is_none());
 }
+
+#[test]
+fn which_of_them_log_out_by_the_access_token() {
+    let oauth2 =
+        json!({"preset": "oauth2", "token_url": "/token", "revocation_url": "/revoke", "grant": "refresh_token"});
+    for (auth, is_so) in [
+        (json!("popup"), true),
+        (json!("dj-rest-auth"), true),
+        (json!({"preset": "dj-rest-auth", "logout": {"headers": {"Authorization": null}}}), false),
+        (json!({"preset": "popup", "refresh": null}), false),
+        (json!("simplejwt"), false),
+        (json!("directus"), false),
+        // It renews the access token with itself, which is of no use once that has run out.
+        (json!("vault"), false),
+        // It revokes the refresh token.
+        (oauth2, false),
+    ] {
+        assert_eq!(compile(auth.clone()).logs_out_by_access_token(), is_so, "{auth}");
+    }
+}

@@ -24,6 +24,7 @@ fn a_mistake_names_the_member_and_what_it_takes() {
         (json!({"file": "nowhere"}), "auth names the file nowhere, which could not be read"),
         (json!({"file": "list.json"}), "auth names a file that does not hold an object"),
         (json!({"file": "broken.json"}), "auth names a file that is not JSON (line 1, column 11)"),
+        (json!({"file": "twice.json"}), "auth.login.url stands twice; leave one of the two out"),
         (json!({"file": "x", "preset": "popup"}), "auth.preset is unknown"),
         (json!({"preset": "popup", "logn": {}}), "auth.logn is unknown; did you mean login?"),
         (json!({"preset": "popup", "scope": "x"}), "auth.scope is unknown"),

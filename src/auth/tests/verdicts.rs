@@ -1,5 +1,6 @@
 //! What answers come to: pairs, lifetimes, and who refused what.
 
+use super::super::member::merge;
 use super::*;
 use crate::error::Status;
 
@@ -49,6 +50,34 @@ fn f1_the_order_is_expires_at_then_expires_in_then_the_jwt_then_the_dialect_then
         let lifetime = grant(&shaped(json!({})), &[], &format!(r#"{{"t":"{}"}}"#, super::jwt(exp))).lifetime;
         assert!(lifetime.is_none_or(|lifetime| lifetime > Duration::from_secs(1 << 40)), "{exp}: {lifetime:?}");
     }
+}
+
+#[test]
+fn f1_a_token_in_a_cookie_lives_as_long_as_that_where_nothing_else_says() {
+    let in_cookie = |more: Value| {
+        let mut answer = json!({"access_token": {"cookie": "sid"}, "refresh_token": {"cookie": "r"}});
+        merge(&mut answer, &more);
+        shaped(answer)
+    };
+    let date = ("Date", "Thu, 01 Jan 2026 01:00:00 GMT");
+    for (cookie, lifetime) in [
+        ("sid=a; Max-Age=60", seconds(60)),
+        ("sid=a; Max-Age=60; Expires=Thu, 01 Jan 2026 02:00:00 GMT", seconds(60)),
+        // This machine's clock is an hour behind the server's, whose Date counts whole seconds.
+        ("sid=a; Expires=Thu, 01 Jan 2026 01:01:00 GMT", Some(Duration::from_millis(59_001))),
+        ("sid=a; Path=/", None),
+        ("sid=a; Max-Age=soon", None),
+    ] {
+        let granted = grant(&in_cookie(json!({})), &[date, ("Set-Cookie", cookie)], "{}");
+        assert_eq!(granted.lifetime, lifetime, "{cookie}");
+        assert_eq!(granted.sources.lifetime.as_deref(), lifetime.map(|_| "the end of the cookie sid"));
+    }
+    let cookies = [("Set-Cookie", "sid=a; Max-Age=60"), ("Set-Cookie", "r=b; Max-Age=120")];
+    assert_eq!(grant(&in_cookie(json!({})), &cookies, "{}").refresh_lifetime, seconds(120));
+    // What the dialect says of its API comes before it, and a token elsewhere is none of the cookie's business.
+    assert_eq!(grant(&in_cookie(json!({"lifetime_seconds": 40})), &cookies, "{}").lifetime, seconds(40));
+    assert_eq!(grant(&in_cookie(json!({"expires_in": "/in"})), &cookies, r#"{"in":20}"#).lifetime, seconds(20));
+    assert_eq!(grant(&in_cookie(json!({"access_token": "/t"})), &cookies, r#"{"t":"a"}"#).lifetime, None);
 }
 
 #[test]
@@ -126,6 +155,12 @@ fn things_are_found_in_every_place() {
 }
 
 #[test]
+fn a_token_may_have_blanks() {
+    let devpi = r#"{"access_token":"[\"demo\", [], true].ak-5.s_1"}"#;
+    assert_eq!(grant(&popup(), &[], devpi).access.as_str(), r#"["demo", [], true].ak-5.s_1"#);
+}
+
+#[test]
 fn what_holds_no_usable_token_says_why() {
     let popup = popup();
     for (body, why) in [
@@ -136,13 +171,16 @@ fn what_holds_no_usable_token_says_why() {
         (r#"{"access_token":7}"#, "no string"),
         (r#"{"access_token":""}"#, "no access_token"),
         (r#"{"access_token":"a\u0000b"}"#, "NUL"),
-        (r#"{"access_token":"a b"}"#, "no header can carry"),
+        (r#"{"access_token":"a\u00e4b"}"#, "no header can carry"),
         (r#"{"access_token":"a\r\nX: y"}"#, "no header can carry"),
     ] {
         let (outcome, error) = refused(&popup, LOGIN, 200, &[], body);
         assert_eq!((outcome, error.status()), (Outcome::Unusable, Status::TM_BAD_RESPONSE));
         assert!(error.message().contains(why), "{body}: {error}");
     }
+    let text = shaped(json!({"access_token": {"text": true}}));
+    let (_, error) = refused(&text, LOGIN, 200, &[], "come back later");
+    assert!(error.message().contains("no header can carry"), "a sentence is no token: {error}");
     let (outcome, error) = refused(&popup, LOGIN, 404, &[], "nothing here");
     assert_eq!((outcome, error.http_status()), (Outcome::Unusable, 404));
 }
@@ -286,6 +324,27 @@ fn each_step_has_its_own_success_and_meanings() {
     assert_eq!((outcome(0, 204), outcome(0, 200)), (Ok(()), Err(Outcome::Unusable)));
     assert_eq!((outcome(0, 404), outcome(0, 405)), (Err(Outcome::Rejected), Err(Outcome::Unavailable)));
     assert_eq!((outcome(1, 404), outcome(1, 200)), (Err(Outcome::Unavailable), Ok(())));
+}
+
+#[test]
+fn a_meaning_may_look_at_a_text_that_is_no_json() {
+    let dialect = compile(json!({
+        "login": {"url": "/l"}, "answer": {"access_token": {"cookie": "SID"}},
+        "meanings": [{"of": "login", "status": 200, "body": {"": ["Fails.", "Banned."]}, "means": "rejected"},
+            {"of": "call", "body": {"": null}, "means": "expired"}]
+    }));
+    let cookie = [("set-cookie", "SID=s-1")];
+    for body in ["Fails.", " Fails.\r\n", "Banned.", "\"Fails.\""] {
+        assert_eq!(refused(&dialect, LOGIN, 200, &cookie, body).0, Outcome::Rejected, "{body}");
+    }
+    for body in ["Ok.", "Fails. Twice.", "", r#"{"":"Fails."}"#] {
+        assert_eq!(grant(&dialect, &cookie, body).access.as_str(), "s-1", "{body}");
+    }
+    let call = |body: &str| dialect.call_means(200, &HeaderMap::new(), body.as_bytes());
+    assert_eq!(
+        (call(""), call("null"), call("yes"), call("{}")),
+        (Some(Means::Expired), Some(Means::Expired), None, None)
+    );
 }
 
 #[test]

@@ -106,6 +106,22 @@ fn no_text_with_a_nul_comes_in_by_json() {
 }
 
 #[test]
+fn a_member_that_stands_twice_is_refused_by_name() {
+    for (json, twice) in [
+        (r#"{"timeout_ms":1,"timeout_ms":1}"#, "timeout_ms"),
+        (r#"{"timeout_ms":1,"timeout_\u006ds":2}"#, "timeout_ms"),
+        (r#"{"headers":{"a":"1","b":"2","a":"3"}}"#, "headers.a"),
+        (r#"{"auth":{"login":[{"url":"/a"},{"url":"/b","url":"/c"}]}}"#, "auth.login.url"),
+        (r#"{"auth_params":{"key":"hunter2","key":"hunter3"}}"#, "auth_params.key"),
+    ] {
+        assert_eq!(message(json), format!("the option {twice} stands twice; leave one of the two out"));
+    }
+    let refused = RequestOptions::parse(Some(r#"{"query":{"id":1,"id":2}}"#)).unwrap_err();
+    assert_eq!(refused.message(), "the option query.id stands twice; leave one of the two out");
+    assert!(Options::parse(Some(r#"{"headers":{"a":"1","A":"1"},"auth":{"preset":"popup"}}"#)).is_ok());
+}
+
+#[test]
 fn a_number_that_would_arrive_as_another_is_refused_by_name() {
     for number in
         ["18446744073709551616", "-9223372036854775809", "1e400", "-1e400", "1e20", "18446744073709551621", "1e19999"]

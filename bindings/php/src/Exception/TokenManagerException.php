@@ -14,6 +14,8 @@ use TokenMgr\Response;
  * Whatever goes wrong in this package. The class tells why, by the library's status: TM_LOGIN_REJECTED is
  * LoginRejected. A status that this package is too old to know has this class itself. getCode() is the status's
  * number. No message holds a password, a token, a key or a body.
+ *
+ * @phpstan-type ErrorParts = array{class-string<self>, string, int, int, string|null, float|null, bool}
  */
 class TokenManagerException extends RuntimeException
 {
@@ -65,7 +67,7 @@ class TokenManagerException extends RuntimeException
      *
      * @internal
      *
-     * @return array{class-string<self>, string, int, int, string|null, float|null, bool}
+     * @return ErrorParts
      */
     public static function read(CData $error): array
     {
@@ -93,7 +95,7 @@ class TokenManagerException extends RuntimeException
     {
         return new static(
             $problem->getMessage(),
-            $problem->getCode(),
+            (int) $problem->getCode(),
             $problem,
             $problem->httpStatus,
             $problem->serverCode,
@@ -105,7 +107,7 @@ class TokenManagerException extends RuntimeException
     /**
      * @internal
      *
-     * @param array{class-string<self>, string, int, int, string|null, float|null, bool} $read
+     * @param ErrorParts $read
      */
     public static function make(array $read, ?Response $response = null): self
     {

@@ -34,6 +34,7 @@ final class BearerMiddleware
                 return $next($request, $options);
             }
             $token = $this->manager->accessToken();
+            /** @var mixed $resource */
             $resource = $options['sink'] ?? null;
             $before = self::lengthOf($resource);
             if (is_resource($resource)) {
@@ -68,11 +69,15 @@ final class BearerMiddleware
     }
 
     /** @param resource $sink */
-    private static function setBack($sink, int $length): bool
+    private static function setBack(mixed $sink, int $length): bool
     {
         return ftruncate($sink, $length) && fseek($sink, $length) === 0;
     }
 
+    /**
+     * @param callable(RequestInterface, array): PromiseInterface $next
+     * @param array<array-key, mixed>                             $options
+     */
     private function sendAgain(callable $next, RequestInterface $request, array $options): PromiseInterface
     {
         $token = $this->manager->accessToken();

@@ -4,13 +4,16 @@ declare(strict_types=1);
 
 namespace TokenMgr\Laravel;
 
-use Illuminate\Contracts\Cache\Repository;
+use Illuminate\Contracts\Cache\Lock;
 use Illuminate\Contracts\Cache\LockProvider;
+use Illuminate\Contracts\Cache\Repository;
 use InvalidArgumentException;
 use TokenMgr\Store\PolledLock;
 
 /**
  * The locks of a Laravel cache, for a Psr16Store on that cache: whoever shares the one shares the other.
+ *
+ * @extends PolledLock<Lock>
  */
 final class LaravelLock extends PolledLock
 {
@@ -34,6 +37,11 @@ final class LaravelLock extends PolledLock
 
     protected function take(object $lock): bool
     {
-        return $lock->get();
+        return $lock->get() === true;
+    }
+
+    protected function giveBack(object $lock): void
+    {
+        $lock->release();
     }
 }

@@ -4,17 +4,29 @@ declare(strict_types=1);
 
 namespace TokenMgr\Laravel;
 
+use Closure;
 use Illuminate\Contracts\Cache\Factory as Caches;
 use Illuminate\Http\Client\Factory as Http;
 use Illuminate\Http\Client\PendingRequest;
 use InvalidArgumentException;
+use Psr\Http\Message\RequestInterface;
 use Psr\Log\LoggerInterface;
+use TokenMgr\Bearer;
 use TokenMgr\Guzzle\BearerMiddleware;
 use TokenMgr\Store\Psr16Store;
 use TokenMgr\TokenManager;
 
 /**
  * The managers that config/tokenmgr.php names, each made when it is first asked for.
+ *
+ * @phpstan-import-type Options from TokenManager
+ * @phpstan-type Settings = array{
+ *     host?: string|null, username?: string|null, password?: string|null, options?: Options,
+ *     store?: array{cache?: string, ...<string, mixed>}|null
+ * }
+ * @phpstan-type Config = array{
+ *     default: string, managers: array<Settings>, log?: string|null, log_level?: string
+ * }
  */
 final class TokenManagers
 {
@@ -23,20 +35,22 @@ final class TokenManagers
     /** Nothing listens there: what a fake manager sends itself gets no further. */
     private const NOWHERE = 'http://127.0.0.1:1';
 
-    /** @var array<string, TokenManager> */
+    /** Of managers that have none: only fakes do without one. */
+    private const FAKE_HOST = 'https://fake.invalid';
+
+    /** @var array<TokenManager> */
     private array $made = [];
 
-    /** The host of managers that have none: only fakes do without one. */
-    private ?string $noHost = null;
+    private bool $isFake = false;
 
     /**
-     * @param array<string, mixed>                   $config  see config.php
-     * @param callable(string): LoggerInterface|null $channel gives a log channel by its name
+     * @param Config                           $config  see config.php
+     * @param Closure(string): LoggerInterface $channel gives a log channel by its name
      */
     public function __construct(
         #[\SensitiveParameter] private readonly array $config,
         private readonly Caches $caches,
-        private readonly mixed $channel = null
+        private readonly Closure $channel
     ) {
     }
 
@@ -53,16 +67,19 @@ final class TokenManagers
     {
         $name ??= $this->config['default'];
 
-        return $http->baseUrl($this->host($name))->withMiddleware(new BearerMiddleware($this->manager($name)));
+        $manager = $this->manager($name);
+        $middleware = $this->isFake ? self::sendingOnce($manager) : new BearerMiddleware($manager);
+
+        return $http->baseUrl($this->host($name))->withMiddleware($middleware);
     }
 
     /**
      * For tests: from now on managers have a token that nobody gave them, and reach nobody. With Http::fake() a test of
-     * Http::tokenmgr() needs no API.
+     * Http::tokenmgr() needs no API. An answer of 401 comes back as it is: there is no other token.
      */
     public function fake(string $accessToken = 'fake-token'): void
     {
-        $this->noHost = 'https://fake.invalid';
+        $this->isFake = true;
         foreach (array_keys($this->config['managers']) as $name) {
             $manager = new TokenManager($this->host((string) $name), 'fake', null, ['proxy' => self::NOWHERE]);
             $manager->setTokens($accessToken, null, time() + 86400);
@@ -70,12 +87,24 @@ final class TokenManagers
         }
     }
 
+    /** @return array{managers: list<int|string>} */
     public function __debugInfo(): array
     {
         return ['managers' => array_keys($this->config['managers'])]; // no passwords
     }
 
-    /** @param array<string, mixed> $settings */
+    /** What BearerMiddleware does, but for its recovery. */
+    private static function sendingOnce(TokenManager $manager): callable
+    {
+        return static fn (callable $next): callable => static fn (RequestInterface $request, array $options) => $next(
+            $manager->maySendTokenTo((string) $request->getUri())
+                ? Bearer::request($request, $manager->accessToken())
+                : $request,
+            $options
+        );
+    }
+
+    /** @param Settings $settings */
     private function make(#[\SensitiveParameter] array $settings): TokenManager
     {
         $options = $settings['options'] ?? [];
@@ -104,11 +133,11 @@ final class TokenManagers
 
     private function host(string $name): string
     {
-        return $this->settings($name)['host'] ?? $this->noHost
+        return $this->settings($name)['host'] ?? ($this->isFake ? self::FAKE_HOST : null)
             ?? throw new InvalidArgumentException("tokenmgr.managers.$name has no host; set it, or TOKENMGR_HOST");
     }
 
-    /** @return array<string, mixed> */
+    /** @return Settings */
     private function settings(string $name): array
     {
         return $this->config['managers'][$name]

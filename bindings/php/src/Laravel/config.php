@@ -5,6 +5,8 @@
  * config/tokenmgr.php.
  */
 
+declare(strict_types=1);
+
 return [
     // The manager that TokenManager and Http::tokenmgr() stand for where no name is given.
     'default' => env('TOKENMGR_MANAGER', 'default'),

@@ -34,9 +34,7 @@ abstract class CacheStore implements Store
 
     public function load(string $key): ?string
     {
-        $record = $this->trying('read', fn (): mixed => $this->read($this->name($key)));
-
-        return is_string($record) && $record !== '' ? $record : null;
+        return $this->trying('read', fn (): ?string => self::record($this->read($this->name($key))));
     }
 
     public function save(
@@ -88,6 +86,18 @@ abstract class CacheStore implements Store
         return $this->name($key) . '.lock';
     }
 
+    private static function record(#[\SensitiveParameter] mixed $cached): ?string
+    {
+        return is_string($cached) && $cached !== '' ? $cached : null;
+    }
+
+    /**
+     * @template T
+     *
+     * @param callable(): T $action
+     *
+     * @return T
+     */
     private function trying(string $what, #[\SensitiveParameter] callable $action): mixed
     {
         try {

@@ -35,7 +35,8 @@ abstract class PdoDialect
     /** @param list<int|string> $values bound one by one: given to PDO's execute(), they would be in its trace */
     public function execute(string $statement, #[\SensitiveParameter] array $values): PDOStatement
     {
-        $prepared = $this->pdo->prepare($statement);
+        $prepared = $this->pdo->prepare($statement)
+            ?: throw new PDOException('the connection is set to be silent about errors; leave PDO::ATTR_ERRMODE alone');
         foreach ($values as $i => $value) {
             $prepared->bindValue($i + 1, $value, is_int($value) ? PDO::PARAM_INT : PDO::PARAM_STR);
         }

@@ -33,6 +33,7 @@ final class PdoStore implements Store
     /** @var list<PdoDialect> connections of the parent process: closing them here would close them there */
     private static array $inherited = [];
 
+    /** @var Closure(): PDO */
     private readonly Closure $open;
 
     private bool $locked = false;
@@ -50,9 +51,7 @@ final class PdoStore implements Store
         if (!preg_match('/^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$/D', $table)) {
             throw new InvalidArgumentException("\"$table\" is no name for a table: letters, digits and _ make one");
         }
-        $this->open = $connection instanceof PDO
-            ? static fn (): PDO => $connection
-            : Closure::fromCallable($connection);
+        $this->open = static fn (): PDO => $connection instanceof PDO ? $connection : $connection();
     }
 
     /** Makes the table, unless it is there. */
@@ -71,7 +70,8 @@ final class PdoStore implements Store
 
     public function load(string $key): ?string
     {
-        $found = $this->trying('read', fn () => $this->dialect()->execute(
+        /** @var string|false|null $found */
+        $found = $this->trying('read', fn (): mixed => $this->dialect()->execute(
             "SELECT record FROM $this->table WHERE client = ? AND expires_at > ?",
             [self::hash($key), time()]
         )->fetchColumn());
@@ -92,7 +92,7 @@ final class PdoStore implements Store
             $columns = $data === null ? [] : [base64_encode($data), self::hash($data), time() + $ttlSeconds];
             if ($expected === null) {
                 $dialect->execute("DELETE FROM $this->table WHERE client = ? AND expires_at <= ?", [$client, time()]);
-                $done = $data === null || $this->insert([$client, ...$columns]);
+                $done = $data === null || $this->insert($client, $columns);
             } elseif ($data === null) {
                 $done = $dialect->execute(
                     "DELETE FROM $this->table WHERE client = ? AND version = ?",
@@ -143,18 +143,19 @@ final class PdoStore implements Store
         return self::hash("$this->table $key");
     }
 
-    private function insert(#[\SensitiveParameter] array $row): bool
+    /** @param list<int|string> $columns those behind the client */
+    private function insert(string $client, #[\SensitiveParameter] array $columns): bool
     {
         try {
             $this->dialect()->execute(
                 "INSERT INTO $this->table (client, record, version, expires_at) VALUES (?, ?, ?, ?)",
-                $row
+                [$client, ...$columns]
             );
 
             return true;
         } catch (PDOException $problem) {
             // Class 23: the row breaks a rule of the table; if that is its key's, someone else inserted this client.
-            if (str_starts_with((string) $problem->getCode(), '23') && $this->has($row[0])) {
+            if (str_starts_with((string) $problem->getCode(), '23') && $this->has($client)) {
                 return false;
             }
             throw $problem;
@@ -163,9 +164,9 @@ final class PdoStore implements Store
 
     private function has(string $client): bool
     {
-        $found = $this->dialect()->execute("SELECT 1 FROM $this->table WHERE client = ?", [$client])->fetchColumn();
+        $found = $this->dialect()->execute("SELECT 1 FROM $this->table WHERE client = ?", [$client]);
 
-        return $found !== false;
+        return $found->fetchColumn() !== false;
     }
 
     private function dialect(): PdoDialect
@@ -182,6 +183,7 @@ final class PdoStore implements Store
                     . ' with its locks, and forked children; give it a connection of its own'
                 );
             }
+            /** @var string $driver */
             $driver = $pdo->getAttribute(PDO::ATTR_DRIVER_NAME);
             $dialect = match ($driver) {
                 'sqlite' => new SqliteDialect($pdo),
@@ -198,7 +200,7 @@ final class PdoStore implements Store
                 }
             }
             $this->dialect = $dialect;
-            $this->process = getmypid();
+            $this->process = (int) getmypid();
         }
         if (!$this->dialect->isOurs()) {
             throw new LogicException(
@@ -215,6 +217,13 @@ final class PdoStore implements Store
         return hash('sha256', $text);
     }
 
+    /**
+     * @template T
+     *
+     * @param callable(): T $action
+     *
+     * @return T
+     */
     private function trying(string $what, #[\SensitiveParameter] callable $action): mixed
     {
         // A connection that the server closed in the meantime is opened anew, unless the lock was on it.

@@ -17,7 +17,10 @@ final class PgsqlDialect extends PdoDialect
 {
     protected function tryLock(string $name): bool
     {
-        return (bool) $this->execute('SELECT pg_try_advisory_lock(?)', [self::number($name)])->fetchColumn();
+        /** @var bool|int|string $isTaken as PDO::ATTR_STRINGIFY_FETCHES says */
+        $isTaken = $this->execute('SELECT pg_try_advisory_lock(?)', [self::number($name)])->fetchColumn();
+
+        return (bool) $isTaken;
     }
 
     public function unlock(string $name): void

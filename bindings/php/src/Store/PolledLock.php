@@ -10,11 +10,13 @@ use TokenMgr\Exception;
 /**
  * What the locks of frameworks have in common: each is tried until it is free or the wait is over.
  *
+ * @template L of object
+ *
  * @internal
  */
 abstract class PolledLock implements Lock
 {
-    /** @var array<string, object> what release() gives back, by the lock's name */
+    /** @var array<string, L> what release() gives back, by the lock's name */
     private array $held = [];
 
     /** @param float $seconds after which a lock is free whose holder died, or hangs; it is held for milliseconds */
@@ -44,17 +46,27 @@ abstract class PolledLock implements Lock
     public function release(string $name): void
     {
         $lock = $this->held[$name] ?? null;
+        if ($lock === null) {
+            return;
+        }
         unset($this->held[$name]);
         try {
-            $lock?->release();
+            $this->giveBack($lock);
         } catch (Throwable $problem) {
             throw new Exception\Store('the lock of the tokens could not be given back: ' . Reason::of($problem));
         }
     }
 
-    /** A lock of the framework that has a method release(). */
+    /** @return L a lock of the framework */
     abstract protected function make(string $name): object;
 
-    /** Takes it if it is free. */
+    /**
+     * Takes it if it is free.
+     *
+     * @param L $lock
+     */
     abstract protected function take(object $lock): bool;
+
+    /** @param L $lock which was taken */
+    abstract protected function giveBack(object $lock): void;
 }

@@ -24,13 +24,15 @@ use TokenMgr\TokenManager;
  * It has to be inside a ScopingHttpClient, as above: it must know where each request goes. Requests to other origins
  * than the manager's pass through untouched. Of the others it follows the redirects itself, so that the token goes
  * where it may go, and nowhere else.
+ *
+ * @phpstan-import-type Options from Exchange
  */
 final class BearerHttpClient implements HttpClientInterface, ResetInterface
 {
     use AsyncDecoratorTrait;
     use HttpClientTrait;
 
-    /** @var array<string, mixed> what withOptions() was given */
+    /** @var Options what withOptions() was given */
     private array $defaults = [];
 
     public function __construct(?HttpClientInterface $client, private readonly TokenManager $manager)
@@ -38,35 +40,57 @@ final class BearerHttpClient implements HttpClientInterface, ResetInterface
         $this->client = $client ?? HttpClient::create();
     }
 
-    /** @throws NoToken if the manager has no token; getPrevious() tells why. A second send throws it in the response */
+    /**
+     * @param array<array-key, mixed> $options
+     *
+     * @throws NoToken if the manager has no token; getPrevious() tells why. A second send throws it in the response
+     */
     public function request(string $method, string $url, array $options = []): ResponseInterface
     {
+        /** @var Options $options */
         $url = self::absolute($url, $options + $this->defaults);
         if (!$this->manager->maySendTokenTo($url)) {
-            return new AsyncResponse($this->client, $method, $url, ['query' => [], 'base_uri' => null] + $options);
+            return new AsyncResponse($this->inner(), $method, $url, ['query' => [], 'base_uri' => null] + $options);
         }
         $exchange = new Exchange($this->manager, $method, $url, $options + $this->defaults);
 
-        return new AsyncResponse($this->client, $method, $url, $exchange->options(), $exchange);
+        return new AsyncResponse($this->inner(), $method, $url, $exchange->options(), $exchange);
     }
 
+    /** @param array<array-key, mixed> $options */
     public function withOptions(array $options): static
     {
+        /** @var Options $options */
         $clone = clone $this;
-        $clone->client = $this->client->withOptions($options);
+        $clone->client = $this->inner()->withOptions($options);
         $clone->defaults = array_intersect_key($options, ['base_uri' => 1, 'max_redirects' => 1]) + $this->defaults;
 
         return $clone;
     }
 
-    /** The URL that the request goes to, its query included. */
+    private function inner(): HttpClientInterface
+    {
+        /** @var HttpClientInterface $client the trait's, which says so itself from Symfony 6 on */
+        $client = $this->client;
+
+        return $client;
+    }
+
+    /**
+     * The URL that the request goes to, its query included.
+     *
+     * @param Options $options
+     */
     private static function absolute(string $url, array $options): string
     {
         $base = $options['base_uri'] ?? null;
         try {
             $base = is_string($base) ? self::parseUrl($base) : $base;
 
-            return implode('', self::resolveUrl(self::parseUrl($url, $options['query'] ?? []), $base));
+            /** @var array<string, string|null> $parts */
+            $parts = self::resolveUrl(self::parseUrl($url, $options['query'] ?? []), $base);
+
+            return implode('', $parts);
         } catch (InvalidArgumentException $problem) {
             throw new InvalidArgumentException(
                 "{$problem->getMessage()} BearerHttpClient has to know where the token goes: put a ScopingHttpClient"

@@ -4,15 +4,23 @@ declare(strict_types=1);
 
 namespace TokenMgr\Symfony;
 
+use Closure;
 use Generator;
 use Symfony\Component\HttpClient\Response\AsyncContext;
 use Symfony\Contracts\HttpClient\ChunkInterface;
 use TokenMgr\Bearer;
 use TokenMgr\Exception\TokenManagerException;
 use TokenMgr\TokenManager;
+use Traversable;
 
 /**
  * One request of BearerHttpClient up to its answer: after a 401 it is sent once more, and redirects are followed.
+ *
+ * @phpstan-type Headers = iterable<array-key, string|iterable<string>>
+ * @phpstan-type Options = array{
+ *     body?: array<array-key, mixed>|string|resource|Traversable<string>|Closure|null, headers?: Headers,
+ *     max_redirects?: int, base_uri?: string|array<array-key, string|null>|null, query?: array<array-key, mixed>, ...
+ * }
  *
  * @internal
  */
@@ -39,7 +47,7 @@ final class Exchange
     /** Where in it the body begins. */
     private readonly int $start;
 
-    /** @param array<string, mixed> $options */
+    /** @param Options $options */
     public function __construct(
         private readonly TokenManager $manager,
         private string $method,
@@ -57,7 +65,7 @@ final class Exchange
         $this->token = $this->nextToken();
     }
 
-    /** The options of the next send. */
+    /** @return Options those of the next send */
     public function options(): array
     {
         $options = $this->options;
@@ -71,7 +79,7 @@ final class Exchange
     /** What AsyncResponse asks with each piece that arrives. */
     public function __invoke(ChunkInterface $chunk, AsyncContext $context): Generator
     {
-        if ($context->getInfo('canceled') || $chunk->getError() !== null || !$chunk->isFirst()) {
+        if ($context->getInfo('canceled') === true || $chunk->getError() !== null || !$chunk->isFirst()) {
             yield $chunk;
 
             return;
@@ -87,6 +95,7 @@ final class Exchange
         $context->replaceRequest($this->method, $this->url, $this->options());
     }
 
+    /** @return array{method: string, url: string} */
     public function __debugInfo(): array
     {
         return ['method' => $this->method, 'url' => $this->url]; // no token
@@ -110,6 +119,7 @@ final class Exchange
     private function isRedirected(AsyncContext $context): bool
     {
         $status = $context->getStatusCode();
+        /** @var string|null $url */
         $url = $context->getInfo('redirect_url');
         if ($status < 300 || $status >= 400 || $url === null || $this->redirects >= $this->mostRedirects) {
             return false;
@@ -117,7 +127,9 @@ final class Exchange
         // As browsers do it: what was posted is not posted again to where the answer is to be got.
         if ($status === 303 || ($this->method === 'POST' && in_array($status, [301, 302], true))) {
             $this->method = $this->method === 'HEAD' ? 'HEAD' : 'GET';
-            unset($this->options['body'], $this->options['json']);
+            /** @var Options $bodiless */
+            $bodiless = array_diff_key($this->options, ['body' => 0, 'json' => 0]);
+            $this->options = $bodiless;
             $this->stream = null;
             $this->options['headers'] = self::without(self::CONTENT, $this->options['headers']);
         } elseif (!$this->rewind()) {
@@ -137,11 +149,12 @@ final class Exchange
     /** Back to the body's beginning; false if that is impossible: then the answer is the application's. */
     private function rewind(): bool
     {
-        if ($this->stream !== null) {
+        $stream = $this->stream;
+        if ($stream !== null) {
             // curl keeps a stream that it has read to its end for ended, wherever that is set back to.
-            $this->options['body'] = fn (int $length): string => (string) fread($this->stream, $length);
+            $this->options['body'] = static fn (int $length): string => (string) fread($stream, $length);
 
-            return fseek($this->stream, $this->start) === 0;
+            return fseek($stream, $this->start) === 0;
         }
         $body = $this->options['body'] ?? null;
 
@@ -157,20 +170,26 @@ final class Exchange
         }
     }
 
-    /** @param iterable<mixed> $headers by their names, or as whole lines */
+    /**
+     * @param list<string> $names
+     * @param Headers      $headers by their names, or as whole lines
+     *
+     * @return array<array-key, string|iterable<string>>
+     */
     private static function without(array $names, iterable $headers): array
     {
         $kept = [];
         foreach ($headers as $name => $value) {
-            $isLine = is_int($name);
-            if (!in_array(strtolower($isLine ? (string) strstr("$value:", ':', true) : $name), $names, true)) {
-                $isLine ? $kept[] = $value : $kept[$name] = $value;
+            $header = is_int($name) ? (string) strstr("$value:", ':', true) : $name;
+            if (!in_array(strtolower($header), $names, true)) {
+                is_int($name) ? $kept[] = $value : $kept[$name] = $value;
             }
         }
 
         return $kept;
     }
 
+    /** @return array{string, string, int|null} */
     private static function origin(string $url): array
     {
         $parts = parse_url($url);

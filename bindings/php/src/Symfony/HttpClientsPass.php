@@ -7,6 +7,7 @@ namespace TokenMgr\Symfony;
 use Symfony\Component\Config\Definition\Exception\InvalidConfigurationException;
 use Symfony\Component\DependencyInjection\Compiler\CompilerPassInterface;
 use Symfony\Component\DependencyInjection\ContainerBuilder;
+use Symfony\Component\DependencyInjection\Definition;
 use Symfony\Component\DependencyInjection\Reference;
 use Symfony\Component\HttpClient\ScopingHttpClient;
 
@@ -22,8 +23,10 @@ final class HttpClientsPass implements CompilerPassInterface
 
     public function process(ContainerBuilder $container): void
     {
-        foreach ($container->findTaggedServiceIds(TokenMgrExtension::CLIENTS) as $manager => [['ids' => $ids]]) {
-            foreach (preg_split('/ /', $ids, -1, PREG_SPLIT_NO_EMPTY) as $id) {
+        /** @var array<string, array{array{ids: string}}> $managers */
+        $managers = $container->findTaggedServiceIds(TokenMgrExtension::CLIENTS);
+        foreach ($managers as $manager => [['ids' => $ids]]) {
+            foreach (preg_split('/ /', $ids, -1, PREG_SPLIT_NO_EMPTY) ?: [] as $id) {
                 if (!$container->hasDefinition($id)) {
                     throw new InvalidConfigurationException("the HTTP client \"$id\" of $manager is no service;"
                         . ' name one of framework.http_client.scoped_clients');
@@ -38,7 +41,9 @@ final class HttpClientsPass implements CompilerPassInterface
         $client = $container->getDefinition($id);
         if ($client->getClass() === ScopingHttpClient::class) {
             // Up to Symfony 7.3 a scoped client is the ScopingHttpClient itself: ours goes into it.
-            $client->replaceArgument(0, TokenMgrExtension::withTokens($client->getArgument(0), $manager));
+            /** @var Reference|Definition $inner */
+            $inner = $client->getArgument(0);
+            $client->replaceArgument(0, TokenMgrExtension::withTokens($inner, $manager));
         } else {
             $container->setDefinition("$id.$manager", TokenMgrExtension::withTokens(new Reference('.inner'), $manager))
                 ->setDecoratedService($id, null, self::PRIORITY);

@@ -5,11 +5,14 @@ declare(strict_types=1);
 namespace TokenMgr\Symfony;
 
 use Symfony\Component\Lock\LockFactory;
+use Symfony\Component\Lock\LockInterface;
 use TokenMgr\Store\PolledLock;
 
 /**
  * Locks of symfony/lock for Psr6Store and Psr16Store: with one of its stores that several machines share (Redis, PDO,
  * …), so can they share the cache.
+ *
+ * @extends PolledLock<LockInterface>
  */
 final class SymfonyLock extends PolledLock
 {
@@ -26,5 +29,10 @@ final class SymfonyLock extends PolledLock
     protected function take(object $lock): bool
     {
         return $lock->acquire();
+    }
+
+    protected function giveBack(object $lock): void
+    {
+        $lock->release();
     }
 }

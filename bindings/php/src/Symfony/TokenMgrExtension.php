@@ -21,6 +21,9 @@ use TokenMgr\TokenManager;
  * The services of each manager NAME: tokenmgr.manager.NAME, `TokenManager $NAME`, and with symfony/http-client
  * tokenmgr.client.NAME, `HttpClientInterface $NAMEClient`.
  *
+ * @phpstan-import-type Config from Configuration
+ * @phpstan-import-type Settings from Configuration
+ *
  * @internal
  */
 final class TokenMgrExtension extends Extension
@@ -33,8 +36,10 @@ final class TokenMgrExtension extends Extension
         return 'tokenmgr';
     }
 
+    /** @param array<array-key, mixed> $configs */
     public function load(array $configs, ContainerBuilder $container): void
     {
+        /** @var Config $config */
         $config = $this->processConfiguration(new Configuration(), $configs);
         $names = array_keys($config['managers']);
         $default = $config['default'] ?? $names[0] ?? null;
@@ -50,7 +55,7 @@ final class TokenMgrExtension extends Extension
         }
     }
 
-    /** @param array<string, mixed> $settings */
+    /** @param Settings $settings */
     private function addManager(ContainerBuilder $container, string $name, array $settings): void
     {
         $options = $settings['options'];
@@ -90,7 +95,7 @@ final class TokenMgrExtension extends Extension
         return new Definition(BearerHttpClient::class, [$client, new Reference($manager)]);
     }
 
-    /** @param array<string, mixed> $store */
+    /** @param array{service?: string, cache?: string, lock?: string, ...} $store */
     private function store(string $name, array $store): mixed
     {
         if (isset($store['service'])) {

@@ -120,10 +120,25 @@ final class LaravelTest extends ApiTestCase
             Http::fake(['*/api/v1/products' => Http::response(['data' => [1, 2]])]);
             echo count(Http::tokenmgr()->get('/api/v1/products')->json('data')), ' ';
             echo Http::recorded()[0][0]->header('Authorization')[0], ' ';
-            echo Http::tokenmgr('nowhere')->get('/api/v1/products')->status();
+            echo Http::tokenmgr('nowhere')->get('/api/v1/products')->status(), ' ';
+            Http::fake(['*/refused' => Http::response('', 401), '*/elsewhere' => Http::response()]);
+            for ($i = 0; $i < 2; $i++) {
+                echo Http::tokenmgr()->get('/refused')->status(), ' ';
+            }
+            Http::tokenmgr()->get('https://other.test/elsewhere');
+            echo count(Http::recorded(fn ($sent) => !$sent->hasHeader('Authorization')));
             PHP);
-        self::assertSame('nobody 2 Bearer fake-token 200', $output);
+        self::assertSame('nobody 2 Bearer fake-token 200 401 401 1', $output);
         self::assertSame([0, 0], [self::$api->counter('login_arrivals'), self::$api->counter('api_arrivals')]);
+    }
+
+    public function testTheSnippetsInTheDocs(): void
+    {
+        preg_match_all('/^```php\n(.*?)^```$/ms', file_get_contents(ROOT . '/docs/PHP.md'), $found);
+        $ours = str_replace("'partner'", "'other'", preg_grep('/TokenManagers/', $found[1]));
+        self::assertCount(2, $ours);
+        self::assertSame('', $this->app(implode($ours)));
+        self::assertSame([1, 1], [self::$api->counter('orders_created'), self::$api->counter('logouts')]);
     }
 
     public function testAManagerThatIsNotThere(): void

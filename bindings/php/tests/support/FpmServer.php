@@ -19,7 +19,9 @@ final class FpmServer extends Server
     public function __construct(array $environment, array $ini = ['ffi.enable' => 'true'], array $system = [])
     {
         parent::__construct();
-        $pool = "[global]\ndaemonize = no\nerror_log = $this->folder/log\n[www]\nlisten = $this->folder/fpm.sock\n"
+        mkdir("$this->folder/pool.d");
+        $main = "[global]\ndaemonize = no\nerror_log = $this->folder/log\ninclude = $this->folder/pool.d/*.conf\n";
+        $pool = "[www]\nlisten = $this->folder/fpm.sock\n"
             . "pm = static\npm.max_children = " . self::WORKERS . "\ncatch_workers_output = yes\n"
             . 'user = ' . posix_getpwuid(posix_geteuid())['name'] . "\n";
         foreach (array_filter($environment) as $name => $value) {
@@ -28,7 +30,8 @@ final class FpmServer extends Server
         foreach ($ini as $name => $value) {
             $pool .= "php_admin_value[$name] = $value\n";
         }
-        file_put_contents("$this->folder/fpm.conf", $pool);
+        file_put_contents("$this->folder/fpm.conf", $main);
+        file_put_contents($this->file(), $pool);
         $programs = glob('/usr/sbin/php-fpm*');
         $options = posix_geteuid() === 0 ? ['-R'] : [];
         foreach ($system as $name => $value) {
@@ -36,6 +39,12 @@ final class FpmServer extends Server
         }
         $this->start(end($programs), '-F', '-y', "$this->folder/fpm.conf", ...$options);
         $this->await(fn () => file_exists("$this->folder/fpm.sock"));
+    }
+
+    /** The file of its pool [www]. */
+    public function file(): string
+    {
+        return "$this->folder/pool.d/www.conf";
     }
 
     public function socket(): string

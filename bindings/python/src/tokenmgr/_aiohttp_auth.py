@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from typing import Callable
 
 import aiohttp
-from aiohttp.payload import Payload
+from aiohttp.payload import BytesPayload, Payload
 
 from ._bearer import PREFIX, TokenSource, accept, is_refused
 from .errors import UrlNotAllowed
@@ -50,4 +50,7 @@ def answer(request: aiohttp.ClientRequest, response: aiohttp.ClientResponse) -> 
 def can_be_sent_again(request: aiohttp.ClientRequest) -> bool:
     """Whether its body is still there: an iterator has been read, and so has a file that cannot be rewound."""
     body = request.body
-    return not (isinstance(body, Payload) and body.consumed)
+    if not isinstance(body, Payload):
+        return True
+    # aiohttp 3.12.0 does not tell, but what is in memory stays there.
+    return not getattr(body, "consumed", not isinstance(body, BytesPayload))

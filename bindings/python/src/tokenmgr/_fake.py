@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+import urllib.parse
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ._manager import TokenManager
-from ._request import compose
+from ._request import compose, present
 from ._response import Response
 from ._script import Call, Script
 from ._streams import Streams, target_of
 from ._token import Token
+from .errors import LoginRejected
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._options import ManagerOptions
     from ._request import RequestArguments
+
+#: The options that matter to what sends nothing: where a token may go.
+_ORIGINS = ("allowed_origins", "allow_insecure_http")
 
 
 class FakeTokenManager(TokenManager):
@@ -26,8 +34,21 @@ class FakeTokenManager(TokenManager):
     TokenApi.
     """
 
-    def __init__(self, host: str = "https://api.example.test") -> None:
-        super().__init__(host, "fake", "fake-password", proxy="none")
+    def __init__(
+        self,
+        host: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        **options: Unpack[ManagerOptions],
+    ) -> None:
+        """Takes what a TokenManager takes, so that it can stand in its place. Of the options those count that say where
+        tokens may go."""
+        host = host or "https://api.example.test"
+        origins: Any = {name: value for name, value in options.items() if name in _ORIGINS}
+        super().__init__(host, username or "fake", "fake-password", proxy="none", **origins)
+        #: A real one, which has no token to send, and so does no more than to check what a call is given.
+        self._checking = TokenManager(host, "nobody", "", proxy="none", **origins)
+        self._checking.on_log(None)
         self.calls: list[Call] = []
         self.logins = self.refreshes = self.logouts = 0
         self._script = Script()
@@ -54,14 +75,18 @@ class FakeTokenManager(TokenManager):
 
     def _send(self, method: bytes | None, url: str, arguments: RequestArguments) -> Response:
         assert method is not None
-        self._check_origin(url.replace(" ", "%20"))  # as a call's URL, which may hold blanks
+        params = arguments.get("params")
+        if isinstance(params, Iterator):
+            arguments["params"] = params = list(params)  # it is read three times
+        self._check_call(method, url, arguments)
         named = method.decode().upper()
         body, _, _ = compose(**arguments)
         streams = body if isinstance(body, Streams) else None
         sent_body = sent(body) if isinstance(body, Streams) else body
         self.calls.append(Call(named, url, sent_body or b"", dict(arguments)))
         self.access_token()
-        answer = self._script.take(named, self._path(url))
+        asked = with_query(url, params)
+        answer = self._script.take(named, self._path(asked))
         if answer is None:
             raise AssertionError(
                 f"{named} {url} was called, for which the test has no answer; call answer({named!r}, {url!r}, ...) "
@@ -69,11 +94,22 @@ class FakeTokenManager(TokenManager):
             )
         if answer.raises is not None:
             raise answer.raises
-        response = answer.response(named, url)
+        response = answer.response(named, self._host.rstrip("/") + asked if asked.startswith("/") else asked)
         return response if streams is None else received(streams, response)
 
+    def _check_call(self, method: bytes, url: str, arguments: RequestArguments) -> None:
+        """Raises what a TokenManager raises for what is wrong in a call, but for the body."""
+        without_body: Any = dict(arguments)
+        for name in ("json", "data", "stream", "sink"):
+            without_body.pop(name, None)
+        try:
+            self._checking._send(method, url, without_body)
+        except LoginRejected:
+            pass
+
     def _path(self, url: str) -> str:
-        return url[len(self._host) :] if url.startswith(self._host) else url
+        host = self._host.rstrip("/")
+        return url[len(host) :] if url.startswith(host) else url
 
     def _ask(self) -> None:
         if self._failure is not None:
@@ -107,12 +143,29 @@ class FakeTokenManager(TokenManager):
         super().set_credentials("nobody", "")
         super().set_credentials("fake", "fake-password")
 
+    def close(self) -> None:
+        self._checking.close()
+        super().close()
+
     def check_store(self) -> None:
         self._ask()
 
     def check(self, path: str | None = None) -> dict[str, Any]:
         self._ask()
         return {"ok": True, "steps": []}
+
+
+def with_query(url: str, params: Any) -> str:
+    """The URL as it is sent."""
+    if not params:
+        return url
+    values = present(params.items() if isinstance(params, Mapping) else params)
+    pairs = [
+        (name, value) for name, given in values.items() for value in (given if isinstance(given, list) else [given])
+    ]
+    texts = [(name, str(value).lower() if isinstance(value, bool) else value) for name, value in pairs]
+    query = urllib.parse.urlencode(texts, safe="*").replace("~", "%7E")
+    return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
 
 
 def sent(streams: Streams) -> bytes:

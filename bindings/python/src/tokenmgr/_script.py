@@ -58,10 +58,20 @@ class Answer:
             status=status,
             message=f"{method} {url} was answered {self.status}, as the test has it",
             http_status=self.status,
-            server_code=None,
+            server_code=self._server_code(),
             retry_after_ms=int(seconds) * 1000 if seconds.isdigit() else -1,
             is_retryable=status in (Status.RATE_LIMITED, Status.SERVER_ERROR),
         )
+
+    def _server_code(self) -> bytes | None:
+        """Where the default `auth` looks for it."""
+        try:
+            body = json_text.loads(self.body)
+        except ValueError:
+            return None
+        error = body.get("error", body) if isinstance(body, dict) else None
+        code = error.get("code", error.get("name")) if isinstance(error, dict) else error
+        return str(code).encode() if isinstance(code, (str, int)) else None
 
 
 class Script:

@@ -154,11 +154,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _chunks(self) -> bytes:
         body = b""
-        while size := int(self.rfile.readline().split(b";")[0], 16):
+        while size := int(self._line().split(b";")[0], 16):
             body += self.rfile.read(size)
-            self.rfile.readline()
+            self._line()
         self.rfile.readline()
         return body
+
+    def _line(self) -> bytes:
+        line = self.rfile.readline()
+        if not line:
+            raise ConnectionAbortedError("the client left in the middle of its body")
+        return line
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
