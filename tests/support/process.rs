@@ -23,6 +23,26 @@ pub fn run(before: &[&str], order: &Value) -> Value {
     reported(&output).unwrap_or_else(|said| panic!("no report: {said}"))
 }
 
+/// What a process is run under whose wall clock is so far off, such as `-3m`.
+pub fn with_clock(off: &str) -> [&str; 5] {
+    remove_leftovers();
+    ["env", "DONT_FAKE_MONOTONIC=1", "faketime", "-f", off]
+}
+
+/// faketime names what it shares with its child by its own number, and leaves it where it is killed: it fails where
+/// another had the number before.
+fn remove_leftovers() {
+    let Ok(files) = std::fs::read_dir("/dev/shm") else { return };
+    for file in files.flatten() {
+        let name = file.file_name().to_string_lossy().into_owned();
+        let Some((kind, number)) = name.rsplit_once('_') else { continue };
+        let is_of_faketime = matches!(kind, "sem.faketime_sem" | "faketime_shm");
+        if is_of_faketime && !std::path::Path::new("/proc").join(number).exists() {
+            let _ = std::fs::remove_file(file.path());
+        }
+    }
+}
+
 pub fn is_stopped(child: &Child) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("Linux");
     stat.rsplit_once(") ").expect("a state").1.starts_with('T')

@@ -63,7 +63,7 @@ fn t2_a_machine_whose_clock_is_minutes_off_shares_as_any_other() {
         let (api, bao) = (start(two_minutes()), Bao::start());
         let manager = bao.manager(&api);
         assert_eq!(status(&manager), 200);
-        let before = ["env", "DONT_FAKE_MONOTONIC=1", "faketime", "-f", off];
+        let before = process::with_clock(off);
         let report = process::run(&before, &order(&api, &bao, &["get", "get"]));
         assert_eq!(report["ends"], json!(["200", "200"]), "{report}");
         assert_counters(&api, [("logins", 1), ("refreshes", 0)]);
@@ -89,7 +89,7 @@ fn t2_a_claim_holds_between_machines_whose_clocks_differ() {
         assert_eq!(status(&manager), 200);
         let slow = json!({"route": "POST /auth/refresh", "delay_before_ms": 2500});
         api.control(json!({"revoke": {"what": "access"}, "faults": slow}));
-        let before = ["env", "DONT_FAKE_MONOTONIC=1", "faketime", "-f", off];
+        let before = process::with_clock(off);
         let other = process::begin(&before, &order(&api, &bao, &["get"]));
         // Whichever is first, the other waits for it.
         assert_eq!(status(&manager), 200);

@@ -7,16 +7,12 @@ use support::process;
 
 const OFF: [&str; 2] = ["-3m", "+3m"];
 
-fn on_a_machine(off: &'static str) -> [&'static str; 5] {
-    ["env", "DONT_FAKE_MONOTONIC=1", "faketime", "-f", off]
-}
-
 #[test]
 fn f1_what_it_writes_for_php_is_right_by_the_servers_clock() {
     for off in OFF {
         let (api, redis) = (start(json!({})), Redis::start());
         let order = redis.order(&api, &["get", "refresh"]);
-        let report = process::run(&on_a_machine(off), &order);
+        let report = process::run(&process::with_clock(off), &order);
         assert_eq!(report["ends"], json!(["200", "refreshed"]), "{report}");
         let hash = redis.hash();
         let left = |name: &str| hash[name].parse::<i64>().expect("Unix seconds") - unix_ms() / 1000;
@@ -35,7 +31,7 @@ fn f1_what_php_wrote_lives_as_long_as_the_servers_clock_says() {
         let theirs = manager(&api, json!({})).token().expect("a login");
         let expires_at = (unix_ms() / 1000 + 97).to_string();
         redis.cli(&["HMSET", KEY, "access_token", theirs.access.as_str(), "expires_at", &expires_at]);
-        let report = process::run(&on_a_machine(off), &redis.order(&api, &["get"]));
+        let report = process::run(&process::with_clock(off), &redis.order(&api, &["get"]));
         assert_eq!(report["ends"], json!(["200"]), "{report}");
         assert_counters(&api, [("logins", 1)]);
         let left = report["stats"]["seconds_left"].as_i64().expect("seconds");
