@@ -1,5 +1,6 @@
 //! Where things are in an answer, and the token pair that is read from there.
 
+use crate::auth::call::Call;
 use crate::auth::cookie::{cookies, joined, set_cookies};
 use crate::auth::instants;
 use crate::auth::json::Document;
@@ -229,6 +230,11 @@ impl Place {
     }
 }
 
+/// Whether an access token can be put into a header.
+pub fn fits_a_header(access: &Secret, may_have_blanks: bool) -> bool {
+    access.as_bytes().iter().all(|byte| byte.is_ascii_graphic() || may_have_blanks && *byte == b' ')
+}
+
 impl Shape {
     pub fn check_names(member: &Member<'_>) -> Result<()> {
         member.check_names(&MEMBERS)
@@ -269,12 +275,14 @@ impl Shape {
     }
 
     /// The pair in an answer; else why there is none that could be used.
-    pub fn grant(&self, answer: &Answer<'_>, kept: Kept) -> std::result::Result<Grant, &'static str> {
+    pub fn grant(&self, answer: &Answer<'_>, call: &Call, kept: Kept) -> std::result::Result<Grant, &'static str> {
         let (access, access_from) = self.access_token.token(answer)?.ok_or_else(|| self.no_token(answer))?;
-        // Blanks are fit for a header, and a token may have some (RFC 6749, A.12). A text with blanks is a sentence.
-        let may_be_blank = self.access_token.0.iter().any(|place| *place != Place::Text);
-        let is_carried = |byte: &u8| byte.is_ascii_graphic() || may_be_blank && *byte == b' ';
-        if !access.as_bytes().iter().all(is_carried) {
+        let may_have_blanks = match access_from {
+            Place::Text => false, // it is a sentence
+            Place::Pointer(_) => call.takes_blanks(),
+            _ => true, // what came in a header may go back in one
+        };
+        if !fits_a_header(&access, may_have_blanks) {
             return Err("the access token holds characters that no header can carry");
         }
         let (refresh, refresh_from) = self.refresh_token.token(answer)?.unzip();

@@ -51,6 +51,11 @@ impl Call {
         self.each_template().all(Template::is_of_pair)
     }
 
+    /// Whether an access token may have blanks: it may (RFC 6749, A.12), but for Bearer (RFC 6750, 2.1).
+    pub fn takes_blanks(&self) -> bool {
+        !self.headers.iter().any(|(_, template)| template.is_bearer())
+    }
+
     pub fn uses_assertion(&self) -> bool {
         self.each_template().any(|template| template.uses(&Name::Assertion))
     }

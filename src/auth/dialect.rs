@@ -167,6 +167,7 @@ impl Dialect {
             endpoint,
             discovered: values.discovered,
             meanings: &self.meanings,
+            call: &self.call,
             credentials: self.credentials,
             known,
             kept: values.kept,

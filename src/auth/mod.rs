@@ -38,7 +38,7 @@ mod template;
 mod values;
 mod verdict;
 
-pub use answer::{Grant, pause};
+pub use answer::{Grant, fits_a_header, pause};
 pub use call::Filled;
 pub use compile::Environment;
 pub use cookie::cookies;

@@ -170,6 +170,14 @@ impl Template {
         !self.parts.is_empty() && self.parts.iter().all(|part| matches!(part, Part::Optional(_)))
     }
 
+    /// Whether it is the scheme Bearer and the access token (RFC 6750, 2.1).
+    pub fn is_bearer(&self) -> bool {
+        match self.parts.as_slice() {
+            [Part::Text(scheme), Part::Value(Name::AccessToken), ..] => scheme.as_str().eq_ignore_ascii_case("bearer "),
+            _ => false,
+        }
+    }
+
     /// The text, if it is one and nothing else.
     pub fn fixed(&self) -> Option<&str> {
         match self.parts.as_slice() {

@@ -1,6 +1,7 @@
 //! What the answer of an auth endpoint comes to: a pair, or who refused what and why.
 
 use crate::auth::answer::{self, Answer, Grant};
+use crate::auth::call::Call;
 use crate::auth::endpoint::Endpoint;
 use crate::auth::json::Document;
 use crate::auth::meaning::{self, Meaning, Means, Of};
@@ -71,6 +72,8 @@ pub struct Asked<'a> {
     pub endpoint: &'a Endpoint,
     pub discovered: Option<&'a Discovered>,
     pub meanings: &'a [Meaning],
+    /// What has to carry the token.
+    pub call: &'a Call,
     /// What to check when it refuses the credentials.
     pub credentials: &'a str,
     /// What was sent and must not be shown.
@@ -130,11 +133,13 @@ impl Asked<'_> {
         if !wants_grant {
             return Ok(Brought::Kept(kept));
         }
-        self.endpoint.shape.grant(&answer, kept).map(|grant| Brought::Grant(Box::new(grant))).map_err(|why| {
-            let words = ServerMessage::of(&document, self.known);
-            let Refusal { outcome, error } = self.unusable(reply, &words, why);
-            Refusal { outcome, error: error.with_server_code(words.code) }
-        })
+        self.endpoint.shape.grant(&answer, self.call, kept).map(|grant| Brought::Grant(Box::new(grant))).map_err(
+            |why| {
+                let words = ServerMessage::of(&document, self.known);
+                let Refusal { outcome, error } = self.unusable(reply, &words, why);
+                Refusal { outcome, error: error.with_server_code(words.code) }
+            },
+        )
     }
 
     fn refuse(&self, reply: &Reply<'_>, document: &Document<'_>, means: Means, is_stated: bool) -> Refusal {

@@ -7,7 +7,7 @@ pub mod dialect;
 pub mod options;
 pub mod persistent;
 
-use crate::auth::{Dialect, Values};
+use crate::auth::{Dialect, Values, fits_a_header};
 use crate::call::backoff::{PASSING, Pause, Rate, UNREACHED};
 use crate::call::single_flight::SingleFlight;
 use crate::client::credentials::Credentials;
@@ -192,10 +192,9 @@ impl Client {
         lifetime: Lifetime,
         refresh_expires_at: Option<i64>,
     ) -> Result<Pair> {
-        // A token may have blanks (RFC 6749, A.12); one at an end is a slip, as is a line's end.
-        let is_carried = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
+        // A blank at an end is a slip, as is a line's end.
         let text = access.as_str();
-        if text.is_empty() || text.trim() != text || !access.as_bytes().iter().all(is_carried) {
+        if text.is_empty() || text.trim() != text || !fits_a_header(&access, self.auth.dialect.call.takes_blanks()) {
             return Err(Error::invalid_argument(
                 "the access token is empty or holds characters that no header can carry; pass it as the API gave it",
             ));

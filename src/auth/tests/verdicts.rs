@@ -155,9 +155,19 @@ fn things_are_found_in_every_place() {
 }
 
 #[test]
-fn a_token_may_have_blanks() {
+fn a_token_may_have_blanks_but_for_bearer() {
     let devpi = r#"{"access_token":"[\"demo\", [], true].ak-5.s_1"}"#;
-    assert_eq!(grant(&popup(), &[], devpi).access.as_str(), r#"["demo", [], true].ak-5.s_1"#);
+    for (header, is_taken) in
+        [("{access_token}", true), ("Token {access_token}", true), ("Bearer {access_token}", false)]
+    {
+        let call = json!({"headers": {"Authorization": header}});
+        let dialect =
+            compile(json!({"login": {"url": "/l"}, "answer": {"access_token": "/access_token"}, "call": call}));
+        match is_taken {
+            true => assert_eq!(grant(&dialect, &[], devpi).access.as_str(), r#"["demo", [], true].ak-5.s_1"#),
+            false => assert_eq!(refused(&dialect, LOGIN, 200, &[], devpi).0, Outcome::Unusable),
+        }
+    }
 }
 
 #[test]
@@ -171,6 +181,7 @@ fn what_holds_no_usable_token_says_why() {
         (r#"{"access_token":7}"#, "no string"),
         (r#"{"access_token":""}"#, "no access_token"),
         (r#"{"access_token":"a\u0000b"}"#, "NUL"),
+        (r#"{"access_token":"a b"}"#, "no header can carry"),
         (r#"{"access_token":"a\u00e4b"}"#, "no header can carry"),
         (r#"{"access_token":"a\r\nX: y"}"#, "no header can carry"),
     ] {
