@@ -38,7 +38,8 @@ final class FpmServer extends Server
             array_push($options, '-d', "$name=$value");
         }
         $this->start(end($programs), '-F', '-y', "$this->folder/fpm.conf", ...$options);
-        $this->await(fn () => file_exists("$this->folder/fpm.sock"));
+        // The file is there before anybody listens.
+        $this->await(fn () => @stream_socket_client("unix://$this->folder/fpm.sock") !== false);
     }
 
     /** The file of its pool [www]. */
