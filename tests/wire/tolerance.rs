@@ -186,10 +186,13 @@ fn tls_that_ends_without_a_close_notify_is_no_fault_of_an_answer_that_is_whole()
             line.say(&answer);
             Then::Close
         });
-        let manager = manager(&server.url(), json!({"ca_file": ca_file}));
-        for method in ["GET", "POST", "GET"] {
-            let answer = send(&manager, method, "/x", "", json!({})).unwrap_or_else(|error| panic!("{error}"));
-            assert_eq!((answer.status, &answer.body[..]), (200, BODY.as_bytes()));
+        for first in ["GET", "POST"] {
+            let manager = manager(&server.url(), json!({"ca_file": ca_file}));
+            // A GET, which is sent once more where it met the end of a kept connection; a POST never is.
+            for method in [first, "GET"] {
+                let answer = send(&manager, method, "/x", "", json!({})).unwrap_or_else(|error| panic!("{error}"));
+                assert_eq!((answer.status, &answer.body[..]), (200, BODY.as_bytes()));
+            }
         }
     }
 }
