@@ -177,8 +177,8 @@ pub fn merge(into: &mut Value, patch: &Value) {
 
 /// Whether a member of this name holds what nobody else should see.
 pub fn is_sensitive(name: &str) -> bool {
-    const MARKS: [&str; 12] =
-        ["pass", "pwd", "secret", "key", "token", "credential", "auth", "cookie", "otp", "signature", "session", "jwt"];
+    const MARKS: [&str; 10] =
+        ["pass", "pwd", "secret", "key", "token", "credential", "auth", "cookie", "otp", "signature"];
     let name = name.to_ascii_lowercase();
     // What OAuth calls so and is public.
     const PUBLIC: [&str; 6] = ["type", "hint", "method", "alg", "url", "endpoint"];

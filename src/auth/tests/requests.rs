@@ -211,6 +211,11 @@ fn what_distinguishes_pairs_is_stable_and_tells_dialects_apart() {
     ] {
         assert_ne!(own, identity(login(other.clone())), "{other}");
     }
+    // A check hides what stands under these names; here it tells two accounts apart.
+    for name in ["session", "jwt"] {
+        let of = |value: &str| identity(login(json!({"login": {"json": {name: value}}})));
+        assert_ne!(of("one"), of("two"), "{name}");
+    }
     let oauth = |scope: Value| identity(json!({"preset": "oauth2", "token_url": "/t", "scope": scope}));
     assert_ne!(oauth(json!("a")), oauth(json!("b")));
     assert_ne!(identity(json!("vault")), identity(json!("popup")));
