@@ -142,14 +142,9 @@ impl Dialect {
         known: &[&Secret],
     ) -> std::result::Result<Brought, Refusal> {
         let _work = SecretWork::begin();
-        let wants_grant = match stage {
-            Stage::Login(step) => step + 1 == self.login.len(),
-            Stage::Refresh => true,
-            Stage::Logout => false,
-        };
         let known: Vec<&Secret> = known.iter().copied().chain(&self.secrets).collect();
         match self.asked(stage, values, &known) {
-            Some(asked) => asked.read(reply, wants_grant),
+            Some(asked) => asked.read(reply, self.brings_token(stage)),
             None => Ok(Brought::Kept(Kept::new())),
         }
     }
