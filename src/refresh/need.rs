@@ -31,8 +31,7 @@ impl TokenNeed {
 
     /// Whether a pair is what the caller needs. `freshness` is what it is right now.
     pub fn is_met_by(&self, pair: &Pair, freshness: Freshness) -> bool {
-        // A server may hand the same access token out again: that is another pair all the same.
-        let is_other = |than: &Pair| pair.access != than.access || pair.lineage != than.lineage;
+        let is_other = |than: &Pair| !than.is(&pair.access, pair.lineage);
         match self {
             TokenNeed::Usable | TokenNeed::Logout => freshness != Freshness::Dead,
             TokenNeed::Ahead => freshness == Freshness::Good,

@@ -169,9 +169,7 @@ impl RefreshTransaction<'_> {
     }
 
     fn adopt(&self, pair: Pair, is_local: bool) -> Arc<Pair> {
-        let is_it = |held: &Arc<Pair>| {
-            held.access == pair.access && held.lineage == pair.lineage && held.lifetime == pair.lifetime
-        };
+        let is_it = |held: &Arc<Pair>| held.is(&pair.access, pair.lineage) && held.lifetime == pair.lifetime;
         if let Some(current) = self.client.current.load_full().filter(is_it) {
             return current;
         }

@@ -101,8 +101,7 @@ impl RefreshTransaction<'_> {
     /// pair due would be told that it is good, and nobody would refresh it.
     fn as_held(&self, access: &Secret, lineage: Lineage, stored: Lifetime) -> Lifetime {
         const SAME: u64 = 1_000; // Other programs store whole seconds.
-        let is_it = |held: &Pair| held.access == *access && held.lineage == lineage;
-        match self.client.current.load().as_deref().filter(|held| is_it(held)) {
+        match self.client.current.load().as_deref().filter(|held| held.is(access, lineage)) {
             Some(held) if held.lifetime.expires.0.abs_diff(stored.expires.0) <= SAME => held.lifetime,
             _ => stored,
         }

@@ -157,6 +157,11 @@ impl Pair {
         }
     }
 
+    /// Whether it is this one. A server may hand the same access token out again: that is another pair all the same.
+    pub fn is(&self, access: &Secret, lineage: Lineage) -> bool {
+        self.access == *access && self.lineage == lineage
+    }
+
     pub fn freshness(&self, now: Tick) -> Freshness {
         self.lifetime.at(now)
     }
