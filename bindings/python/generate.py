@@ -173,6 +173,19 @@ def comment(text: str) -> list[str]:
     return [*lines, line]
 
 
+def beginning(what: str, schema: str) -> list[str]:
+    """The first lines of a module of typed dictionaries, up to its imports."""
+    return [
+        f'"""{what}. Generated from docs/{schema}.schema.json by generate.py; do not edit."""',
+        "",
+        "from __future__ import annotations",
+        "",
+        "from typing import TYPE_CHECKING, TypedDict",
+        "",
+        "if TYPE_CHECKING:",
+    ]
+
+
 def options(schema: dict[str, Any]) -> str:
     manager = schema["options"]
     definitions = manager.get("$defs", {})
@@ -189,13 +202,7 @@ def options(schema: dict[str, Any]) -> str:
                 )
                 of.append(kind["properties"]["type"]["const"])
     lines = [
-        '"""The options. Generated from docs/options.schema.json by generate.py; do not edit."""',
-        "",
-        "from __future__ import annotations",
-        "",
-        "from typing import TYPE_CHECKING, TypedDict",
-        "",
-        "if TYPE_CHECKING:",
+        *beginning("The options", "options"),
         "    import os",
         "    from collections.abc import Mapping, Sequence",
         "    from typing import Any, Literal",
@@ -273,13 +280,7 @@ def auth(schema: dict[str, Any]) -> str:
     definitions = schema["$defs"]
     within = definitions["dialect"]["properties"]
     lines = [
-        '"""Dialects, as typed dictionaries. Generated from docs/dialect.schema.json by generate.py; do not edit."""',
-        "",
-        "from __future__ import annotations",
-        "",
-        "from typing import TYPE_CHECKING, TypedDict",
-        "",
-        "if TYPE_CHECKING:",
+        *beginning("Dialects, as typed dictionaries", "dialect"),
         "    from collections.abc import Mapping, Sequence",
         "    from typing import Any, Literal",
     ]
