@@ -184,6 +184,11 @@ impl Error {
         self.0.wait_end
     }
 
+    /// Whether it was the caller that ended what it is about: with its time, or its interrupt.
+    pub fn is_callers_end(&self) -> bool {
+        self.wait_end().is_some_and(|end| end != WaitEnd::StepDeadline)
+    }
+
     pub fn status(&self) -> Status {
         self.0.status
     }

@@ -1,12 +1,13 @@
 //! An endpoint of a dialect: what is sent, made ready from templates and values.
 
 use crate::auth::address::Address;
-use crate::auth::answer::{Places, Shape};
+use crate::auth::answer::Shape;
 use crate::auth::assertion::Assertion;
 use crate::auth::body::Body;
 use crate::auth::fields::{self, fields, header_value, headers};
 use crate::auth::meaning::{Meaning, Statuses};
 use crate::auth::member::{Member, merge};
+use crate::auth::place::Places;
 use crate::auth::render::{Request, Signer, form_value, url_value};
 use crate::auth::setting::Setting;
 use crate::auth::template::{Name, Template};

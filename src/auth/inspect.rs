@@ -1,10 +1,10 @@
 //! What a dialect says of itself, for whoever tries it: where in the option `auth` something stands, and what decided what
 //! an answer means.
 
-use crate::auth::answer::Places;
 use crate::auth::dialect::{Dialect, Stage};
 use crate::auth::json::Document;
 use crate::auth::meaning::{self, Means, Of};
+use crate::auth::place::Places;
 use crate::auth::values::Values;
 use crate::auth::verdict::{Decided, Reply};
 use http::HeaderMap;

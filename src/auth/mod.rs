@@ -3,7 +3,7 @@
 //! Secrets pass through all of it: what its entry points leave behind in memory is zeroed (S2).
 //!
 //! In reading order: `dialect` (what it can be asked), `compile` (the option, checked), `endpoint` (a request, from `template`s
-//! that `render` fills in with `values`), `verdict` (what an answer comes to: `meaning`, then `answer`), `call` (how API calls carry the
+//! that `render` fills in with `values`), `verdict` (what an answer comes to: `meaning`, then `answer`, which looks into its `place`s), `call` (how API calls carry the
 //! token), `oauth2` (a preset that is made from its own members), and `presets/`, which hold all that is known about any
 //! one API.
 
@@ -29,6 +29,7 @@ mod member;
 mod message;
 mod oauth2;
 mod parse;
+mod place;
 mod render;
 #[cfg(any(test, feature = "schema"))]
 pub mod schema;
@@ -38,7 +39,7 @@ mod template;
 mod values;
 mod verdict;
 
-pub use answer::{Grant, fits_a_header, pause};
+pub use answer::{Grant, fits_a_header};
 pub use call::Filled;
 pub use compile::Environment;
 pub use cookie::cookies;
@@ -54,6 +55,7 @@ pub use json::Document;
 pub use meaning::Means;
 pub use member::is_sensitive;
 pub use message::{ServerMessage, is_word};
+pub use place::pause;
 pub use render::json_string;
 pub use source::{Read, Source};
 pub use template::Name;

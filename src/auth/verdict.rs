@@ -1,11 +1,12 @@
 //! What the answer of an auth endpoint comes to: a pair, or who refused what and why.
 
-use crate::auth::answer::{self, Answer, Grant};
+use crate::auth::answer::Grant;
 use crate::auth::call::Call;
 use crate::auth::endpoint::Endpoint;
 use crate::auth::json::Document;
 use crate::auth::meaning::{self, Meaning, Means, Of};
 use crate::auth::message::ServerMessage;
+use crate::auth::place::{self, Answer};
 use crate::auth::values::{Discovered, Kept};
 use crate::error::{Error, Status};
 use crate::redact::scrub;
@@ -26,7 +27,7 @@ pub struct Reply<'a> {
 
 impl Reply<'_> {
     pub fn retry_after(&self) -> Option<Duration> {
-        answer::pause(self.headers, self.now.div_euclid(1000))
+        place::pause(self.headers, self.now.div_euclid(1000))
     }
 }
 

@@ -4,6 +4,7 @@ pub mod apart;
 pub mod ask;
 mod decide;
 mod degraded;
+mod login;
 pub mod logout;
 pub mod need;
 pub mod outcome;

@@ -12,7 +12,7 @@ use crate::sys::failpoint::failpoint;
 use crate::sys::secret::random_fraction;
 use crate::token::freshness::Freshness;
 use crate::token::pair::{Lineage, Pair, PairParts, RecoveryStage};
-use crate::token::record::{Claim, Holding, PauseCause, Record, Spending};
+use crate::token::record::{Claim, Holding, Record, Spending};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,49 +111,6 @@ impl RefreshTransaction<'_> {
             record.put(&self.client.client_id, &stored);
         });
         pair
-    }
-
-    /// R5: notes that the credentials were refused, for everyone who shares the store.
-    pub(super) fn suspend(&self, store: &dyn TokenStore, claim: &Claim, error: Error) -> Error {
-        self.credentials.end_lift();
-        let fingerprint = self.credentials.fingerprint(&self.client.client_id, store.fingerprint_key());
-        let mut wait = Duration::ZERO;
-        self.best_effort(store, &mut |record, now| {
-            wait = record.suspend(fingerprint, now);
-            record.release(claim, Spending::Nothing);
-            true
-        });
-        failpoint("released");
-        error.with_retry_after(Some(wait))
-    }
-
-    /// R5: pauses logins for everyone who shares the store: the last one was answered without a token.
-    pub(super) fn pause_logins(&self, store: &dyn TokenStore, claim: &Claim, error: Error) -> Error {
-        self.credentials.end_lift();
-        let fingerprint = self.credentials.fingerprint(&self.client.client_id, store.fingerprint_key());
-        let cause = PauseCause {
-            status: error.status() as i32,
-            http_status: error.http_status(),
-            message: error.message().to_owned(),
-        };
-        let fraction = random_fraction();
-        let mut wait = Duration::ZERO;
-        self.best_effort(store, &mut |record, now| {
-            wait = record.pause_logins(fingerprint, cause.clone(), error.retry_after(), fraction, now);
-            record.release(claim, Spending::Nothing);
-            true
-        });
-        failpoint("released");
-        error.with_retry_after(Some(wait))
-    }
-
-    /// R5: pauses this process's logins: the last one did not reach the server, or its caller's time or interrupt ended it,
-    /// which says nothing to other processes. An interrupt counts, too: in asyncio a time limit is a cancellation. A person who
-    /// ends a call and makes it again does not notice: that call waits for the rest of the pause.
-    pub(super) fn pause_own_logins(&self, store: &dyn TokenStore, claim: &Claim, error: Error) -> Error {
-        self.release(store, claim, Spending::Nothing);
-        self.client.note_unreached(&error);
-        error
     }
 
     /// 429: holds for everyone; what was sent was not taken (T3).

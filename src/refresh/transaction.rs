@@ -3,9 +3,8 @@
 //! It is a single flight: one caller of this process at a time is in it; against other processes the claims in the store's
 //! record hold.
 
-use crate::auth::Grant;
 use crate::call::Call;
-use crate::call::backoff::{self, PASSING};
+use crate::call::backoff;
 use crate::call::log::Level;
 use crate::client::Client;
 use crate::client::context::Context;
@@ -15,9 +14,8 @@ use crate::refresh::decide::{RefreshToken, Refusal, Step, decide, may_login};
 use crate::refresh::need::{Budget, TokenNeed};
 use crate::refresh::outcome::AuthOutcome;
 use crate::store::contract::{Loaded, StoreFault, TokenStore};
-use crate::sys::clock::{Tick, millis};
+use crate::sys::clock::millis;
 use crate::sys::failpoint::failpoint;
-use crate::sys::secret::random;
 use crate::sys::zeroing::SecretWork;
 use crate::token::fingerprint::Fingerprint;
 use crate::token::pair::{Lineage, Pair};
@@ -152,22 +150,6 @@ impl RefreshTransaction<'_> {
         }
     }
 
-    /// Nothing may be sent now. A pause after a login that its caller ended says little of the server: a call that has the
-    /// time waits for its end.
-    fn refused(&self, refusal: Refusal) -> Stepped {
-        match &refusal {
-            Refusal::Suspended(_) => self.client.stats.logins_suspended.add_one(),
-            Refusal::Unreached(left, cause)
-                if is_callers_end(cause) && *left < self.call.left() / 2 && !self.need.goes_on_without() =>
-            {
-                self.call.sleep(*left)?;
-                return Ok(None);
-            }
-            _ => {}
-        }
-        Err(refusal.into())
-    }
-
     fn adopt(&self, pair: Pair, is_local: bool) -> Arc<Pair> {
         let is_it = |held: &Arc<Pair>| held.is(&pair.access, pair.lineage) && held.lifetime == pair.lifetime;
         if let Some(current) = self.client.current.load_full().filter(is_it) {
@@ -254,7 +236,7 @@ impl RefreshTransaction<'_> {
                 self.release(store, &claim, Spending::Nothing);
                 Err(error.into())
             }
-            AuthOutcome::NoAnswer(error) if is_callers_end(&error) => {
+            AuthOutcome::NoAnswer(error) if error.is_callers_end() => {
                 self.release(store, &claim, Spending::Nothing);
                 Err(error.into())
             }
@@ -295,93 +277,13 @@ impl RefreshTransaction<'_> {
         self.login_under(target, holding, claim)
     }
 
-    fn login(&self, target: Target<'_>, read: &Loaded) -> Stepped {
-        let claim = Claim::new();
-        if !self.claim(target.store, read, Spending::Nothing, &claim)? {
-            return Ok(None);
-        }
-        self.login_under(target, &read.record.holding(&self.client.client_id, read.now), &claim)
-    }
-
-    fn login_under(&self, target: Target<'_>, holding: &Holding, claim: &Claim) -> Stepped {
-        self.budget.login.set(false);
-        let granted = self.conclude(target.store, claim, self.ask_login(target.store, claim))?;
-        let lineage = Lineage { family: u128::from_le_bytes(random()), generation: 0 };
-        self.publish(target, holding, granted, lineage, None)
-    }
-
-    /// R5: what a login has brought. If that is nothing, notes it for everyone who shares the store, and gives the claim back.
-    pub(super) fn conclude(
+    pub(super) fn claim(
         &self,
         store: &dyn TokenStore,
+        read: &Loaded,
+        spending: Spending<'_>,
         claim: &Claim,
-        outcome: AuthOutcome,
-    ) -> Result<(Box<Grant>, Tick)> {
-        let error = match outcome {
-            AuthOutcome::Granted(grant, arrived) => {
-                self.client.stats.logins.add_one();
-                self.client.unreached.end();
-                self.note_recovery_login();
-                return Ok((grant, arrived));
-            }
-            AuthOutcome::Rejected(error) => {
-                self.client.stats.logins_refused.add_one();
-                self.suspend(store, claim, error)
-            }
-            AuthOutcome::RateLimited(error) => {
-                self.client.stats.renewals_failed.add_one();
-                self.note_rate_limit(store, claim, Spending::Nothing, error)
-            }
-            AuthOutcome::Forbidden(error) | AuthOutcome::NoToken(error) => {
-                self.client.stats.renewals_failed.add_one();
-                self.pause_logins(store, claim, error)
-            }
-            AuthOutcome::NoAnswer(error) if !is_callers_end(&error) => {
-                self.client.stats.renewals_failed.add_one();
-                self.pause_logins(store, claim, error)
-            }
-            AuthOutcome::NoAnswer(error) => {
-                self.client.stats.renewals_failed.add_one();
-                self.credentials.end_lift();
-                self.pause_own_logins(store, claim, error)
-            }
-            AuthOutcome::Unable(error) => {
-                self.client.stats.renewals_failed.add_one();
-                self.release(store, claim, Spending::Nothing);
-                error
-            }
-            AuthOutcome::Unsent(error) | AuthOutcome::Intercepted(error) => {
-                self.client.stats.renewals_failed.add_one();
-                self.pause_own_logins(store, claim, error)
-            }
-        };
-        Err(error)
-    }
-
-    /// R5: logins that a 401 led to, one after another, are most likely another client's doing, which logs this one out
-    /// each time.
-    fn note_recovery_login(&self) {
-        if !matches!(self.need, TokenNeed::Other(_)) {
-            return;
-        }
-        if !self.client.recovery_logins.is_too_often() {
-            self.client.contention.end();
-        } else {
-            self.client.contention.grow(PASSING, None);
-            self.call.log(Level::Warning, || {
-                "recovery by login is needed again and again: another client seems to log in with the same account and ends \
-                 this one's session each time; give each client an account of its own, or let them share a store"
-                    .to_owned()
-            });
-        }
-    }
-
-    /// Whether a login could be sent at all.
-    pub(super) fn has_login(&self) -> bool {
-        self.client.has_login(self.credentials)
-    }
-
-    fn claim(&self, store: &dyn TokenStore, read: &Loaded, spending: Spending<'_>, claim: &Claim) -> Outcome<bool> {
+    ) -> Outcome<bool> {
         let client_id = &self.client.client_id;
         let holding = read.record.holding(client_id, read.now);
         let claimed = RefCell::new(Claimed::Changed);
@@ -417,9 +319,4 @@ impl RefreshTransaction<'_> {
             Claimed::Busy(left) => self.wait(left).map(|_| false),
         }
     }
-}
-
-/// Whether it was the caller that ended the exchange: with its time, or its interrupt.
-fn is_callers_end(error: &Error) -> bool {
-    error.wait_end().is_some_and(|end| end != WaitEnd::StepDeadline)
 }
