@@ -168,6 +168,49 @@ def test_a_thousand_tasks_across_an_expiry(api: DemoApi, monkeypatch: pytest.Mon
     print(f"the loop was late by {max(lags) * 1000:.1f} ms at the most, {len(lags)} times asked")
 
 
+def test_a_turn_of_the_loop_asks_for_the_threads_lock_twice_however_many_calls_begin(
+    api: DemoApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop_thread = threading.get_ident()
+    acquired = 0
+    changed: Any = None
+    enter = threading.Condition.__enter__
+
+    def counting(condition: threading.Condition) -> bool:
+        nonlocal acquired
+        acquired += condition is changed and threading.get_ident() == loop_thread
+        return enter(condition)
+
+    async def main() -> None:
+        nonlocal changed
+        async with manager(api) as tm:
+            changed = tm._threads._changed
+            monkeypatch.setattr(threading.Condition, "__enter__", counting)
+            assert len(await asyncio.gather(*(tm.token() for _ in range(300)))) == 300
+            assert acquired == 2
+            assert len(threads()) <= 16
+            assert len(await asyncio.gather(*(tm.token() for _ in range(300)))) == 300
+            assert acquired == 4
+            monkeypatch.undo()
+
+    asyncio.run(main())
+
+
+def test_a_system_without_threads_fails_every_call(api: DemoApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> None:
+        async with manager(api) as tm:
+            with monkeypatch.context() as patch:
+                patch.setattr(threading.Thread, "start", refuse)
+                ended = await asyncio.gather(*(tm.token() for _ in range(5)), return_exceptions=True)
+            assert [repr(end) for end in ended] == [repr(RuntimeError("can't start new thread"))] * 5
+            assert await tm.access_token()
+
+    asyncio.run(main())
+
+
 def test_errors(api: DemoApi) -> None:
     with pytest.raises(tokenmgr.InvalidArgument, match="threads is 0"):
         AsyncTokenManager(api.url, USER, PASSWORD, threads=0)

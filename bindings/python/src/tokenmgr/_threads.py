@@ -26,20 +26,20 @@ class Call:
         "_context",
         "_function",
         "_has_ended",
-        "_loop",
         "_raised",
         "_result",
         "_taken",
         "_wake",
         "is_cancelled",
+        "loop",
     )
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self.is_cancelled = False
         self._function = function
         self._context = contextvars.copy_context()
-        self._loop = asyncio.get_running_loop()
-        self._wake = self._loop.create_future()
+        self.loop = asyncio.get_running_loop()
+        self._wake = self.loop.create_future()
         self._has_ended = False
         self._result: Any = None
         self._raised: BaseException | None = None
@@ -58,8 +58,14 @@ class Call:
             self._raised = raised
         finally:
             del callers[this_thread]
-        if not post(self._loop, self._end):
+        if not post(self.loop, self._end):
             self._discard()
+
+    def fail(self, raised: BaseException) -> None:
+        """Ends it without running it."""
+        if self._taken.acquire(blocking=False):
+            self._raised = raised
+            post(self.loop, self._end)
 
     async def outcome(self) -> Any:
         """What the function returns or raises."""
@@ -86,7 +92,7 @@ class Call:
 
     async def _until_it_has_ended(self) -> None:
         while not self._has_ended:
-            self._wake = self._loop.create_future()
+            self._wake = self.loop.create_future()
             try:
                 await self._wake
             except asyncio.CancelledError:
@@ -116,16 +122,36 @@ class Threads:
         self._threads: set[threading.Thread] = set()
         self._idle = 0
         self._when_over: list[Callable[[], object]] = []
+        #: The loop whose turn goes on, and ends with `_end_turn`.
+        self._turn: asyncio.AbstractEventLoop | None = None
 
     def begin(self, call: Call) -> None:
+        """On the loop's thread. Of many calls that begin in one turn of a loop, the first is handed over at once and the
+        others at the turn's end: each time the loop asks for the lock it may have to wait for all threads that woke up."""
+        if self._is_closed:
+            raise InvalidArgument("the AsyncTokenManager is closed; make a new one")
+        self._calls.append(call)
+        if self._turn is not call.loop:
+            self._turn = call.loop
+            call.loop.call_soon(self._end_turn)
+            self._hand_over()
+
+    def _end_turn(self) -> None:
+        self._turn = None
+        self._hand_over()
+
+    def _hand_over(self) -> None:
         with self._changed:
-            if self._is_closed:
-                raise InvalidArgument("the AsyncTokenManager is closed; make a new one")
-            self._calls.append(call)
-            if len(self._calls) <= self._idle:
-                self._changed.notify()
-            elif len(self._threads) < self._most:
-                self._start_one()
+            self._wake_one()
+
+    def _wake_one(self) -> None:
+        """Has one more thread look for a call, if one waits. It wakes the next: the loop has no time to wake all of them."""
+        if not self._calls:
+            return
+        if self._idle:
+            self._changed.notify()
+        elif len(self._threads) < self._most:
+            self._start_one()
 
     def _start_one(self) -> None:
         # The interpreter's end waits for no daemon, and `_exit` has those that are in a call leave it.
@@ -133,11 +159,10 @@ class Threads:
         self._threads.add(thread)
         try:
             thread.start()
-        except RuntimeError:  # the system has no more
+        except RuntimeError as raised:  # the system has no more
             self._threads.remove(thread)
-            if not self._threads:
-                self._calls.pop()
-                raise
+            while not self._threads and self._calls:
+                self._calls.popleft().fail(raised)
 
     def _work(self) -> None:
         while True:
@@ -154,7 +179,9 @@ class Threads:
                 self._changed.wait()
             self._idle -= 1
             if self._calls:
-                return self._calls.popleft()
+                call = self._calls.popleft()
+                self._wake_one()
+                return call
             self._threads.remove(threading.current_thread())
             self._say_if_over()
             return None
