@@ -25,7 +25,7 @@ pub struct Address {
     pieces: Vec<Piece>,
     template: Template,
     /// As errors and log lines show it: without the query, and with names in place of values.
-    shown: String,
+    redacted: String,
     allow_insecure: bool,
 }
 
@@ -42,7 +42,7 @@ impl Address {
     pub fn parse(member: &Member<'_>, scope: &Scope<'_>, allow_insecure: bool) -> Result<Address> {
         let template = Template::parse(member, scope)?;
         let mut address =
-            Address { pieces: Vec::new(), template: template.clone(), shown: String::new(), allow_insecure };
+            Address { pieces: Vec::new(), template: template.clone(), redacted: String::new(), allow_insecure };
         let mut at = At::Start;
         for part in template.parts {
             at = address.add(part, at).ok_or_else(|| member.refuse(TAKES))?;
@@ -72,16 +72,16 @@ impl Address {
         &self.template
     }
 
-    pub fn shown(&self) -> &str {
-        &self.shown
+    pub fn redacted(&self) -> &str {
+        &self.redacted
     }
 
     /// Adds a part that stands at `at`, and says where the next one will; `None`: it cannot stand there.
     fn add(&mut self, part: Part, at: At) -> Option<At> {
         if at != At::Query {
             match &part {
-                Part::Text(text) => self.shown.push_str(text.as_str().split('?').next().unwrap_or_default()),
-                part => self.shown.push_str(&format!("{{{}}}", shown_name(part))),
+                Part::Text(text) => self.redacted.push_str(text.as_str().split('?').next().unwrap_or_default()),
+                part => self.redacted.push_str(&format!("{{{}}}", name_of(part))),
             }
         }
         let (piece, next) = match (part, at) {
@@ -192,19 +192,21 @@ impl Address {
     }
 
     fn not_allowed(&self, why: &str) -> Error {
-        let shown = &self.shown;
+        let redacted = &self.redacted;
         Error::new(
             Status::TM_URL_NOT_ALLOWED,
-            format!("what {shown} stands for {why}; nothing was sent to it. Check the option auth and what it keeps"),
+            format!(
+                "what {redacted} stands for {why}; nothing was sent to it. Check the option auth and what it keeps"
+            ),
         )
     }
 }
 
-fn shown_name(part: &Part) -> String {
+fn name_of(part: &Part) -> String {
     match part {
         Part::Given { name, .. } => format!("params.{name}"),
-        Part::Value(name) => name.shown(),
-        Part::Optional(Some(part)) => shown_name(part),
+        Part::Value(name) => name.text(),
+        Part::Optional(Some(part)) => name_of(part),
         _ => "…".to_owned(),
     }
 }

@@ -204,7 +204,7 @@ impl Compiler<'_> {
             if !endpoint.shape.has_access_token() {
                 return Err(Member::new("auth.answer", &answer).refuse(&format!(
                     "has no access_token for {}; it takes a JSON pointer like \"/access_token\", a header or a cookie",
-                    endpoint.shown(None)
+                    endpoint.redacted(None)
                 )));
             }
         }

@@ -7,7 +7,7 @@ use crate::auth::json::Document;
 use crate::auth::meaning::{self, Meaning, Means, Of};
 use crate::auth::template::Name;
 use crate::auth::values::{Discovered, Kept, Moment, Values, missing};
-use crate::auth::verdict::{Asked, Brought, Refusal, Reply};
+use crate::auth::verdict::{Brought, Refusal, Reply, ReplyReader};
 use crate::error::{Result, Status};
 use crate::sys::secret::Secret;
 use crate::sys::zeroing::SecretWork;
@@ -133,38 +133,43 @@ impl Dialect {
         Some(self.endpoint(stage, values)?.prepare(values, moment, self.assertion.as_ref()))
     }
 
-    /// Reads the answer to one. `values` are those that it was prepared with, `known` what must not be shown of it.
+    /// Reads the answer to one. `values` are those that it was prepared with, `secrets` what must not be shown of it.
     pub fn read(
         &self,
         stage: Stage,
         values: &Values<'_>,
         reply: &Reply<'_>,
-        known: &[&Secret],
+        secrets: &[&Secret],
     ) -> std::result::Result<Brought, Refusal> {
         let _work = SecretWork::begin();
-        let known: Vec<&Secret> = known.iter().copied().chain(&self.secrets).collect();
-        match self.asked(stage, values, &known) {
-            Some(asked) => asked.read(reply, self.brings_token(stage)),
+        let secrets: Vec<&Secret> = secrets.iter().copied().chain(&self.secrets).collect();
+        match self.reader(stage, values, &secrets) {
+            Some(reader) => reader.read(reply, self.brings_token(stage)),
             None => Ok(Brought::Kept(Kept::new())),
         }
     }
 
-    /// What was asked; `None`: the dialect has no such endpoint.
-    pub(super) fn asked<'a>(&'a self, stage: Stage, values: &Values<'a>, known: &'a [&'a Secret]) -> Option<Asked<'a>> {
+    /// What reads a reply; `None`: the dialect has no such endpoint.
+    pub(super) fn reader<'a>(
+        &'a self,
+        stage: Stage,
+        values: &Values<'a>,
+        secrets: &'a [&'a Secret],
+    ) -> Option<ReplyReader<'a>> {
         let of = match stage {
             Stage::Login(_) => Of::Login,
             Stage::Refresh => Of::Refresh,
             Stage::Logout => Of::Logout,
         };
         let endpoint = self.endpoint(stage, values)?;
-        Some(Asked {
+        Some(ReplyReader {
             of,
             endpoint,
             discovered: values.discovered,
             meanings: &self.meanings,
             call: &self.call,
             credentials: self.credentials,
-            known,
+            secrets,
             kept: values.kept,
         })
     }

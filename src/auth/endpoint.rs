@@ -50,14 +50,14 @@ pub struct Prepared {
     pub headers: HeaderMap,
     pub body: Zeroizing<Vec<u8>>,
     /// What errors and log lines call it: never with a value in it.
-    pub shown: String,
+    pub redacted: String,
     /// What was filled in that must not be seen.
     pub secrets: Vec<Secret>,
 }
 
 impl std::fmt::Debug for Prepared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Prepared").field("shown", &self.shown).finish_non_exhaustive()
+        f.debug_struct("Prepared").field("redacted", &self.redacted).finish_non_exhaustive()
     }
 }
 
@@ -153,17 +153,17 @@ impl Endpoint {
     }
 
     /// What errors call it: as it was given, but an issuer's endpoint by its address, once that is known.
-    pub fn shown(&self, discovered: Option<&Discovered>) -> String {
-        let mut shown = format!("{} {}", self.method, self.address.shown());
+    pub fn redacted(&self, discovered: Option<&Discovered>) -> String {
+        let mut redacted = format!("{} {}", self.method, self.address.redacted());
         let found = discovered.map(|found| (Some(&found.token_endpoint), found.revocation_endpoint.as_ref()));
         let (token, revocation) = found.unwrap_or_default();
         for (name, url) in [(Name::TokenEndpoint, token), (Name::RevocationEndpoint, revocation)] {
             if let Some(url) = url {
                 let address = url.split('?').next().unwrap_or_default();
-                shown = shown.replace(&format!("{{{}}}", name.shown()), address);
+                redacted = redacted.replace(&format!("{{{}}}", name.text()), address);
             }
         }
-        shown
+        redacted
     }
 
     /// The request. One with a value that is missing is not made.
@@ -198,7 +198,7 @@ impl Endpoint {
             url: Zeroizing::new(url),
             headers,
             body,
-            shown: self.shown(values.discovered),
+            redacted: self.redacted(values.discovered),
             secrets: request.secrets.take(),
         })
     }

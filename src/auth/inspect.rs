@@ -92,10 +92,10 @@ impl Dialect {
 
     /// What the answer of an auth endpoint means.
     pub fn meant(&self, stage: Stage, values: &Values<'_>, reply: &Reply<'_>) -> Meant {
-        let Some(asked) = self.asked(stage, values, &[]) else {
+        let Some(reader) = self.reader(stage, values, &[]) else {
             return Meant { means: None, by: String::new() };
         };
-        let (means, decided) = asked.decide(reply, &Document::new(reply.body));
+        let (means, decided) = reader.decide(reply, &Document::new(reply.body));
         let by = match decided {
             Decided::Endpoint(at) => format!("{}.meanings.{at}", self.member(stage)),
             Decided::Dialect(at) => format!("auth.meanings.{at}"),

@@ -28,24 +28,27 @@ impl ServerMessage {
     }
 
     /// ` (code: message)` of a body.
-    pub fn read(body: &[u8], known: &[&Secret]) -> ServerMessage {
+    pub fn read(body: &[u8], secrets: &[&Secret]) -> ServerMessage {
         // An error body is small; one that is not is not worth parsing.
         const LARGEST: usize = 64 * 1024;
         if body.len() > LARGEST {
             return ServerMessage::default();
         }
-        ServerMessage::of(&Document::new(body), known)
+        ServerMessage::of(&Document::new(body), secrets)
     }
 
     /// The same of a body that may be parsed already.
-    pub fn of(document: &Document<'_>, known: &[&Secret]) -> ServerMessage {
+    pub fn of(document: &Document<'_>, secrets: &[&Secret]) -> ServerMessage {
         let Some(json) = document.json() else {
             return ServerMessage::default();
         };
-        let is_echo = repeats(&document.text(), known);
+        let is_echo = repeats(&document.text(), secrets);
         let scrub = if is_echo { scrub_echo } else { scrub };
         let (code, message) = find(json);
-        ServerMessage { code: code.map(|code| scrub(&code, known)), message: message.map(|text| scrub(&text, known)) }
+        ServerMessage {
+            code: code.map(|code| scrub(&code, secrets)),
+            message: message.map(|text| scrub(&text, secrets)),
+        }
     }
 }
 
@@ -98,7 +101,7 @@ mod tests {
 
     #[test]
     fn errors_are_read_in_the_shapes_they_commonly_have() {
-        for (body, shown) in [
+        for (body, text) in [
             (r#"{"error":{"name":"n","code":"c","message":"the words"}}"#, " (c: the words)"),
             (r#"{"error":{"name":"n","message":"the words"}}"#, " (n: the words)"),
             (r#"{"success":false,"error":{"code":1234}}"#, " (1234)"),
@@ -126,7 +129,7 @@ mod tests {
             ("[]", ""),
             ("7", ""),
         ] {
-            assert_eq!(ServerMessage::read(body.as_bytes(), &[]).to_string(), shown, "{body}");
+            assert_eq!(ServerMessage::read(body.as_bytes(), &[]).to_string(), text, "{body}");
         }
         assert!(ServerMessage::read(&[b' '; 70_000], &[]).is_empty());
     }

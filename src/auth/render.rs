@@ -74,10 +74,10 @@ impl<'a> Request<'a> {
                 Part::Optional(Some(part)) if self.is_there(part) => out.push_str(&self.part(part)?),
                 Part::Optional(_) => {}
                 Part::Function(function, inner) => {
-                    let known = self.secrets.borrow().len();
+                    let before = self.secrets.borrow().len();
                     let value = apply(*function, &self.parts(inner)?);
                     // What is made of a secret is one.
-                    if self.secrets.borrow().len() > known {
+                    if self.secrets.borrow().len() > before {
                         self.hide(&value);
                     }
                     out.push_str(&value);

@@ -42,7 +42,7 @@ pub const NAMES: [(&str, Name); 13] = [
 
 impl Name {
     /// As it is written.
-    pub fn shown(&self) -> String {
+    pub fn text(&self) -> String {
         match self {
             Name::Kept(name) => format!("kept.{name}"),
             other => NAMES.iter().find(|(_, name)| name == other).map_or("", |(text, _)| text).to_owned(),

@@ -67,18 +67,18 @@ pub enum Decided {
     Default,
 }
 
-/// Who is asked what, and how it is told.
-pub struct Asked<'a> {
+/// Reads an endpoint's reply: whether it means yes, and what it brought.
+pub struct ReplyReader<'a> {
     pub of: Of,
     pub endpoint: &'a Endpoint,
     pub discovered: Option<&'a Discovered>,
     pub meanings: &'a [Meaning],
-    /// What has to carry the token.
+    /// How calls carry the token, which it has to fit.
     pub call: &'a Call,
     /// What to check when it refuses the credentials.
     pub credentials: &'a str,
     /// What was sent and must not be shown.
-    pub known: &'a [&'a Secret],
+    pub secrets: &'a [&'a Secret],
     /// What earlier answers kept.
     pub kept: Option<&'a Kept>,
 }
@@ -89,7 +89,7 @@ pub enum Brought {
     Grant(Box<Grant>),
 }
 
-impl Asked<'_> {
+impl ReplyReader<'_> {
     /// Reads an answer. `wants_grant`: it has to hold a pair.
     pub fn read(&self, reply: &Reply<'_>, wants_grant: bool) -> Result<Brought, Refusal> {
         self.judge(reply, wants_grant).map_err(|Refusal { outcome, error }| Refusal {
@@ -136,7 +136,7 @@ impl Asked<'_> {
         }
         self.endpoint.shape.grant(&answer, self.call, kept).map(|grant| Brought::Grant(Box::new(grant))).map_err(
             |why| {
-                let words = ServerMessage::of(&document, self.known);
+                let words = ServerMessage::of(&document, self.secrets);
                 let Refusal { outcome, error } = self.unusable(reply, &words, why);
                 Refusal { outcome, error: error.with_server_code(words.code) }
             },
@@ -149,14 +149,15 @@ impl Asked<'_> {
             let outcome = if reply.status == 403 { Outcome::Forbidden } else { Outcome::Intercepted };
             return self.refusal(reply, outcome, Status::TM_BAD_RESPONSE, &format!(": {why}"));
         }
-        let words = ServerMessage::of(document, self.known);
+        let words = ServerMessage::of(document, self.secrets);
         let is_own = is_stated || self.is_own(reply, document);
         let Refusal { outcome, error } = match means {
             Means::Rejected | Means::Expired if !is_own => self.intercepted(reply),
             Means::Rejected | Means::Expired => self.rejected(&words),
-            Means::Forbidden => {
-                Refusal { outcome: Outcome::Forbidden, error: forbidden(&self.shown(), reply.status, &words, is_own) }
-            }
+            Means::Forbidden => Refusal {
+                outcome: Outcome::Forbidden,
+                error: forbidden(&self.redacted(), reply.status, &words, is_own),
+            },
             Means::RateLimited => {
                 let rest = format!("{words}; wait before the next try");
                 self.refusal(reply, Outcome::RateLimited, Status::TM_RATE_LIMITED, &rest)
@@ -198,9 +199,9 @@ impl Asked<'_> {
             Of::Login => format!("the login was refused{words}; check {}", self.credentials),
             Of::Refresh => format!("the refresh token was refused{words}; log in again"),
             Of::Logout | Of::Call => {
-                let shown = self.shown();
+                let redacted = self.redacted();
                 let error = format!(
-                    "{shown} was refused{words}: the token was no longer valid there; the local and the stored ones are gone"
+                    "{redacted} was refused{words}: the token was no longer valid there; the local and the stored ones are gone"
                 );
                 return Refusal { outcome: Outcome::Rejected, error: Error::new(Status::TM_UNAUTHORIZED, error) };
             }
@@ -220,13 +221,13 @@ impl Asked<'_> {
         self.refusal(reply, Outcome::Intercepted, Status::TM_BAD_RESPONSE, rest)
     }
 
-    fn shown(&self) -> String {
-        self.endpoint.shown(self.discovered)
+    fn redacted(&self) -> String {
+        self.endpoint.redacted(self.discovered)
     }
 
     /// "POST /auth/login was answered 429…"
     fn refusal(&self, reply: &Reply<'_>, outcome: Outcome, status: Status, rest: &str) -> Refusal {
-        let message = format!("{} was answered {}{rest}", self.shown(), reply.status);
+        let message = format!("{} was answered {}{rest}", self.redacted(), reply.status);
         Refusal { outcome, error: Error::new(status, message) }
     }
 
@@ -243,7 +244,7 @@ impl Asked<'_> {
     fn reason(&self, reply: &Reply<'_>, is_stated: bool) -> String {
         match reply.status {
             300..400 => {
-                let to = location(reply.headers, self.known).unwrap_or_else(|| "another address".to_owned());
+                let to = location(reply.headers, self.secrets).unwrap_or_else(|| "another address".to_owned());
                 format!(
                     "it is a redirect to {to}, and {} follows none, so that credentials go nowhere else; if that is the API's address, set the host or the option auth to it",
                     self.of.name()
@@ -264,10 +265,10 @@ pub fn is_page(text: &str) -> bool {
 }
 
 /// Where a redirect leads, without what its query may hold.
-pub fn location(headers: &HeaderMap, known: &[&Secret]) -> Option<String> {
+pub fn location(headers: &HeaderMap, secrets: &[&Secret]) -> Option<String> {
     let text = headers.get(header::LOCATION)?.to_str().ok()?;
     let text = text.split(['?', '#']).next()?;
-    let shown = match text.split_once("//") {
+    let redacted = match text.split_once("//") {
         None => text.to_owned(),
         Some((scheme, rest)) => {
             let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -276,8 +277,8 @@ pub fn location(headers: &HeaderMap, known: &[&Secret]) -> Option<String> {
         }
     };
     // Segment by segment: a whole path looks like a token.
-    let shown = shown.split('/').map(|segment| scrub(segment, known)).collect::<Vec<_>>().join("/");
-    Some(shown).filter(|shown| !shown.is_empty())
+    let redacted = redacted.split('/').map(|segment| scrub(segment, secrets)).collect::<Vec<_>>().join("/");
+    Some(redacted).filter(|redacted| !redacted.is_empty())
 }
 
 /// R4's message, for auth endpoints and API calls alike: what a 403 is, where its code says so, else what it may be.

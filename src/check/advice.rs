@@ -1,7 +1,7 @@
 //! What did not fit, in one sentence, and the member of the option `auth` to change. Pure.
 
 use crate::auth::{Document, Means, Meant, Stage, is_page};
-use crate::check::asked::Asked;
+use crate::check::evidence::Evidence;
 use crate::check::hints;
 use crate::check::outline::is_fit;
 use crate::check::suspects::{self, Sought};
@@ -40,10 +40,10 @@ pub struct Redirect {
     pub to: String,
 }
 
-impl Asked<'_> {
+impl Evidence<'_> {
     /// The endpoint said yes, but its answer holds no usable token.
     pub fn no_token(&self, error: &Error) -> Advice {
-        let Asked { dialect, stage, values, answer, .. } = self;
+        let Evidence { dialect, stage, values, answer, .. } = self;
         if is_page(&Document::new(&answer.body).text()) {
             let why = "the answer is a page of HTML; see what the API's documentation gives as its address";
             return Advice::change(dialect.url_member(*stage), &[why]);
@@ -63,28 +63,28 @@ impl Asked<'_> {
 
     /// A token that is elsewhere than the dialect looks for it.
     pub fn token(&self, sought: Sought) -> Option<Advice> {
-        let Asked { dialect, stage, values, answer, known } = self;
+        let Evidence { dialect, stage, values, answer, secrets } = self;
         let name = if sought == Sought::AccessToken { "access_token" } else { "refresh_token" };
-        let suspect = suspects::token(&answer.headers, &Document::new(&answer.body), sought, known)?;
+        let suspect = suspects::token(&answer.headers, &Document::new(&answer.body), sought, secrets)?;
         let lacks = match dialect.places(*stage, values, name) {
             Some(places) => format!("the answer has no {places}; it has "),
             None => "the dialect does not look for one; the answer has ".to_owned(),
         };
-        let why = [&lacks, &suspect.shown, ": use ", &suspect.place];
+        let why = [&lacks, &suspect.text, ": use ", &suspect.place];
         Some(Advice::change(dialect.answer_member(*stage, values, name), &why))
     }
 
     /// An expiry that the dialect does not look for.
     pub fn expiry(&self) -> Option<Advice> {
-        let Asked { dialect, stage, values, answer, known } = self;
-        let (name, suspect) = suspects::expiry(&Document::new(&answer.body), known)?;
-        let why = ["nothing says how long the token lives; the answer has ", &suspect.shown, ": use ", &suspect.place];
+        let Evidence { dialect, stage, values, answer, secrets } = self;
+        let (name, suspect) = suspects::expiry(&Document::new(&answer.body), secrets)?;
+        let why = ["nothing says how long the token lives; the answer has ", &suspect.text, ": use ", &suspect.place];
         Some(Advice::change(dialect.answer_member(*stage, values, name), &why))
     }
 
     /// The endpoint said no.
     pub fn refused(&self, meant: &Meant, error: &Error) -> Advice {
-        let Asked { dialect, stage, values, answer, .. } = self;
+        let Evidence { dialect, stage, values, answer, .. } = self;
         let status = answer.status;
         let says = format!("{error} ({status} means {} by {})", meant.name(), meant.by);
         let of_oauth = match error.server_code().filter(|_| dialect.is_oauth2) {
@@ -114,11 +114,11 @@ impl Asked<'_> {
 }
 
 /// An API call was refused with the token that the API has just issued.
-pub fn unrecognised(answer: &Answer, carried: &str, known: &[Secret]) -> Advice {
+pub fn unrecognised(answer: &Answer, carried: &str, secrets: &[Secret]) -> Advice {
     let scheme = answer.header(header::WWW_AUTHENTICATE).and_then(|text| text.split([' ', ',']).next());
     let is_other = |scheme: &&str| {
         let is_word = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        is_word && is_fit(scheme, known) && !carried.contains(*scheme)
+        is_word && is_fit(scheme, secrets) && !carried.contains(*scheme)
     };
     let asks = match scheme.filter(is_other) {
         Some(scheme) => format!("it asks for {scheme}: perhaps {{\"Authorization\": \"{scheme} {{access_token}}\"}}"),
@@ -144,12 +144,12 @@ pub fn refused(error: &Error, means: Option<Means>, carried: &str) -> Advice {
 }
 
 /// A call with a wrong token was not answered as one with an expired token is.
-pub fn not_expired(good: &Called, dead: &Called, meant: &Meant, known: &[Secret]) -> Advice {
+pub fn not_expired(good: &Called, dead: &Called, meant: &Meant, secrets: &[Secret]) -> Advice {
     if let Some(advice) = led_elsewhere(good, dead) {
         return advice;
     }
     let (good, dead) = (&good.answer, &dead.answer);
-    let body = suspects::refusal(&Document::new(&good.body), &Document::new(&dead.body), known);
+    let body = suspects::refusal(&Document::new(&good.body), &Document::new(&dead.body), secrets);
     let status = dead.status;
     if good.status == status && body.is_none() {
         return Advice::plain(format!(

@@ -67,8 +67,8 @@ impl Trial<'_> {
         if is_dead || (300..400).contains(&answer.status) {
             return Some(unrecognised(answer, &carried, &self.secrets));
         }
-        let known: Vec<&Secret> = self.secrets.iter().collect();
-        let error = explain(&outgoing.redacted(), answer, meant.means, &known);
+        let secrets: Vec<&Secret> = self.secrets.iter().collect();
+        let error = explain(&outgoing.redacted(), answer, meant.means, &secrets);
         self.good = Some(called);
         error.map(|error| refused(&error, meant.means, &carried))
     }
@@ -81,12 +81,12 @@ impl Trial<'_> {
     /// Sends a call, once more where the server asks for a nonce of its own in the proof (RFC 9449, 9).
     fn send(&self, outgoing: &mut Outgoing, pair: &Pair) -> Result<Called> {
         let client = &self.context.client;
-        let known: Vec<&Secret> = self.secrets.iter().collect();
+        let secrets: Vec<&Secret> = self.secrets.iter().collect();
         let mut is_last = false;
         loop {
             let mut redirects = Vec::new();
             let mut note = |answer: &Answer| {
-                let to = location(&answer.headers, &known).unwrap_or_default();
+                let to = location(&answer.headers, &secrets).unwrap_or_default();
                 redirects.push(Redirect { status: answer.status, to });
             };
             carry(self.context, pair, outgoing)?;

@@ -6,8 +6,8 @@
 //! hold elsewhere than the dialect looks for it), `hints` (what a refusal lets guess) and `advice`, which are pure.
 
 mod advice;
-mod asked;
 mod calls;
+mod evidence;
 mod hints;
 mod json;
 mod outline;

@@ -19,7 +19,7 @@ const LONG: usize = 24;
 /// Something in an answer.
 pub struct Suspect {
     /// As a message names it: `/data/token (a JWT of 412 characters)`.
-    pub shown: String,
+    pub text: String,
     /// As the option takes it: `"/data/token"`, `{"cookie": "SID"}`.
     pub place: String,
 }
@@ -31,28 +31,28 @@ pub enum Sought {
 }
 
 /// What looks most like a token; none of `known`, which a server may have repeated.
-pub fn token(headers: &HeaderMap, document: &Document<'_>, sought: Sought, known: &[Secret]) -> Option<Suspect> {
+pub fn token(headers: &HeaderMap, document: &Document<'_>, sought: Sought, secrets: &[Secret]) -> Option<Suspect> {
     let mut best: Option<(u32, Suspect)> = None;
-    let mut weigh = |name: &str, text: &str, shown: String, place: String| {
+    let mut weigh = |name: &str, text: &str, at: String, place: String| {
         let text = text.trim();
-        let is_known = known.iter().any(|secret| secret.as_str() == text);
-        let likeness = if is_known { 0 } else { likeness(name, text, sought) };
+        let is_secret = secrets.iter().any(|secret| secret.as_str() == text);
+        let likeness = if is_secret { 0 } else { likeness(name, text, sought) };
         if likeness > best.as_ref().map_or(0, |(most, _)| *most) {
-            best = Some((likeness, Suspect { shown: format!("{shown} ({})", describe(text)), place }));
+            best = Some((likeness, Suspect { text: format!("{at} ({})", describe(text)), place }));
         }
     };
-    each_value(document, known, &mut |pointer, name, value| {
+    each_value(document, secrets, &mut |pointer, name, value| {
         if let Value::String(text) = value {
             weigh(name, text, pointer.to_owned(), format!("\"{pointer}\""));
         }
     });
     for (name, value) in headers.iter().filter(|(name, _)| **name != header::SET_COOKIE) {
         let is_named = ["token", "auth", "session"].iter().any(|mark| name.as_str().contains(mark));
-        if let (true, Ok(text)) = (is_named && is_fit(name.as_str(), known), value.to_str()) {
+        if let (true, Ok(text)) = (is_named && is_fit(name.as_str(), secrets), value.to_str()) {
             weigh(name.as_str(), text, format!("the header {name}"), format!("{{\"header\": \"{name}\"}}"));
         }
     }
-    for (name, text) in cookies(headers, unix_millis()).filter(|(name, _)| is_fit(name, known)) {
+    for (name, text) in cookies(headers, unix_millis()).filter(|(name, _)| is_fit(name, secrets)) {
         weigh(&name, &text, format!("the cookie {name}"), format!("{{\"cookie\": \"{name}\"}}"));
     }
     let text = document.text();
@@ -87,12 +87,12 @@ fn likeness(name: &str, text: &str, sought: Sought) -> u32 {
 }
 
 /// What looks like an expiry of the access token: the member that takes it, and where it is.
-pub fn expiry(document: &Document<'_>, known: &[Secret]) -> Option<(&'static str, Suspect)> {
+pub fn expiry(document: &Document<'_>, secrets: &[Secret]) -> Option<(&'static str, Suspect)> {
     const MARKS: [&str; 7] = ["expir", "ttl", "lifetime", "leaseduration", "validuntil", "validfor", "maxage"];
     /// Seconds since 1970 are more, from 2001 on.
     const INSTANTS_FROM: i64 = 1_000_000_000;
     let mut found = None;
-    each_value(document, known, &mut |pointer, name, value| {
+    each_value(document, secrets, &mut |pointer, name, value| {
         let name = plain(name);
         let is_named = name == "exp" || MARKS.iter().any(|mark| name.contains(mark));
         if found.is_some() || !is_named || plain(pointer).contains("refresh") {
@@ -105,35 +105,35 @@ pub fn expiry(document: &Document<'_>, known: &[Secret]) -> Option<(&'static str
             None if instant(&text).is_some() => "expires_at",
             _ => return,
         };
-        let shown = if is_fit(&text, known) { format!("{pointer} ({text})") } else { pointer.to_owned() };
-        found = Some((member, Suspect { shown, place: format!("\"{pointer}\"") }));
+        let named = if is_fit(&text, secrets) { format!("{pointer} ({text})") } else { pointer.to_owned() };
+        found = Some((member, Suspect { text: named, place: format!("\"{pointer}\"") }));
     });
     found
 }
 
 /// What tells a refused call from one that went well: a pointer and a value, as `body` of a meaning takes them.
-pub fn refusal(good: &Document<'_>, refused: &Document<'_>, known: &[Secret]) -> Option<String> {
-    telling(refused, known, &|pointer, _, value| good.at(pointer) != Some(value))
-        .or_else(|| telling_text(refused, known).filter(|_| good.text() != refused.text()))
+pub fn refusal(good: &Document<'_>, refused: &Document<'_>, secrets: &[Secret]) -> Option<String> {
+    telling(refused, secrets, &|pointer, _, value| good.at(pointer) != Some(value))
+        .or_else(|| telling_text(refused, secrets).filter(|_| good.text() != refused.text()))
 }
 
 /// The same of an answer with nothing to compare: only what is found in a refusal alone.
-pub fn stated_refusal(refused: &Document<'_>, known: &[Secret]) -> Option<String> {
+pub fn stated_refusal(refused: &Document<'_>, secrets: &[Secret]) -> Option<String> {
     const OF_ERRORS: usize = 6;
-    telling(refused, known, &|_, rank, value| rank < OF_ERRORS || *value == Value::Bool(false))
-        .or_else(|| telling_text(refused, known))
+    telling(refused, secrets, &|_, rank, value| rank < OF_ERRORS || *value == Value::Bool(false))
+        .or_else(|| telling_text(refused, secrets))
 }
 
-fn telling(refused: &Document<'_>, known: &[Secret], counts: &dyn Fn(&str, usize, &Value) -> bool) -> Option<String> {
+fn telling(refused: &Document<'_>, secrets: &[Secret], counts: &dyn Fn(&str, usize, &Value) -> bool) -> Option<String> {
     /// The more telling before the less; the first ones name errors.
     const NAMES: [&str; 11] =
         ["code", "errcode", "errorcode", "error", "errno", "reason", "type", "status", "result", "success", "ok"];
     let mut best: Option<(usize, String)> = None;
-    each_value(refused, known, &mut |pointer, name, value| {
-        let Some(rank) = NAMES.iter().position(|known| *known == plain(name)) else { return };
+    each_value(refused, secrets, &mut |pointer, name, value| {
+        let Some(rank) = NAMES.iter().position(|mark| *mark == plain(name)) else { return };
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let is_word = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
-        let is_shown = is_word && !text.is_empty() && is_fit(&text, known);
+        let is_shown = is_word && !text.is_empty() && is_fit(&text, secrets);
         let is_better = best.as_ref().is_none_or(|(least, _)| rank < *least);
         if !value.is_null() && is_shown && is_better && counts(pointer, rank, value) {
             best = Some((rank, format!("{{\"{pointer}\": {value}}}")));
@@ -143,10 +143,10 @@ fn telling(refused: &Document<'_>, known: &[Secret], counts: &dyn Fn(&str, usize
 }
 
 /// A body that is a few words and nothing else.
-fn telling_text(refused: &Document<'_>, known: &[Secret]) -> Option<String> {
+fn telling_text(refused: &Document<'_>, secrets: &[Secret]) -> Option<String> {
     let text = refused.text();
     let is_words = text.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b' ' | b'.' | b',' | b'!'));
-    let is_shown = refused.json().is_none() && !text.is_empty() && is_words && is_fit(&text, known);
+    let is_shown = refused.json().is_none() && !text.is_empty() && is_words && is_fit(&text, secrets);
     is_shown.then(|| format!("{{\"\": \"{text}\"}}"))
 }
 
@@ -156,9 +156,9 @@ fn plain(name: &str) -> String {
 }
 
 /// Visits what is no object and no array, with its pointer and its name; nothing below a name that must not be shown.
-fn each_value(document: &Document<'_>, known: &[Secret], visit: &mut dyn FnMut(&str, &str, &Value)) {
+fn each_value(document: &Document<'_>, secrets: &[Secret], visit: &mut dyn FnMut(&str, &str, &Value)) {
     if let Some(json) = document.json() {
-        below(json, "", "", known, &mut { MOST_VALUES }, visit);
+        below(json, "", "", secrets, &mut { MOST_VALUES }, visit);
     }
 }
 
@@ -166,7 +166,7 @@ fn below(
     value: &Value,
     pointer: &str,
     name: &str,
-    known: &[Secret],
+    secrets: &[Secret],
     left: &mut usize,
     visit: &mut dyn FnMut(&str, &str, &Value),
 ) {
@@ -177,16 +177,16 @@ fn below(
     match value {
         Value::Object(members) => {
             for (name, member) in members {
-                let is_shown = !name.contains(['"', '\\']) && is_fit(name, known);
+                let is_shown = !name.contains(['"', '\\']) && is_fit(name, secrets);
                 if is_shown {
                     let escaped = name.replace('~', "~0").replace('/', "~1");
-                    below(member, &format!("{pointer}/{escaped}"), name, known, left, visit);
+                    below(member, &format!("{pointer}/{escaped}"), name, secrets, left, visit);
                 }
             }
         }
         Value::Array(items) => {
             if let Some(first) = items.first() {
-                below(first, &format!("{pointer}/0"), name, known, left, visit);
+                below(first, &format!("{pointer}/0"), name, secrets, left, visit);
             }
         }
         value => visit(pointer, name, value),
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn expiries_are_told_by_name_and_size() {
-        for (body, member, shown) in [
+        for (body, member, text) in [
             (json!({"ttl": 900}), "expires_in", "/ttl (900)"),
             (json!({"data": {"expiresIn": "3600"}}), "expires_in", "/data/expiresIn (3600)"),
             (json!({"exp": 1_790_000_000}), "expires_at", "/exp (1790000000)"),
@@ -263,7 +263,7 @@ mod tests {
         ] {
             let body = body.to_string();
             let (found, suspect) = expiry(&Document::new(body.as_bytes()), &[]).expect(&body);
-            assert_eq!((found, suspect.shown.as_str()), (member, shown));
+            assert_eq!((found, suspect.text.as_str()), (member, text));
         }
         for body in ["{}", r#"{"refresh_expires_in":1}"#, r#"{"expires_in":null}"#, r#"{"expires":"never"}"#] {
             assert!(expiry(&Document::new(body.as_bytes()), &[]).is_none(), "{body}");

@@ -2,12 +2,13 @@
 
 use crate::auth::{Brought, Grant, Kept, RenewsBy, Stage, Values};
 use crate::check::advice::Advice;
-use crate::check::asked::Asked;
+use crate::check::evidence::Evidence;
 use crate::check::suspects::Sought;
 use crate::check::trial::Trial;
 use crate::client::context::Context;
 use crate::error::{Error, Result, Status};
 use crate::refresh::apart;
+use crate::refresh::ask::no_token;
 use crate::refresh::outcome::AuthOutcome;
 use crate::sys::clock::Tick;
 use crate::token::freshness::Lifetime;
@@ -65,9 +66,9 @@ impl Trial<'_> {
     fn judge(&self, stage: Stage, values: &Values<'_>, grant: &Grant) -> (bool, Option<Advice>) {
         let dialect = &self.context.client.auth.dialect;
         let Some(answer) = &self.answer else { return (true, None) };
-        let asked = Asked { dialect, stage, values, answer, known: &self.secrets };
+        let evidence = Evidence { dialect, stage, values, answer, secrets: &self.secrets };
         let renews_by = dialect.renews_by();
-        let elsewhere = if grant.refresh.is_none() { asked.token(Sought::RefreshToken) } else { None };
+        let elsewhere = if grant.refresh.is_none() { evidence.token(Sought::RefreshToken) } else { None };
         // Without it nothing would ever be refreshed. Of OAuth most grants bring none (RFC 6749, 4.4.3).
         let is_optional = dialect.is_oauth2 && elsewhere.is_none();
         let is_ok = grant.refresh.is_some() || is_optional || renews_by != Some(RenewsBy::RefreshToken);
@@ -78,7 +79,7 @@ impl Trial<'_> {
             (None, _) if !is_ok => {
                 "it sends a refresh token, and the login's answer holds none; leave refresh out, or see what makes the API issue one"
             }
-            (None, _) if grant.lifetime.is_none() => return (is_ok, asked.expiry()),
+            (None, _) if grant.lifetime.is_none() => return (is_ok, evidence.expiry()),
             _ => return (is_ok, elsewhere),
         };
         (is_ok, Some(Advice::change("auth.refresh".to_owned(), &[why])))
@@ -197,8 +198,4 @@ fn pair_of(grant: Box<Grant>) -> Arc<Pair> {
 
 fn error_of(outcome: AuthOutcome) -> Error {
     outcome.into_error().unwrap_or_else(no_token)
-}
-
-fn no_token() -> Error {
-    Error::new(Status::TM_BAD_RESPONSE, "the auth server's answer brought no token; check the option auth")
 }

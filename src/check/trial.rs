@@ -2,7 +2,7 @@
 
 use crate::auth::{Brought, Grant, Kept, Means, Name, Reply, Stage, Values};
 use crate::check::advice::{Advice, Called};
-use crate::check::asked::Asked;
+use crate::check::evidence::Evidence;
 use crate::check::outline::{self, Show, describe};
 use crate::check::report::Report;
 use crate::client::context::Context;
@@ -84,10 +84,10 @@ impl<'a> Trial<'a> {
             (_, None) => Advice::plain(error.message().to_owned()),
             (_, Some(answer)) => {
                 let meant = dialect.meant(stage, values, &reply(answer));
-                let asked = Asked { dialect, stage, values, answer, known: &self.secrets };
+                let evidence = Evidence { dialect, stage, values, answer, secrets: &self.secrets };
                 match meant.means {
-                    Some(Means::Accepted) => asked.no_token(error),
-                    _ => asked.refused(&meant, error),
+                    Some(Means::Accepted) => evidence.no_token(error),
+                    _ => evidence.refused(&meant, error),
                 }
             }
         };

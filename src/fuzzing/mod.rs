@@ -104,7 +104,7 @@ fn dialects(data: &[u8]) {
     for stage in [Stage::Login(0), Stage::Refresh, Stage::Logout] {
         match dialect.prepare(stage, &values, &moment) {
             None => {}
-            Some(Ok(prepared)) => assert!(!prepared.shown.contains("hunter2hunter2"), "{}", prepared.shown),
+            Some(Ok(prepared)) => assert!(!prepared.redacted.contains("hunter2hunter2"), "{}", prepared.redacted),
             Some(Err(error)) => assert!(!error.message().contains("hunter2hunter2"), "{error}"),
         }
     }

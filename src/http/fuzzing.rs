@@ -57,11 +57,11 @@ pub fn choose_proxy(text: &str) {
     };
     if let Ok(proxies) = Proxies::new(None, &variable) {
         let _ = proxies.of(&url).map(|proxy| (proxy.redacted(), proxy.basic().is_some()));
-        let shown = format!("{proxies:?}");
+        let text = format!("{proxies:?}");
         let password = parse_url(Url::options(), proxy).ok().and_then(|url| url.password().map(str::to_owned));
         // A short text may occur anywhere, and one that is part of the host's name is no secret.
         let is_telling = |text: &String| text.len() > 6 && proxy.matches(text.as_str()).count() == 1;
-        assert!(password.filter(is_telling).is_none_or(|password| !shown.contains(&password)), "{shown}");
+        assert!(password.filter(is_telling).is_none_or(|password| !text.contains(&password)), "{text}");
     }
     let _ = Proxies::new(Some(text), &|_| None);
 }

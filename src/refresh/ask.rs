@@ -160,11 +160,11 @@ impl Asking<'_> {
     /// Sends a request, once more where the server asks for a nonce of its own in the proof (RFC 9449, 8).
     fn send(&mut self, prepared: Prepared, stage: Stage) -> AuthResult<Answer> {
         let Context { client, call, .. } = self.context;
-        let redacted = match prepared.shown.split_once(' ') {
+        let redacted = match prepared.redacted.split_once(' ') {
             Some((method, path)) if prepared.is_on_host() => {
                 format!("{method} {}{path}", client.spec.origins.host())
             }
-            _ => prepared.shown.clone(),
+            _ => prepared.redacted.clone(),
         };
         call.log(Level::Debug, || format!("sending {redacted}"));
         let mut outgoing = outgoing(client, prepared).map_err(AuthOutcome::Unable)?;
@@ -245,7 +245,7 @@ impl Asking<'_> {
             url: Zeroizing::new(url.to_owned()),
             headers: HeaderMap::new(),
             body: Zeroizing::default(),
-            shown: format!("GET {url}"),
+            redacted: format!("GET {url}"),
             secrets: Vec::new(),
         };
         let client = &self.context.client;
@@ -271,7 +271,8 @@ impl Asking<'_> {
     }
 }
 
-fn no_token() -> Error {
+/// The error for an exchange that went well and brought no token.
+pub fn no_token() -> Error {
     Error::new(Status::TM_BAD_RESPONSE, "the auth server's answer brought no token; check the option auth")
 }
 

@@ -12,7 +12,7 @@ fn oauth2_by_post() {
         r#"{"preset": "oauth2", "token_url": "https://login.example.com/oauth2/token", "scope": "orders.read", "client_auth": "post"}"#,
     ));
     assert_eq!(
-        shown(&dialect, Stage::Login(0)),
+        request_text(&dialect, Stage::Login(0)),
         "POST https://login.example.com/oauth2/token\ncontent-type: application/x-www-form-urlencoded\n\nclient_id=shop&client_secret=p%22w%3A%C3%B6+d&grant_type=client_credentials&scope=orders.read"
     );
     assert!(dialect.prepare(Stage::Logout, &Filling::new().values(), &MOMENT).is_none());
@@ -25,7 +25,7 @@ fn a_dialect_from_nothing() {
  "refresh": {"url": "/api/token/refresh/", "json": {"refresh": "{refresh_token}"}}, "logout": null,
  "answer": {"access_token": "/access", "refresh_token": "/refresh"}}"#,
     ));
-    assert!(shown(&dialect, Stage::Refresh).ends_with("\n\n{\"refresh\":\"the-refresh-token\"}"));
+    assert!(request_text(&dialect, Stage::Refresh).ends_with("\n\n{\"refresh\":\"the-refresh-token\"}"));
     assert_eq!(call_headers(&dialect), ["authorization: Bearer the-access-token"]);
     // What is not in `answer` is not looked for.
     let granted =
@@ -43,12 +43,12 @@ fn a_token_in_a_header() {
  "call": {"headers": {"X-Auth-Token": "{access_token}"}}}"#,
     ));
     assert_eq!(
-        shown(&dialect, Stage::Login(0)),
+        request_text(&dialect, Stage::Login(0)),
         "POST /v3/auth/tokens\ncontent-type: application/json\n\n{\"auth\":{\"identity\":{\"methods\":[\"password\"],\"password\":{\"user\":{\"domain\":{\"id\":\"default\"},\"name\":\"shop\",\"password\":\"p\\\"w:ö d\"}}}}}"
     );
     assert_eq!(dialect.renews_by(), None);
     assert_eq!(
-        shown(&dialect, Stage::Logout),
+        request_text(&dialect, Stage::Logout),
         "DELETE /v3/auth/tokens\nx-auth-token: the-access-token\nx-subject-token: the-access-token"
     );
     assert_eq!(call_headers(&dialect), ["x-auth-token: the-access-token"]);
@@ -70,11 +70,11 @@ fn codes_in_the_body() {
  "meanings": [{"of": ["login", "refresh"], "status": 403, "body": {"/errcode": "M_FORBIDDEN"}, "means": "rejected"}]}"#,
     ));
     assert_eq!(
-        shown(&dialect, Stage::Login(0)),
+        request_text(&dialect, Stage::Login(0)),
         "POST /_api/login\ncontent-type: application/json\n\n{\"identifier\":{\"type\":\"m.id.user\",\"user\":\"shop\"},\"password\":\"p\\\"w:ö d\",\"refresh_token\":true,\"type\":\"m.login.password\"}"
     );
     assert_eq!(
-        shown(&dialect, Stage::Logout),
+        request_text(&dialect, Stage::Logout),
         "POST /_api/logout\nauthorization: Bearer the-access-token\ncontent-type: application/json\n\n{}"
     );
     let granted = grant(&dialect, &[], r#"{"access_token":"a","refresh_token":"r","expires_in_ms":60000}"#);
@@ -95,7 +95,7 @@ fn two_steps_and_a_cookie() {
  "refresh": null, "call": {"headers": {"Cookie": "SID={access_token}"}}}"#,
     ));
     assert_eq!(dialect.login_steps(), 2);
-    assert_eq!(shown(&dialect, Stage::Login(0)), "GET https://id.example.com/tenants/a%2Fb%20c\n");
+    assert_eq!(request_text(&dialect, Stage::Login(0)), "GET https://id.example.com/tenants/a%2Fb%20c\n");
     let body = r#"{"endpoints":[{"url":"https://api7.example.com/v1"}]}"#;
     let Ok(Brought::Kept(kept)) = answered(&dialect, Stage::Login(0), 200, &[], body) else { panic!() };
     assert_eq!(kept.get("api").unwrap().as_str(), "https://api7.example.com/v1");
@@ -104,7 +104,7 @@ fn two_steps_and_a_cookie() {
         show(&second),
         "POST https://api7.example.com/v1/session\ncontent-type: application/x-www-form-urlencoded\n\npass=p%22w%3A%C3%B6+d&user=shop"
     );
-    assert_eq!((second.shown.as_str(), second.is_on_host()), ("POST {kept.api}/session", false));
+    assert_eq!((second.redacted.as_str(), second.is_on_host()), ("POST {kept.api}/session", false));
     let granted =
         grant(&dialect, &[("Set-Cookie", "x=1; Path=/"), ("Set-Cookie", "SID=s3ss10n; HttpOnly; Max-Age=1800")], "");
     assert_eq!((granted.access.as_str(), granted.lifetime), ("s3ss10n", seconds(1700)));

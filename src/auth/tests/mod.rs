@@ -132,7 +132,7 @@ pub fn prepare(dialect: &Dialect, stage: Stage) -> Result<Prepared> {
     dialect.prepare(stage, &Filling::new().values(), &MOMENT).expect("there is such an endpoint")
 }
 
-pub fn shown(dialect: &Dialect, stage: Stage) -> String {
+pub fn request_text(dialect: &Dialect, stage: Stage) -> String {
     show(&prepare(dialect, stage).unwrap_or_else(|error| panic!("{error}")))
 }
 

@@ -132,7 +132,7 @@ fn grants_send_their_fields() {
     assert_eq!(refresh.login_steps(), 0);
     assert_eq!(refresh.initial_refresh_token.as_ref().unwrap().as_str(), "the-first-refresh-token");
     let body = "client_id=c&grant_type=refresh_token&refresh_token=the-refresh-token&scope=a";
-    assert!(shown(&refresh, Stage::Refresh).ends_with(body));
+    assert!(request_text(&refresh, Stage::Refresh).ends_with(body));
 }
 
 #[test]
@@ -140,15 +140,15 @@ fn bodies_are_forms_json_or_queries() {
     let client = json!({"id": "c1", "secret": "s1"});
     let json = compile(oauth(json!({"body": "json", "client": client, "client_auth": "post", "resource": ["a", "b"]})));
     assert_eq!(
-        shown(&json, LOGIN),
+        request_text(&json, LOGIN),
         format!(
             "POST {URL}\ncontent-type: application/json\n\n{{\"client_id\":\"c1\",\"client_secret\":\"s1\",\"grant_type\":\"client_credentials\",\"resource\":[\"a\",\"b\"]}}"
         )
     );
     let query = compile(oauth(json!({"body": "query", "client": client, "client_auth": "post"})));
     let url = format!("POST {URL}?client_id=c1&client_secret=s1&grant_type=client_credentials\n");
-    assert_eq!(shown(&query, LOGIN), url);
-    assert_eq!(prepare(&query, LOGIN).unwrap().shown, format!("POST {URL}"));
+    assert_eq!(request_text(&query, LOGIN), url);
+    assert_eq!(prepare(&query, LOGIN).unwrap().redacted, format!("POST {URL}"));
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn an_issuer_says_where_its_endpoints_are() {
             .starts_with("POST https://id.example.com/token\n")
     );
     // Errors name the address, not what stands for it.
-    assert_eq!(prepare(&dialect, LOGIN).unwrap().shown, "POST https://id.example.com/token");
+    assert_eq!(prepare(&dialect, LOGIN).unwrap().redacted, "POST https://id.example.com/token");
     let (_, error) = refused(&dialect, LOGIN, 503, &[], "");
     assert!(error.message().starts_with("POST https://id.example.com/token was answered 503"), "{error}");
     let (_, error) = refused(&dialect, Stage::Logout, 401, &[], r#"{"error":"invalid_client"}"#);
@@ -202,14 +202,14 @@ fn what_is_given_is_merged_over_what_is_made() {
         "login": {"form": {"grant_type": "custom", "more": "x"}, "headers": {"X-Own": "1"}}, "refresh": null,
         "revocation_url": "/revoke", "logout": {"method": "DELETE"}
     })));
-    let login = shown(&dialect, LOGIN);
+    let login = request_text(&dialect, LOGIN);
     assert!(login.ends_with("\n\ngrant_type=custom&more=x") && login.contains("x-own: 1"), "{login}");
     assert_eq!(dialect.renews_by(), None);
-    assert!(shown(&dialect, Stage::Logout).starts_with("DELETE /revoke\n"));
+    assert!(request_text(&dialect, Stage::Logout).starts_with("DELETE /revoke\n"));
     let own = compile(oauth(
         json!({"logout": {"url": "/bye", "text": "{access_token}"}, "login": [{"url": "/one"}, {"url": "/two"}]}),
     ));
-    assert!(shown(&own, Stage::Logout).starts_with("POST /bye\n"));
+    assert!(request_text(&own, Stage::Logout).starts_with("POST /bye\n"));
     assert_eq!(own.login_steps(), 2);
 }
 

@@ -13,11 +13,11 @@ const CREDENTIALS: &str = r#"{"password":"p\"w:ö d","username":"shop"}"#;
 fn popup_asks() {
     for auth in [json!("popup"), json!(null), json!({"preset": "popup"}), json!([])] {
         let popup = compile(auth);
-        assert_eq!(shown(&popup, LOGIN), format!("POST /auth/login\n{JSON}\n\n{CREDENTIALS}"));
+        assert_eq!(request_text(&popup, LOGIN), format!("POST /auth/login\n{JSON}\n\n{CREDENTIALS}"));
         let refresh = format!("POST /auth/refresh\n{JSON}\n\n{{\"refresh_token\":\"the-refresh-token\"}}");
-        assert_eq!(shown(&popup, Stage::Refresh), refresh);
+        assert_eq!(request_text(&popup, Stage::Refresh), refresh);
         let logout = "POST /auth/logout\nauthorization: Bearer the-access-token";
-        assert_eq!(shown(&popup, Stage::Logout), logout);
+        assert_eq!(request_text(&popup, Stage::Logout), logout);
         assert_eq!(call_headers(&popup), ["authorization: Bearer the-access-token"]);
         assert_eq!(popup.renews_by(), Some(RenewsBy::RefreshToken));
         assert_eq!(popup.identity(), "");
@@ -118,10 +118,10 @@ fn popup_takes_a_200_without_success_for_the_refusal_that_its_code_names() {
 #[test]
 fn simplejwt() {
     let dialect = compile(json!("simplejwt"));
-    assert_eq!(shown(&dialect, LOGIN), format!("POST /api/token/\n{JSON}\n\n{CREDENTIALS}"));
+    assert_eq!(request_text(&dialect, LOGIN), format!("POST /api/token/\n{JSON}\n\n{CREDENTIALS}"));
     let refresh = "{\"refresh\":\"the-refresh-token\"}";
-    assert_eq!(shown(&dialect, Stage::Refresh), format!("POST /api/token/refresh/\n{JSON}\n\n{refresh}"));
-    assert_eq!(shown(&dialect, Stage::Logout), format!("POST /api/token/blacklist/\n{JSON}\n\n{refresh}"));
+    assert_eq!(request_text(&dialect, Stage::Refresh), format!("POST /api/token/refresh/\n{JSON}\n\n{refresh}"));
+    assert_eq!(request_text(&dialect, Stage::Logout), format!("POST /api/token/blacklist/\n{JSON}\n\n{refresh}"));
     let body = format!(r#"{{"access":"{}","refresh":"{}"}}"#, jwt(300), jwt(86_400));
     let granted = grant(&dialect, &[], &body);
     assert_eq!((granted.lifetime, granted.refresh_lifetime), (seconds(300), seconds(86_400)));
@@ -131,11 +131,11 @@ fn simplejwt() {
 #[test]
 fn dj_rest_auth() {
     let dialect = compile(json!("dj-rest-auth"));
-    assert_eq!(shown(&dialect, LOGIN), format!("POST /auth/login/\n{JSON}\n\n{CREDENTIALS}"));
+    assert_eq!(request_text(&dialect, LOGIN), format!("POST /auth/login/\n{JSON}\n\n{CREDENTIALS}"));
     let refresh = "{\"refresh\":\"the-refresh-token\"}";
-    assert_eq!(shown(&dialect, Stage::Refresh), format!("POST /auth/token/refresh/\n{JSON}\n\n{refresh}"));
+    assert_eq!(request_text(&dialect, Stage::Refresh), format!("POST /auth/token/refresh/\n{JSON}\n\n{refresh}"));
     let logout = format!("POST /auth/logout/\nauthorization: Bearer the-access-token\n{JSON}\n\n{refresh}");
-    assert_eq!(shown(&dialect, Stage::Logout), logout);
+    assert_eq!(request_text(&dialect, Stage::Logout), logout);
     let body = r#"{"access":"a","refresh":"r","access_expiration":"2026-01-01T00:05:00.123456Z","refresh_expiration":"2026-01-02T00:00:00+00:00","user":{"pk":1}}"#;
     let granted = grant(&dialect, &[], body);
     assert_eq!(granted.lifetime, Some(Duration::from_millis(300_123)));
@@ -146,12 +146,12 @@ fn dj_rest_auth() {
 fn directus() {
     let dialect = compile(json!("directus"));
     let login = format!("POST /auth/login\n{JSON}\n\n{{\"email\":\"shop\",\"password\":\"p\\\"w:ö d\"}}");
-    assert_eq!(shown(&dialect, LOGIN), login);
+    assert_eq!(request_text(&dialect, LOGIN), login);
     let refresh =
         format!("POST /auth/refresh\n{JSON}\n\n{{\"mode\":\"json\",\"refresh_token\":\"the-refresh-token\"}}");
-    assert_eq!(shown(&dialect, Stage::Refresh), refresh);
+    assert_eq!(request_text(&dialect, Stage::Refresh), refresh);
     let logout = format!("POST /auth/logout\n{JSON}\n\n{{\"refresh_token\":\"the-refresh-token\"}}");
-    assert_eq!(shown(&dialect, Stage::Logout), logout);
+    assert_eq!(request_text(&dialect, Stage::Logout), logout);
     let granted = grant(&dialect, &[], r#"{"data":{"access_token":"a","refresh_token":"r","expires":900000}}"#);
     assert_eq!((granted.refresh.unwrap().as_str(), granted.lifetime), ("r", seconds(900)));
 }
@@ -160,11 +160,11 @@ fn directus() {
 fn vault() {
     let dialect = compile(json!("vault"));
     let login = format!("POST /v1/auth/userpass/login/shop\n{JSON}\n\n{{\"password\":\"p\\\"w:ö d\"}}");
-    assert_eq!(shown(&dialect, LOGIN), login);
+    assert_eq!(request_text(&dialect, LOGIN), login);
     let renew = format!("POST /v1/auth/token/renew-self\n{JSON}\nx-vault-token: the-access-token\n\n{{}}");
-    assert_eq!(shown(&dialect, Stage::Refresh), renew);
+    assert_eq!(request_text(&dialect, Stage::Refresh), renew);
     let revoke = "POST /v1/auth/token/revoke-self\nx-vault-token: the-access-token";
-    assert_eq!(shown(&dialect, Stage::Logout), revoke);
+    assert_eq!(request_text(&dialect, Stage::Logout), revoke);
     assert_eq!(call_headers(&dialect), ["x-vault-token: the-access-token"]);
     assert_eq!(dialect.renews_by(), Some(RenewsBy::AccessToken));
     let granted =
@@ -188,8 +188,8 @@ fn vault() {
 fn a_preset_is_what_is_merged_into() {
     let dialect =
         compile(json!({"preset": "vault", "login": {"url": "/v1/auth/ldap/login/{username}"}, "meanings": []}));
-    assert!(shown(&dialect, LOGIN).starts_with("POST /v1/auth/ldap/login/shop\n"));
-    assert!(shown(&dialect, LOGIN).ends_with("{\"password\":\"p\\\"w:ö d\"}"));
+    assert!(request_text(&dialect, LOGIN).starts_with("POST /v1/auth/ldap/login/shop\n"));
+    assert!(request_text(&dialect, LOGIN).ends_with("{\"password\":\"p\\\"w:ö d\"}"));
     // Arrays replace.
     assert_eq!(dialect.call_means(403, &HeaderMap::new(), b""), Some(Means::Forbidden));
     let dialect = compile(json!({"preset": "popup", "refresh": null, "logout": null,
@@ -198,7 +198,7 @@ fn a_preset_is_what_is_merged_into() {
     assert!(dialect.prepare(Stage::Logout, &Values::default(), &MOMENT).is_none());
     assert_eq!(call_headers(&dialect), ["x-token: the-access-token"]);
     let dialect = compile(json!({"file": "dialect.json"}));
-    assert!(shown(&dialect, LOGIN).starts_with("POST /api/token/\n"));
+    assert!(request_text(&dialect, LOGIN).starts_with("POST /api/token/\n"));
     assert!(dialect.prepare(Stage::Logout, &Values::default(), &MOMENT).is_none());
 }
 

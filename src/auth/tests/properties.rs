@@ -154,8 +154,8 @@ fn exercise(auth: &Value, status: u16, body: &[u8]) -> std::result::Result<(), T
     filling.password = secret(MARK);
     filling.kept.insert("x".to_owned(), secret("https://x.example.com/hunter2hunter2"));
     let values = filling.values();
-    let mut known: Vec<&Secret> = vec![&filling.password];
-    known.extend(dialect.secrets());
+    let mut secrets: Vec<&Secret> = vec![&filling.password];
+    secrets.extend(dialect.secrets());
     let headers = HeaderMap::new();
     if let Err(error) = dialect.check(&values) {
         prop_assert!(!error.message().contains(MARK), "{}", error);
@@ -165,7 +165,7 @@ fn exercise(auth: &Value, status: u16, body: &[u8]) -> std::result::Result<(), T
             prop_assert!(!error.message().contains(MARK), "{}", error);
         }
         let reply = Reply { status, headers: &headers, body, intermediary: None, now: NOW };
-        if let Err(refusal) = dialect.read(stage, &values, &reply, &known) {
+        if let Err(refusal) = dialect.read(stage, &values, &reply, &secrets) {
             // A URL that is written out is no secret of ours.
             prop_assert!(
                 !refusal.error.message().contains(MARK) || auth.to_string().contains(MARK),

@@ -51,11 +51,11 @@ fn a_value_is_encoded_for_where_it_stands() {
         "headers": {"X-Team": "t {params.team}"}, "json": {"k\"": ["{params.line}", 1, 1.5, true, null, "{{}}"]},
     }));
     assert_eq!(
-        shown(&dialect, Stage::Login(0)),
+        request_text(&dialect, Stage::Login(0)),
         "POST /a/a%2Fb%20c/b?x=a%2Fb%20c&q%26=shop%3Da%2Fb%20c&r=1&r=2\ncontent-type: application/json\nx-team: t a/b c\n\n{\"k\\\"\":[\"a\\nb\",1,1.5,true,null,\"{}\"]}"
     );
     let form = login(json!({"url": "/x", "form": {"a b": "{params.team}&é", "n": 7, "l": ["x", "y"], "y": true}}));
-    assert!(shown(&form, Stage::Login(0)).ends_with("\n\na+b=a%2Fb+c%26%C3%A9&l=x&l=y&n=7&y=true"));
+    assert!(request_text(&form, Stage::Login(0)).ends_with("\n\na+b=a%2Fb+c%26%C3%A9&l=x&l=y&n=7&y=true"));
     let kinds = login(json!({"url": "/x", "headers": {"Content-Type": "text/xml", "Accept": "*/*"}, "text": "<a/>"}));
     let prepared = prepare(&kinds, Stage::Login(0)).unwrap();
     assert_eq!(
@@ -70,7 +70,7 @@ fn a_value_is_encoded_for_where_it_stands() {
 #[test]
 fn basic_is_rfc_7617s() {
     let dialect = login(json!({"url": "/x", "basic": ["{username}", "{password}"]}));
-    assert_eq!(shown(&dialect, Stage::Login(0)), "POST /x\nauthorization: Basic c2hvcDpwInc6w7YgZA==");
+    assert_eq!(request_text(&dialect, Stage::Login(0)), "POST /x\nauthorization: Basic c2hvcDpwInc6w7YgZA==");
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn s2_nothing_shows_what_a_dialect_or_a_request_holds() {
     for text in ["l1teral", "p4r4m-key"] {
         assert!(!debug.contains(text), "{text}");
     }
-    assert_eq!(prepared.shown, "POST /bot{params.key}/x");
+    assert_eq!(prepared.redacted, "POST /bot{params.key}/x");
     let held: Vec<&str> = dialect.secrets().iter().map(Secret::as_str).collect();
     for text in ["l1teral-pw", "l1teral-key", "l1teral-word", "l1teral-secret", "p4r4m-key"] {
         assert!(held.contains(&text), "{text}");
@@ -230,7 +230,7 @@ fn an_optional_value_is_empty_where_there_is_none_and_leaves_its_member_out() {
             "form": {"f": there, "n": none, "e": "", "h": "{base64(kept.none?)}"}},
         "call": {"headers": {"X-There": there, "X-None": none}, "query": {"n": none, "q": there}}}));
     assert_eq!(
-        shown(&dialect, Stage::Refresh),
+        request_text(&dialect, Stage::Refresh),
         "POST /r?a=&m=1&q=s-1default\ncontent-type: application/x-www-form-urlencoded\nx-fixed: \nx-mixed: a\n\
          x-there: s-1default\n\ne=&f=s-1default&h="
     );

@@ -5,11 +5,11 @@ use crate::http::message::Answer;
 use crate::sys::secret::Secret;
 
 /// An endpoint that was asked, and its answer.
-pub struct Asked<'a> {
+pub struct Evidence<'a> {
     pub dialect: &'a Dialect,
     pub stage: Stage,
     pub values: &'a Values<'a>,
     pub answer: &'a Answer,
     /// What must not be shown, and is not what is looked for.
-    pub known: &'a [Secret],
+    pub secrets: &'a [Secret],
 }
