@@ -306,7 +306,7 @@ impl Client {
         (!credentials.username.is_empty()).then(|| Fingerprint::of_user(&self.client_id, &credentials.username))
     }
 
-    /// Writes down whose pair a record holds, for [`Client::owns`].
+    /// Writes down whose pair a record holds, for [`Client::is_owner_of`].
     pub fn stamp_owner(&self, record: &mut Record) {
         record.host = Some(self.spec.origins.host().to_owned());
         record.user = self.user().or_else(|| record.user.take());
@@ -318,17 +318,17 @@ impl Client {
         let is_ours = record.host.as_deref().is_none_or(|host| host == self.spec.origins.host())
             && record.user.as_ref().zip(self.user()).is_none_or(|(theirs, ours)| *theirs == ours);
         let superseded = self.superseded.load();
-        let is_disowned =
+        let is_superseded =
             superseded.as_ref().is_some_and(|pair| record.pair.access_token.as_ref() == Some(&pair.access));
-        is_ours && !is_disowned
+        is_ours && !is_superseded
     }
 
-    /// Notes a claim that stands in a store from now on, or may stand there. `alone`: it does, and in the shared store, so
+    /// Notes a claim that stands in a store from now on, or may stand there. `is_only`: it does, and in the shared store, so
     /// that no other does.
-    pub fn has_claimed(&self, claim: &Claim, alone: bool) {
+    pub fn has_claimed(&self, claim: &Claim, is_only: bool) {
         // std's lock, held for this only; a forked child has a client of its own.
         let mut claims = self.claims.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if alone {
+        if is_only {
             claims.clear(); // it was written over whatever stood there
         } else if claims.len() == MOST_CLAIMS {
             claims.remove(0);

@@ -59,7 +59,7 @@ impl RefreshTransaction<'_> {
                 self.set_own_claim_aside(record);
                 let mut pair = self.client.stored(&local, now);
                 pair.refresh_token = unspent.clone();
-                published = record.publish_private(client_id, last_seen, &pair, now);
+                published = record.publish_local(client_id, last_seen, &pair, now);
                 if published {
                     self.client.stamp_owner(record);
                 }

@@ -134,13 +134,7 @@ impl Record {
     }
 
     /// T5: publishes a pair that only this process knew, over a record that has nothing better.
-    pub fn publish_private(
-        &mut self,
-        client_id: &str,
-        last_seen: Option<Lineage>,
-        pair: &StoredPair,
-        now: i64,
-    ) -> bool {
+    pub fn publish_local(&mut self, client_id: &str, last_seen: Option<Lineage>, pair: &StoredPair, now: i64) -> bool {
         let older = self.pair.expires_at.zip(pair.expires_at).is_some_and(|(theirs, ours)| theirs < ours);
         let may = match self.holding(client_id, now) {
             Holding::Nothing => true,

@@ -143,7 +143,7 @@ fn t2_a_foreign_pair_is_not_taken_for_a_rolled_back_one_of_ours() {
     // What lineage there is was the old pair's.
     assert!(!record.is_rolled_back(CLIENT, last_seen(1, 1)));
     assert!(!record.publish(CLIENT, &holds("old"), last_seen(1, 1), &pair("new", 1, 2), NOW));
-    assert!(!record.publish_private(
+    assert!(!record.publish_local(
         CLIENT,
         last_seen(1, 1),
         &StoredPair { expires_at: Some(1), ..pair("p", 1, 1) },
@@ -163,7 +163,7 @@ fn t2_a_logout_leaves_a_tombstone_that_nothing_in_flight_replaces() {
 
     assert!(!record.publish(CLIENT, &holds("a"), last_seen(1, 0), &pair("b", 1, 1), NOW));
     assert!(!record.publish(CLIENT, &Holding::Nothing, None, &pair("b", 1, 1), NOW));
-    assert!(!record.publish_private(CLIENT, last_seen(1, 0), &pair("b", 1, 1), NOW));
+    assert!(!record.publish_local(CLIENT, last_seen(1, 0), &pair("b", 1, 1), NOW));
     assert!(!record.release(&claim, Spending::First(&print("a"))) && !record.renew(&claim, LONG, NOW));
     assert_eq!(record.pair, StoredPair::default());
 }

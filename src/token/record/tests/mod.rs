@@ -93,7 +93,7 @@ fn t5_a_private_pair_goes_over_nothing_spent_rolled_back_or_older() {
     let ours = StoredPair { expires_at: Some(3_000), ..pair("ours", 5, 4) };
     let with = |record: Record| {
         let mut record = record;
-        let is_published = record.publish_private(CLIENT, last_seen(5, 4), &ours, NOW);
+        let is_published = record.publish_local(CLIENT, last_seen(5, 4), &ours, NOW);
         (is_published, record.holding(CLIENT, NOW) == renewed("ours", 4))
     };
     let newer = |family, generation| {

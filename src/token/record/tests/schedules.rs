@@ -317,7 +317,7 @@ impl World {
         let claims = self.processes[who].claims.clone();
         self.write(who, |record, now| {
             claims.iter().for_each(|claim| _ = record.release(claim, Spending::Nothing));
-            record.publish_private(CLIENT, last_seen, &held, now)
+            record.publish_local(CLIENT, last_seen, &held, now)
         });
         self.processes[who].is_private = false;
         At::Idle

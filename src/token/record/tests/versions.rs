@@ -46,7 +46,7 @@ fn t_fields_of_a_later_version_survive_every_change() {
         ("number", &mut |record| record.set_number(CLIENT, Some(1))),
         ("restore", &mut |record| record.invalidate_if_restored(CLIENT, "another life")),
         ("publish over a spent one", &mut |record| {
-            assert!(record.publish_private(CLIENT, None, &pair("c", 2, 0), NOW));
+            assert!(record.publish_local(CLIENT, None, &pair("c", 2, 0), NOW));
         }),
         ("logout", &mut |record| record.mark_logged_out(NOW)),
         ("put", &mut |record| record.put(CLIENT, &pair("d", 3, 0))),
