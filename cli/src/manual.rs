@@ -16,7 +16,7 @@ pub fn page(mut command: Command) -> Result<String> {
     synopsis(&command).to_writer(&mut parts)?;
     page.render_description_section(&mut parts)?;
     Roff::new().control("SH", ["COMMANDS"]).to_writer(&mut parts)?;
-    for subcommand in shown(&command) {
+    for subcommand in visible(&command) {
         write_subcommand(subcommand, &mut parts)?;
     }
     page.render_options_section(&mut parts)?;
@@ -41,7 +41,7 @@ fn title() -> Roff {
     roff
 }
 
-fn shown(command: &Command) -> impl Iterator<Item = &Command> {
+fn visible(command: &Command) -> impl Iterator<Item = &Command> {
     command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set())
 }
 
@@ -54,7 +54,7 @@ fn usage(command: &Command) -> String {
 fn synopsis(command: &Command) -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["SYNOPSIS"]);
-    for (i, subcommand) in shown(command).enumerate() {
+    for (i, subcommand) in visible(command).enumerate() {
         if i > 0 {
             roff.control("br", []);
         }

@@ -220,10 +220,10 @@ fn echo(ask: &Ask) -> Value {
 /// Name → list of values, without credentials.
 fn headers(ask: &Ask) -> Map<String, Value> {
     let is_secret = |name: &str| [AUTHORIZATION.as_str(), "cookie", session::TOKEN].contains(&name);
-    let shown = ask.headers.keys().filter(|name| !is_secret(name.as_str()));
+    let public = ask.headers.keys().filter(|name| !is_secret(name.as_str()));
     let values =
         |name| ask.headers.get_all(name).iter().map(|v| json!(String::from_utf8_lossy(v.as_bytes()))).collect();
-    shown.map(|name| (name.to_string(), Value::Array(values(name)))).collect()
+    public.map(|name| (name.to_string(), Value::Array(values(name)))).collect()
 }
 
 /// The byte at `i` of every test pattern.

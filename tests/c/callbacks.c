@@ -139,7 +139,7 @@ struct inside {
     int32_t (*then)(void); /* what an interrupt answers */
 };
 
-static int32_t go_on(void) { return 0; }
+static int32_t carry_on(void) { return 0; }
 static int32_t stop(void) { return 1; }
 
 /* Another manager is always free to be used; this one where that need not wait for this very thread. */
@@ -192,7 +192,7 @@ static void an_interrupt_may_call(void) {
     demo("{'clear_faults':true}");
 
     /* While it waits for an answer of the API, there is one. */
-    inside.then = go_on;
+    inside.then = carry_on;
     CHECK_INT(get(inside.outer, "/api/v1/products"), 200);
     inside.then = stop;
     inside.visits = inside.reentrant = 0;
@@ -207,7 +207,7 @@ static void an_interrupt_may_call(void) {
 }
 
 static void a_log_callback_may_call(void) {
-    struct inside inside = { NULL, NULL, false, 0, 0, go_on };
+    struct inside inside = { NULL, NULL, false, 0, 0, carry_on };
     demo("{'reset':true}");
     inside.other = new_manager(NULL);
     inside.outer = new_manager(NULL);

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 use support::api::DemoApi;
 use support::demo::*;
-use support::shelf::{Shelf, Step, Trouble};
+use support::shelf::{Fault, Shelf, Step};
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 
@@ -19,7 +19,7 @@ fn is_private(manager: &Manager) -> bool {
 fn t5_with_nothing_in_memory_it_logs_in_and_keeps_the_pair_private() {
     for step in [Step::Load, Step::Save, Step::Lock] {
         let (api, shelf) = (start(json!({})), Shelf::new());
-        shelf.trouble(step, Trouble::Fails, None);
+        shelf.fail(step, Fault::Fails, None);
         let manager = manager_on(&api, &shelf, json!({}));
         assert_eq!(together(8, |_| status(&manager)), [200; 8]);
         assert!(is_private(&manager), "{step:?}");
@@ -110,7 +110,7 @@ fn t5_a_lock_that_says_no_at_once_is_not_asked_without_a_pause() {
             count.fetch_add(1, Relaxed);
         }
     });
-    shelf.trouble(Step::Lock, Trouble::SaysNo, None);
+    shelf.fail(Step::Lock, Fault::SaysNo, None);
     assert_eq!(status(&manager_on(&api, &shelf, json!({"timeout_ms": 4000}))), 200);
     // For two seconds, half of the call's time.
     let asked = asked.load(Relaxed);
@@ -167,7 +167,7 @@ fn t5_a_publication_whose_outcome_is_unknown_counts_as_done() {
     let lonely = went_alone(&api, &shelf);
     shelf.heal();
     // It is written, but the reply is lost: from now on others may send that refresh token.
-    shelf.trouble(Step::Save, Trouble::LosesReply, Some(1));
+    shelf.fail(Step::Save, Fault::LosesReply, Some(1));
     lonely.refresh().expect("another token");
     api.control(json!({"revoke": {"what": "access"}}));
     for manager in [manager_on(&api, &shelf, json!({})), lonely] {
@@ -177,11 +177,11 @@ fn t5_a_publication_whose_outcome_is_unknown_counts_as_done() {
 }
 
 /// Of a step's next two, the second: that is the one which stores the new pair, after the claim.
-fn fail_the_second(shelf: &Arc<Shelf>, which: Step, trouble: Trouble) {
+fn fail_the_second(shelf: &Arc<Shelf>, which: Step, fault: Fault) {
     let (count, shelf_itself) = (AtomicU32::new(0), Arc::downgrade(shelf));
     shelf.watch(move |step| {
         if step == which && count.fetch_add(1, Relaxed) == 1 {
-            shelf_itself.upgrade().expect("it lives").trouble(which, trouble, Some(1));
+            shelf_itself.upgrade().expect("it lives").fail(which, fault, Some(1));
         }
     });
 }
@@ -193,7 +193,7 @@ fn t5_a_new_pair_that_could_not_be_stored_is_private() {
         let manager = manager_on(&api, &shelf, json!({}));
         manager.token().expect("a login");
         // The claim still goes through, the lock for the new pair does not.
-        fail_the_second(&shelf, Step::Lock, Trouble::Fails);
+        fail_the_second(&shelf, Step::Lock, Fault::Fails);
         call(&manager).expect("a pair");
         assert!(is_private(&manager));
         assert_eq!(status(&manager), 200);
@@ -208,32 +208,32 @@ fn t5_a_new_pair_that_could_not_be_stored_is_private() {
 
 #[test]
 fn t5_a_new_pair_of_which_it_is_unknown_whether_it_was_stored_counts_as_stored() {
-    for trouble in [Trouble::LosesReply, Trouble::Fails] {
+    for fault in [Fault::LosesReply, Fault::Fails] {
         let (api, shelf) = (start(json!({})), Shelf::new());
         let manager = manager_on(&api, &shelf, json!({}));
         manager.token().expect("a login");
-        fail_the_second(&shelf, Step::Save, trouble);
+        fail_the_second(&shelf, Step::Save, fault);
         manager.refresh().expect("a pair");
-        assert!(!is_private(&manager), "{trouble:?}");
+        assert!(!is_private(&manager), "{fault:?}");
         api.control(json!({"revoke": {"what": "access"}}));
         let other = manager_on(&api, &shelf, json!({}));
-        assert_eq!(together(8, |at| status([&manager, &other][at % 2])), [200; 8], "{trouble:?}");
+        assert_eq!(together(8, |at| status([&manager, &other][at % 2])), [200; 8], "{fault:?}");
         assert_no_reuse(&api);
     }
 }
 
 #[test]
 fn t2_a_claim_of_which_it_is_unknown_whether_it_was_written_is_given_back() {
-    for trouble in [Trouble::LosesReply, Trouble::Fails] {
+    for fault in [Fault::LosesReply, Fault::Fails] {
         let (api, shelf) = (start(json!({})), Shelf::new());
         let manager = manager_on(&api, &shelf, json!({}));
         manager.token().expect("a login");
         let before = shelf.record();
-        shelf.trouble(Step::Save, trouble, Some(1));
+        shelf.fail(Step::Save, fault, Some(1));
         manager.refresh().expect("a login");
-        assert!(is_private(&manager), "{trouble:?}");
+        assert!(is_private(&manager), "{fault:?}");
         assert_counters(&api, [("logins", 2), ("refresh_arrivals", 0)]);
-        assert_eq!(shelf.record(), before, "{trouble:?}");
+        assert_eq!(shelf.record(), before, "{fault:?}");
         // Nobody has to wait, and the token that was not sent is as good as before.
         let other = manager_on(&api, &shelf, json!({}));
         other.refresh().expect("a refresh");
@@ -253,7 +253,7 @@ fn t2_nobody_waits_for_a_claim_of_its_own() {
         if is_lost {
             api.control(json!({"faults": {"route": "POST /auth/refresh", "status": 503, "times": 1}}));
         }
-        fail_the_second(&shelf, Step::Lock, Trouble::Fails);
+        fail_the_second(&shelf, Step::Lock, Fault::Fails);
         manager.refresh().expect("a pair");
         assert_eq!(is_private(&manager), !is_lost);
         api.control(json!({"revoke": {"what": "access"}}));
@@ -268,13 +268,13 @@ fn t2_nobody_waits_for_a_claim_of_its_own() {
 fn t5_a_store_that_comes_and_goes_never_costs_a_call_nor_a_token_twice() {
     let (api, shelf) = (start(json!({"access_ms": 1500, "fractional_seconds": true})), Shelf::new());
     let managers: Vec<Manager> = (0..3).map(|_| manager_on(&api, &shelf, json!({"timeout_ms": 20_000}))).collect();
-    let troubles = [Trouble::Fails, Trouble::LosesReply];
+    let faults = [Fault::Fails, Fault::LosesReply];
     together(7, |at| {
         let mut round = at;
         while api.counter("refreshes") < 8 {
             if at == 6 {
                 let step = [Step::Save, Step::Load, Step::Lock][round % 3];
-                shelf.trouble(step, troubles[round % 2], Some(2));
+                shelf.fail(step, faults[round % 2], Some(2));
                 thread::sleep(Duration::from_millis(20));
             } else {
                 assert_eq!(status(&managers[at % 3]), 200);

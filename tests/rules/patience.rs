@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use support::api::DemoApi;
 use support::demo::*;
-use support::shelf::{Shelf, Step, Trouble};
+use support::shelf::{Fault, Shelf, Step};
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 
@@ -101,7 +101,7 @@ fn f4_a_store_that_fails_costs_nobody_anything() {
     for step in [Step::Load, Step::Save, Step::Lock] {
         let (api, shelf) = (start(two_minutes()), Shelf::new());
         let manager = finds(&api, &shelf, DUE, json!({}));
-        shelf.trouble(step, Trouble::Fails, None);
+        shelf.fail(step, Fault::Fails, None);
         calls_go_through(&manager);
         assert_counters(&api, [("login_arrivals", 1), ("refresh_arrivals", 0)]);
         shelf.heal();
@@ -117,7 +117,7 @@ fn f4_a_store_that_fails_costs_nobody_anything() {
 fn f4_a_store_that_never_takes_a_save_costs_nobody_their_time() {
     let (api, shelf) = (start(two_minutes()), Shelf::new());
     let manager = finds(&api, &shelf, DUE, json!({"timeout_ms": 3000}));
-    shelf.trouble(Step::Save, Trouble::SaysNo, None);
+    shelf.fail(Step::Save, Fault::SaysNo, None);
     calls_go_through(&manager);
     assert_counters(&api, [("login_arrivals", 1), ("refresh_arrivals", 0)]);
 }
@@ -126,7 +126,7 @@ fn f4_a_store_that_never_takes_a_save_costs_nobody_their_time() {
 fn f4_a_lock_that_stays_with_another_costs_nobody_their_time() {
     let (api, shelf) = (start(two_minutes()), Shelf::new());
     let manager = finds(&api, &shelf, DUE, json!({"timeout_ms": 3000}));
-    shelf.trouble(Step::Lock, Trouble::SaysNo, None);
+    shelf.fail(Step::Lock, Fault::SaysNo, None);
     calls_go_through(&manager);
     assert_counters(&api, [("login_arrivals", 1), ("refresh_arrivals", 0)]);
 }
@@ -191,7 +191,7 @@ fn an_interrupt_that_comes_while_the_claim_is_renewed_ends_the_call_though_it_is
     // The second lock is the renewal's: it is made to wait, and while it does the callback is asked.
     shelf.watch(move |step| {
         if step == Step::Lock && locks.fetch_add(1, Relaxed) == 1 {
-            busy.trouble(Step::Lock, Trouble::SaysNo, Some(1));
+            busy.fail(Step::Lock, Fault::SaysNo, Some(1));
             seen.store(true, Relaxed);
         }
     });

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::demo::*;
-use support::shelf::{Shelf, Step, Trouble};
+use support::shelf::{Fault, Shelf, Step};
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 
@@ -81,10 +81,10 @@ fn t1_a_login_without_a_refresh_token_leads_to_logins() {
 
 #[test]
 fn t2_without_an_acknowledged_claim_nothing_is_sent() {
-    for trouble in [Trouble::Fails, Trouble::LosesReply] {
+    for fault in [Fault::Fails, Fault::LosesReply] {
         let (api, shelf) = (start(two_minutes()), Shelf::new());
         let manager = finds(&api, &shelf, DUE, json!({}));
-        shelf.trouble(Step::Save, trouble, Some(1));
+        shelf.fail(Step::Save, fault, Some(1));
         for _ in 0..10 {
             assert_eq!(status(&manager), 200);
         }

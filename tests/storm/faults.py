@@ -142,16 +142,16 @@ def lost(checks: Checks, store: Store) -> None:
     checks.equal(f"{what}: logins", counters["logins"], 2)
 
 
-def killed_at_random(checks: Checks, store: Store, kills: int, lanes: int = 12) -> None:
+def killed_at_random(checks: Checks, store: Store, kills: int, threads: int = 12) -> None:
     """kill -9 wherever it happens to be, again and again; each time the next process's call works. A claim never
     outlasts its owner's call, so a victim with a second left costs a second."""
     what = f"{kills} random kills over {store.name}"
     lease_ms = 1000
 
-    def lane(number: int, api: Api) -> int:
+    def work(number: int, api: Api) -> int:
         case, made = f"random-{number}", 0
         database = store.database(case)
-        while made < kills // lanes:
+        while made < kills // threads:
             options = store.options(case, timeout_ms=lease_ms)
             with Worker(api, options, database=database, library=STEPS, step="any:kill:4") as victim:
                 try:
@@ -164,9 +164,9 @@ def killed_at_random(checks: Checks, store: Store, kills: int, lanes: int = 12) 
         return made
 
     with Api(access_ms=ACCESS_MS, fractional_seconds=True) as api:
-        made = sum(together([partial(lane, number, api) for number in range(lanes)], lanes))
+        made = sum(together([partial(work, number, api) for number in range(threads)], threads))
         counters = api.counters()
-    checks.check(f"{what}: so many", made >= kills // lanes * lanes, made)
+    checks.check(f"{what}: so many", made >= kills // threads * threads, made)
     checks.never_twice(what, counters)
     checks.equal(f"{what}: refused refreshes", counters["refreshes_refused"], 0)
 

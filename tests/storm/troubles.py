@@ -151,7 +151,7 @@ class Forks:
             text=True,
         )
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write("\n")
         self.process.stdin.flush()
@@ -178,7 +178,7 @@ def forks(checks: Checks, store: FileStore) -> None:
         api.control(faults={"route": "POST /auth/refresh", "delay_after_ms": 700})
         with Forks(api, store, "refresh") as run:
             api.wait("refresh_arrivals", 1)
-            run.go_on()
+            run.resume()
             run.ends_well(checks, "fork during a refresh")
         counters = api.counters()
         checks.never_twice("fork during a refresh", counters)
@@ -191,12 +191,12 @@ def forks(checks: Checks, store: FileStore) -> None:
         os.rename(lock, away)
         lock.mkdir()  # nobody can lock it
         time.sleep(ACCESS_MS / 1000)
-        run.go_on()
+        run.resume()
         run.line()
         checks.equal("fork during an outage: a private pair", api.counters()["logins"], 2)
         run.line()
         lock.rmdir()
-        run.go_on()
+        run.resume()
         run.ends_well(checks, "fork during an outage")
         counters = api.counters()
         checks.never_twice("fork during an outage", counters)
@@ -208,7 +208,7 @@ def forks(checks: Checks, store: FileStore) -> None:
         with Forks(api, store, "lock", TOKENMGR_FAILPOINT="file-locked:sleep:20000") as run:
             lock = store.path("forks-lock").with_name("forks-lock.tokens.lock")
             wait_until(lambda: is_locked(lock.stat().st_ino), "the lock is held")
-            run.go_on()
+            run.resume()
             child = int(run.line())
             run.process.wait()
             # The child lets go of it in fork(), which may still run there.

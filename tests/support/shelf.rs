@@ -1,4 +1,4 @@
-//! A token store of the caller's own for tests: one value in memory, with trouble on request.
+//! A token store of the caller's own for tests: one value in memory, with faults on request.
 
 use serde_json::Value;
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ pub enum Step {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum Fault {
     /// It fails, and nothing was done.
     Fails,
     /// It is done, and says that it failed.
@@ -28,14 +28,14 @@ pub enum Trouble {
 
 type Watch = Arc<dyn Fn(Step) + Send + Sync>;
 
-/// The store. `Default`: empty, locked by whoever changes it, without trouble.
+/// The store. `Default`: empty, locked by whoever changes it, without faults.
 #[derive(Default)]
 pub struct Shelf {
     value: Mutex<Vec<u8>>,
     locked: Mutex<bool>,
     unlocked: Condvar,
     /// What goes wrong, and how often still; `None`: until healed.
-    troubles: Mutex<HashMap<Step, (Trouble, Option<u32>)>>,
+    faults: Mutex<HashMap<Step, (Fault, Option<u32>)>>,
     watch: Mutex<Option<Watch>>,
     inside: AtomicBool,
     overlaps: AtomicUsize,
@@ -56,19 +56,19 @@ impl Shelf {
         Arc::default()
     }
 
-    pub fn trouble(&self, step: Step, trouble: Trouble, times: Option<u32>) {
-        lock(&self.troubles).insert(step, (trouble, times));
+    pub fn fail(&self, step: Step, fault: Fault, times: Option<u32>) {
+        lock(&self.faults).insert(step, (fault, times));
     }
 
     /// Nothing answers any more.
     pub fn go_away(&self) {
         for step in [Step::Load, Step::Save, Step::Lock] {
-            self.trouble(step, Trouble::Fails, None);
+            self.fail(step, Fault::Fails, None);
         }
     }
 
     pub fn heal(&self) {
-        lock(&self.troubles).clear();
+        lock(&self.faults).clear();
     }
 
     /// Is told of every step before it is done.
@@ -109,7 +109,7 @@ impl Shelf {
         });
     }
 
-    fn begin(&self, step: Step) -> Option<Trouble> {
+    fn begin(&self, step: Step) -> Option<Fault> {
         if self.inside.swap(true, Ordering::SeqCst) {
             self.overlaps.fetch_add(1, Ordering::Relaxed);
         }
@@ -117,16 +117,16 @@ impl Shelf {
         if let Some(watch) = watch {
             watch(step);
         }
-        let mut troubles = lock(&self.troubles);
-        let (trouble, times) = troubles.get_mut(&step)?;
-        let trouble = *trouble;
+        let mut faults = lock(&self.faults);
+        let (fault, times) = faults.get_mut(&step)?;
+        let fault = *fault;
         if let Some(left) = times {
             *left -= 1;
             if *left == 0 {
-                troubles.remove(&step);
+                faults.remove(&step);
             }
         }
-        Some(trouble)
+        Some(fault)
     }
 
     fn end<T>(&self, reply: T) -> T {
@@ -137,17 +137,17 @@ impl Shelf {
 
 impl Callbacks for Shelf {
     fn load(&self, _: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let trouble = self.begin(Step::Load);
-        let value = trouble.is_none().then(|| Zeroizing::new(lock(&self.value).clone()));
+        let fault = self.begin(Step::Load);
+        let value = fault.is_none().then(|| Zeroizing::new(lock(&self.value).clone()));
         self.end(value)
     }
 
     fn save(&self, _: &str, data: &[u8], expected: Option<&[u8]>, _: i64) -> Reply {
-        let trouble = self.begin(Step::Save);
-        match trouble {
-            Some(Trouble::Fails) => return self.end(Reply::Failed),
-            Some(Trouble::SaysNo) => return self.end(Reply::No),
-            Some(Trouble::LosesReply) | None => {}
+        let fault = self.begin(Step::Save);
+        match fault {
+            Some(Fault::Fails) => return self.end(Reply::Failed),
+            Some(Fault::SaysNo) => return self.end(Reply::No),
+            Some(Fault::LosesReply) | None => {}
         }
         let mut value = lock(&self.value);
         let is_expected = *value == expected.unwrap_or_default();
@@ -155,7 +155,7 @@ impl Callbacks for Shelf {
             *value = data.to_vec();
         }
         drop(value);
-        self.end(match (trouble, is_expected) {
+        self.end(match (fault, is_expected) {
             (Some(_), _) => Reply::Failed,
             (None, true) => Reply::Done,
             (None, false) => Reply::No,
@@ -168,7 +168,7 @@ impl Callbacks for Shelf {
 
     fn lock(&self, _: &str, wait: Duration) -> Reply {
         match self.begin(Step::Lock) {
-            Some(Trouble::SaysNo) => return self.end(Reply::No),
+            Some(Fault::SaysNo) => return self.end(Reply::No),
             Some(_) => return self.end(Reply::Failed),
             None => self.end(()),
         }

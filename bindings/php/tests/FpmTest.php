@@ -60,12 +60,12 @@ final class FpmTest extends ApiTestCase
     {
         $this->startPool($this->keepIn($store));
         self::$api->control(['access_ms' => 2000]);
-        $lanes = [];
+        $connections = [];
         for ($round = 0; $round < 10; $round++) {
             $until = hrtime(true) + 500e6;
             foreach ($this->nginx->requests(200) as $answer) {
                 self::assertSame(200, $answer['status'] ?? $answer['problem'], $this->fpm->log());
-                $lanes[$answer['worker']] = max($lanes[$answer['worker']] ?? 0, $answer['stats']['connections_opened']);
+                $connections[$answer['worker']] = max($connections[$answer['worker']] ?? 0, $answer['stats']['connections_opened']);
             }
             if ($round % 3 === 2) {
                 self::$api->revoke('access');
@@ -77,7 +77,7 @@ final class FpmTest extends ApiTestCase
         self::assertGreaterThanOrEqual(3, self::$api->counter('refreshes'));
         self::assertSame(0, self::$api->counter('reuse'));
         self::assertSame(1, self::$api->counter('max_arrivals_of_one_refresh_token'));
-        self::assertSame(array_sum($lanes), self::$api->counter('connections'));
+        self::assertSame(array_sum($connections), self::$api->counter('connections'));
     }
 
     /** @return array<string, string> what tests/fpm/app.php reads */

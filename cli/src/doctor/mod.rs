@@ -56,7 +56,7 @@ fn settings(page: &mut Page) -> (Options, Vec<Url>) {
     match (value(page, "TOKENMGR_HOST"), Page::url(&env::var("TOKENMGR_HOST").unwrap_or_default())) {
         (None, _) => {}
         (Some(_), Some(url)) => {
-            page.good("TOKENMGR_HOST", Page::shown(&url).as_str());
+            page.good("TOKENMGR_HOST", Page::redacted(&url).as_str());
             targets.push(url);
         }
         (Some(_), None) => page.bad("TOKENMGR_HOST", "is no URL; it takes one such as https://api.example.com"),

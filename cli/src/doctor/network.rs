@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const MOST_SECONDS_APART: i64 = 30;
 
 pub fn probe(page: &mut Page, url: &Url, options: &Options) {
-    page.heading(&format!("network: {}", Page::shown(url)));
+    page.heading(&format!("network: {}", Page::redacted(url)));
     let route = route::of(url, options);
     let first = match &route.proxy {
         None => Some(url.clone()),
@@ -26,7 +26,7 @@ pub fn probe(page: &mut Page, url: &Url, options: &Options) {
     };
     match &route.proxy {
         None => page.good("proxy", &format!("none: {}", route.why)),
-        Some(_) => page.good("proxy", &format!("{} (by {})", Page::shown(&first), route.why)),
+        Some(_) => page.good("proxy", &format!("{} (by {})", Page::redacted(&first), route.why)),
     }
     let timeout = options.get("connect_timeout_ms").and_then(Value::as_u64).unwrap_or(10_000);
     let timeout = Duration::from_millis(timeout);

@@ -57,7 +57,7 @@ impl Page {
     }
 
     /// Without its user-info.
-    pub fn shown(url: &Url) -> String {
+    pub fn redacted(url: &Url) -> String {
         let mut url = url.clone();
         let _ = url.set_username("");
         let _ = url.set_password(None);

@@ -30,7 +30,7 @@ def hides_arguments(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except BaseException as raised:
             del args, kwargs
-            raise shown(raised, handled_before)  # noqa: B904 (it is the same one)
+            raise without_our_frames(raised, handled_before)  # noqa: B904 (it is the same one)
 
     return hiding
 
@@ -43,12 +43,12 @@ def _hides_arguments_of_coroutine(function: Callable[..., Any]) -> Callable[...,
             return await function(*args, **kwargs)
         except BaseException as raised:
             del args, kwargs
-            raise shown(raised, handled_before)  # noqa: B904 (it is the same one)
+            raise without_our_frames(raised, handled_before)  # noqa: B904 (it is the same one)
 
     return hiding
 
 
-def shown(raised: BaseException, until: BaseException | None) -> BaseException:
+def without_our_frames(raised: BaseException, until: BaseException | None) -> BaseException:
     """To be raised by name: until Python 3.11 a bare `raise` brings the frames back. They are dropped from what was raised
     and what led to it, up to what the caller was handling already. A callback's frames stay."""
     one: BaseException | None = raised
