@@ -29,34 +29,35 @@
  *   time are #TM_INVALID_ARGUMENT, never a crash. Getters given NULL return NULL, 0 or false. A bug inside the
  *   library is #TM_PANIC.
  * - **Threads.** A ::tm_manager may be used by any number of threads at once. Tokens, responses and errors
- *   never change once made. Calls work in destructors of a thread's data and in handlers of exit, too. A thread
- *   that is cancelled (pthread_cancel) in the middle of a call ends after it.
+ *   never change once made. Calls also work in destructors of thread-specific data and in atexit() handlers. If
+ *   a thread is cancelled (pthread_cancel) during a call, it ends when the call has returned.
  * - **Processes.** Handles survive fork(): parent and child can both go on using a manager. With the memory
  *   store the child uses the access token it inherited and then logs in by itself.
  * - **Callbacks** belong to the handle that they were set on. They run only on a thread that is inside a call
- *   on that handle, with no lock held. They may call other managers, and this one where that need not wait
- *   for themselves (#TM_REENTRANT). They must not throw. One that never returns (longjmp, a fatal error of a
- *   scripting language) loses its own call only. No fork() inside a callback.
- * - **Memory.** Without memory for an answer's body, however long a server makes it, a call ends in #TM_NETWORK.
- *   What else a server sizes has a bound: an answer's head and a connection's read buffer (0.5 MB), a record in
- *   Redis (1 MiB). A malloc that fails for these, or for the library's own small needs, ends the process.
+ *   on that handle, with no lock held. They may call other managers, and this one too: a call that would have to
+ *   wait for the call that the callback runs in fails with #TM_REENTRANT. They must not throw. A callback that
+ *   never returns (longjmp, a fatal error of a scripting language) loses its own call only. No fork() inside a
+ *   callback.
+ * - **Memory.** If there is no memory for the body of a response, the call fails with #TM_NETWORK. Everything else
+ *   whose size a server chooses is bounded: the head of a response and the read buffer of a connection (0.5 MB), a
+ *   record in Redis (1 MiB). If malloc fails for these, or for the library's own small needs, the process ends.
  * - **Time.** Every call blocks its caller, for its timeout at the most. A time of 0 means unknown.
  * - **Secrets.** No token, password, key or body ever appears in an error, a log line or the statistics.
  * - **The host process.** No thread of the library runs between calls. A name look-up has a thread of its own, with
- *   every signal blocked; it ends with the look-up, which may outlast the call where a name server hangs. No signal
+ *   every signal blocked; it ends with the look-up, which may outlast the call if a name server hangs. No signal
  *   handler is installed, nothing is written to stdout or stderr, and the environment is read, never changed.
- *   Sockets never raise SIGPIPE. While a file store writes, SIGXFSZ is blocked on that thread: a limit on the size
- *   of files is #TM_STORE.
+ *   Sockets never raise SIGPIPE. While a file store writes, SIGXFSZ is blocked on that thread: reaching a limit
+ *   on the size of files is #TM_STORE.
  * - **What stays in the process.** dlclose() does not unload the library (`-z nodelete`). tm_new() registers
  *   handlers with pthread_atfork(), once. The first call installs a hook that keeps panics of the library's own code
  *   from printing, and leaves those of other Rust code as they are. The client of a persistent manager (its tokens,
- *   password and connections) outlives tm_free(); the option max_persistent says how many do. Managers of one
- *   host with equal settings of TLS share authorities and sessions until the last of them is freed. Which credentials
- *   a store in Redis or a Vault has refused is remembered for 5 minutes or an hour, by keyed hashes, so that another
- *   manager does not send them again.
+ *   password and connections) outlives tm_free(); the option max_persistent limits how many do. Managers of one
+ *   host with equal TLS settings share certificate authorities and sessions until the last of them is freed. The
+ *   library remembers for 5 minutes or an hour, by keyed hashes, which credentials a store in Redis or a Vault has
+ *   refused, so that another manager does not send them again.
  */
 
-/** Asks the compiler to warn where a result is dropped. */
+/** Asks the compiler to warn if a result is not used. */
 #ifndef TM_MUST_USE
 #if defined(__GNUC__) || defined(__clang__)
 #define TM_MUST_USE __attribute__((warn_unused_result))
@@ -124,7 +125,7 @@ typedef enum tm_status {
    */
   TM_BAD_RESPONSE = 11,
   /**
-   * 401 on an API call that stayed after the recovery was spent.
+   * An API call was still answered 401 after its token was renewed, or the token could not be renewed.
    */
   TM_UNAUTHORIZED = 12,
   /**
@@ -144,7 +145,7 @@ typedef enum tm_status {
    */
   TM_LOGIN_SUSPENDED = 16,
   /**
-   * Made inside a callback, the call would wait for a refresh that this very thread is in.
+   * The call was made inside a callback and would have to wait for a refresh that its own thread is running.
    */
   TM_REENTRANT = 17,
   /**
@@ -156,7 +157,7 @@ typedef enum tm_status {
    */
   TM_RESPONSE_TOO_LARGE = 19,
   /**
-   * A bug in the library, contained.
+   * A bug in the library. The process goes on.
    */
   TM_PANIC = 20,
   /**
@@ -191,10 +192,10 @@ typedef struct tm_sink tm_sink;
 typedef struct tm_token tm_token;
 
 /**
- * What a request came to: a response or an error. The library makes it with tm_outcome_new(), fills it in
- * tm_request_into(), and may give it more members at its end; read it, and leave it as it is.
+ * The result of a request: a response or an error. The library makes it in tm_outcome_new() and fills it in
+ * tm_request_into(). Read it only: later versions may add members at its end.
  *
- * What its pointers lead to is borrowed, until the next tm_request_into() with this outcome, or
+ * What its pointers point to is borrowed, until the next tm_request_into() with this outcome, or
  * tm_outcome_free().
  */
 typedef struct tm_outcome {
@@ -247,7 +248,7 @@ typedef int32_t (*tm_body_write)(void *userdata, const void *data, size_t len);
 typedef void (*tm_log_callback)(void *userdata, int32_t level, const char *message);
 
 /**
- * Asked about every 50 ms while a call waits for the network, a lock or another caller; non-zero ends that
+ * Called about every 50 ms while a call waits for the network, a lock or another caller; non-zero ends that
  * call with #TM_CANCELLED.
  */
 typedef int32_t (*tm_interrupt_callback)(void *userdata);
@@ -428,13 +429,14 @@ enum tm_status tm_refresh(struct tm_manager *tm, struct tm_error **err);
 
 /**
  * Revokes the tokens at the server: every token of the client, not only this one. The local and the stored
- * tokens go whatever the server answers. Waits for a running refresh. Where the server wants the access token and
- * that has run out, it is refreshed first, if it can be; nobody logs in for a logout. With nothing held: #TM_OK, and
- * nothing is sent. Calls begun before never log in afterwards, they return their 401; the next call logs in.
+ * tokens are dropped whatever the server answers. Waits for a running refresh. If the logout
+ * takes an access token that has expired, the token is refreshed first if possible; the library does not log in for a
+ * logout. With nothing held: #TM_OK, and nothing is sent. Calls that began before it do not log in again: they return
+ * their 401. The next call logs in.
  *
  * @param tm the manager
- * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT, #TM_STORE, #TM_REENTRANT, and what the
- *        server or the way to it made of the request
+ * @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT, #TM_STORE, #TM_REENTRANT, and the errors of
+ *        an exchange with the server, as for tm_request()
  * @return #TM_OK, or the error's status
  * @par Threads and forks any thread
  * @since 0.1
@@ -465,7 +467,7 @@ enum tm_status tm_set_tokens(struct tm_manager *tm,
 
 /**
  * Replaces the credentials. Calls that are running end with the credentials that they began with. Another
- * username drops the tokens. A suspended login is lifted. A persistent handle moves to the client of the
+ * username drops the tokens. Suspended logins are allowed again. A persistent handle moves to the client of the
  * new credentials.
  *
  * @param tm the manager
@@ -495,16 +497,16 @@ char *tm_stats_json(struct tm_manager *tm, struct tm_error **err);
 /**
  * Tries the dialect (the option auth) on the live server, step by step: the login, an API call, the refresh, the call again,
  * the call with a token that is wrong by one character, the logout. It works on tokens of its own: those that the
- * manager holds or stores are neither used nor changed. It logs in once, not while logins are suspended or pause, and what
- * comes of that counts as with any other login. Where the manager holds or stores another token it does not log out, as that
- * may end every token of the account.
+ * manager holds or stores are neither used nor changed. It logs in once, and not at all while logins are suspended or
+ * paused; the outcome counts as that of any other login: a refusal suspends logins. If the manager holds or stores another
+ * token, it does not log out, because that may end every token of the account.
  *
  * The report is `{"ok": true, "steps": [{"name": "login", "ok": true, "skipped": "why", "sent": {"method", "url", "headers",
  * "body"}, "redirected": ["302 to /login"], "answered": {"status", "headers", "body"}, "understood": [{"what", "from", "value"}], "problem": "one sentence",
  * "change": "auth.answer.access_token"}]}`; what has no value is left out. The names are `login` (of several steps `login 1`,
  * `login 2`), `call`, `refresh`, `call with refreshed token`, `dead token` and `logout`. A `problem` of a step that is `ok` is
- * something that works and could be better. `change` is the member of the options to change. In the place of a secret
- * stands `***`, or its kind and length.
+ * something that works and could be better. `change` is the member of the options to change. Secrets are replaced by
+ * `***`, or by their kind and length.
  *
  * @param tm the manager
  * @param path the API call to try, with GET; as for tm_request(). NULL: none, and the steps that need it are skipped
@@ -520,8 +522,8 @@ char *tm_check(struct tm_manager *tm,
 
 /**
  * Whether this manager's token may be sent to a URL, by whatever HTTP client: to its host's own origin or one in
- * `allowed_origins`. A URL of which clients make different hosts, with a backslash before the end of its host, a blank or a
- * control character, is refused. Nothing is sent.
+ * `allowed_origins`. A URL in which HTTP clients may see different hosts (a backslash before the end of its host, a blank or
+ * a control character) is refused. Nothing is sent.
  *
  * @param tm the manager
  * @param url absolute, or a path that starts with one `/`
@@ -535,9 +537,9 @@ enum tm_status tm_check_url(struct tm_manager *tm,
                             struct tm_error **err);
 
 /**
- * For callers with their own HTTP client: this access token was answered something other than 401. So the token is
- * known to work, and a later 401 to it is a revocation, not a server that refuses every token. Nothing happens if it is
- * no longer the current one.
+ * For callers with their own HTTP client: the server answered this access token with something other than 401. So
+ * the token is known to work, and a later 401 to it is a revocation, not a server that refuses every token. Nothing
+ * happens if it is no longer the current one.
  *
  * @param tm the manager
  * @param access_token the token that was accepted
@@ -616,10 +618,10 @@ const char *tm_response_header(const struct tm_response *r, const char *name);
 size_t tm_response_header_count(const struct tm_response *r);
 
 /**
- * The name of the header at a place, in lower case.
+ * The name of the header at an index, in lower case.
  *
  * @param r a response, or NULL
- * @param i the place, below tm_response_header_count()
+ * @param i the index, below tm_response_header_count()
  * @return a string that lives as long as the response; NULL beyond the last, or for NULL
  * @par Threads and forks any thread: a response never changes
  * @since 0.1
@@ -627,10 +629,10 @@ size_t tm_response_header_count(const struct tm_response *r);
 const char *tm_response_header_name(const struct tm_response *r, size_t i);
 
 /**
- * The value of the header at a place, as received: maybe not UTF-8. Repeated headers stand in their order.
+ * The value of the header at an index, as received: maybe not UTF-8. Repeated headers keep their order.
  *
  * @param r a response, or NULL
- * @param i the place, below tm_response_header_count()
+ * @param i the index, below tm_response_header_count()
  * @return a string that lives as long as the response; NULL beyond the last, or for NULL
  * @par Threads and forks any thread: a response never changes
  * @since 0.1
@@ -668,7 +670,7 @@ const struct tm_error *tm_response_error(const struct tm_response *r);
 void tm_response_free(struct tm_response *r);
 
 /**
- * A place for what requests come to, one after another: see tm_request_into().
+ * A new outcome, to be filled by one request after another: see tm_request_into().
  *
  * @return an owned, empty outcome for tm_outcome_free(); never NULL
  * @par Threads and forks any thread; also in a forked child
@@ -677,8 +679,8 @@ void tm_response_free(struct tm_response *r);
 struct tm_outcome *tm_outcome_new(void);
 
 /**
- * As tm_request(), but puts response or error into an outcome of the caller's, whose members then take no calls to
- * read and whose next use frees them: for bindings, where each call of a C function costs more than what it does.
+ * As tm_request(), but puts the response or the error into an outcome that the caller owns. Its members are read
+ * without a call, and the next use frees them: for bindings, where calling a C function costs more than its work.
  *
  * @param tm the manager
  * @param method as for tm_request()
@@ -686,8 +688,8 @@ struct tm_outcome *tm_outcome_new(void);
  * @param body as for tm_request()
  * @param body_len as for tm_request()
  * @param request_options_json as for tm_request()
- * @param outcome what is filled, for one call at a time; what it held before is freed first. A callback that
- *        makes a request within this call takes another
+ * @param outcome is filled, by one call at a time; what it held before is freed first. A callback that makes a
+ *        request within this call needs another outcome
  * @return #TM_OK if there is a response, whatever its HTTP status; else the code of the outcome's error: see
  *         tm_request(). With a NULL outcome #TM_INVALID_ARGUMENT, and nothing is sent
  * @par Threads and forks any thread; blocks for `timeout_ms` at the most
@@ -720,12 +722,12 @@ void tm_outcome_free(struct tm_outcome *outcome);
  * @param method as for tm_request()
  * @param url as for tm_request()
  * @param read gives the request's body; NULL: there is none
- * @param rewind goes back to the body's beginning; NULL: that is not possible. It is asked where the request has to be
- *        sent again (after a 401, over another connection, after a redirect) and some of the body was read. Where it
- *        cannot, the call ends with what it has: the 401 or the redirect as a response, or the error
- * @param body_len the body's size in bytes, or -1 if that is unknown (it is then sent in chunks, RFC 9112, 7.1). A body
- *        that ends before ends the call with #TM_INVALID_ARGUMENT; what comes behind is not asked for. Without
- *        `read`: 0 or -1
+ * @param rewind goes back to the body's beginning; NULL: that is not possible. It is called when the request has to be
+ *        sent again (after a 401, over another connection, after a redirect) and some of the body was read. If that
+ *        is not possible, the call returns what it has: the 401 or the redirect as a response, or the error
+ * @param body_len the body's size in bytes, or -1 if that is unknown (it is then sent in chunks, RFC 9112, 7.1). If
+ *        the body ends earlier, the call fails with #TM_INVALID_ARGUMENT; no more than `body_len` bytes are
+ *        read. Without `read`: 0 or -1
  * @param write takes the body of a 2xx answer as it arrives, decompressed; the response then has no body, and
  *        `max_response_bytes` does not count. The bodies of other answers, and all with NULL, are read whole as
  *        tm_request() reads them. It may already have been called when the call fails
@@ -758,8 +760,8 @@ struct tm_response *tm_request_stream(struct tm_manager *tm,
 const char *tm_token_access(const struct tm_token *t);
 
 /**
- * The refresh token, for moving a pair elsewhere. Never use it beside this library: the server takes the
- * second use of a refresh token for theft and revokes everything that came from its login.
+ * The refresh token, for moving a pair elsewhere. Never use it beside this library: the server treats
+ * the second use of a refresh token as theft and revokes everything that came from its login.
  *
  * @param t a token, or NULL
  * @return a string that lives as long as the token; NULL if the API gave none, if this process must not
@@ -892,7 +894,7 @@ const char *tm_error_message(const struct tm_error *e);
 int32_t tm_error_http_status(const struct tm_error *e);
 
 /**
- * The API's own error code, as it stood in the answer, cut and scrubbed.
+ * The API's own error code, as the answer gives it, shortened and redacted.
  *
  * @param e an error, or NULL
  * @return a string that lives as long as the error; NULL if there was none, or for NULL
@@ -946,8 +948,8 @@ const char *tm_status_name(int32_t status);
  * else. Lines never hold a secret; tokens appear as short fingerprints.
  *
  * The callback runs only on a thread that is inside a call on this handle, with no lock held. It may call
- * other managers, and this one where that need not wait for itself. The lines of calls that it makes on this
- * handle are left out, or each line would cause another. It must not throw. A replaced callback and
+ * other managers, and this one too (see #TM_REENTRANT). Calls that it makes on this handle log no lines, or each
+ * line would cause another. It must not throw. A replaced callback and
  * its userdata must stay valid until every call begun before has returned.
  *
  * @param tm the manager
@@ -968,8 +970,8 @@ enum tm_status tm_set_log_callback(struct tm_manager *tm,
 /**
  * Sets, replaces or (with NULL) removes the interrupt callback of this handle.
  *
- * It is asked about every 50 ms while a call on this handle waits. What holds for the log callback holds for
- * it, too. A call that it ends passes that outcome to nobody else who waited on the same refresh.
+ * It is called about every 50 ms while a call on this handle waits. What holds for the log callback holds for
+ * it, too. Other callers that wait for the same refresh are not affected by the call that it ends.
  *
  * @param tm the manager
  * @param callback the callback, or NULL
@@ -997,7 +999,7 @@ void tm_sink_put(struct tm_sink *sink, const void *data, size_t len);
 
 /**
  * Whether the store can be used: reads it once, changes nothing and asks no API. For health checks, and for programs that
- * live for one call, to which a store that is away costs a login each time.
+ * make one call each, which would log in every time while the store is unavailable.
  *
  * @param tm the manager
  * @param err NULL, or where an error goes: #TM_STORE where it cannot be reached, refuses, or holds what cannot be used,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * libtokenmgr for C++17 and later: the C interface with owners, exceptions and callables. Written by hand, and nothing
- * but this file: it compiles to the calls of tokenmgr.h.
+ * libtokenmgr for C++17 and later: the C interface with RAII, exceptions and callables. Written by hand. This file is all
+ * there is: it compiles to the calls of tokenmgr.h.
  */
 
 #ifndef TOKENMGR_HPP
@@ -304,7 +304,7 @@ inline response response::checked() && {
     return std::move(*this);
 }
 
-/** A place for what requests come to, used again and again: see manager::request_into(). */
+/** The result of a request, used for one request after another: see manager::request_into(). */
 class outcome {
  public:
     outcome() noexcept : owned_(tm_outcome_new()) {}
@@ -455,7 +455,7 @@ class manager {
         return err.made<response>(tm_request(handle(), method.c_str(), url.c_str(), body.data(), body.size(),
                                              options_json.c_str(), err));
     }
-    /** Never throws: what it came to is in `into`, errors too. */
+    /** Never throws: the result is in `into`, errors too. */
     tm_status request_into(outcome &into, cstring method, cstring url, std::string_view body = {},
                            cstring options_json = {}) const noexcept {
         return tm_request_into(handle(), method.c_str(), url.c_str(), body.data(), body.size(), options_json.c_str(),

@@ -32,7 +32,7 @@ pub enum Status {
     TM_SERVER_ERROR = 10,
     /// An auth endpoint answered something that holds no usable token.
     TM_BAD_RESPONSE = 11,
-    /// 401 on an API call that stayed after the recovery was spent.
+    /// An API call was still answered 401 after its token was renewed, or the token could not be renewed.
     TM_UNAUTHORIZED = 12,
     /// Any other 4xx on an API call.
     TM_HTTP_ERROR = 13,
@@ -42,13 +42,13 @@ pub enum Status {
     TM_LOCK_TIMEOUT = 15,
     /// Not tried: recent logins were refused; `tm_error_retry_after_ms` says for how long.
     TM_LOGIN_SUSPENDED = 16,
-    /// Made inside a callback, the call would wait for a refresh that this very thread is in.
+    /// The call was made inside a callback and would have to wait for a refresh that its own thread is running.
     TM_REENTRANT = 17,
     /// Not a JWT.
     TM_BAD_TOKEN = 18,
     /// The answer is larger than `max_response_bytes`.
     TM_RESPONSE_TOO_LARGE = 19,
-    /// A bug in the library, contained.
+    /// A bug in the library. The process goes on.
     TM_PANIC = 20,
     /// The interrupt callback ended the call.
     TM_CANCELLED = 21,

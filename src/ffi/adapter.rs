@@ -9,8 +9,8 @@ use crate::ffi::strings::string;
 use std::ffi::c_char;
 
 /// Whether this manager's token may be sent to a URL, by whatever HTTP client: to its host's own origin or one in
-/// `allowed_origins`. A URL of which clients make different hosts, with a backslash before the end of its host, a blank or a
-/// control character, is refused. Nothing is sent.
+/// `allowed_origins`. A URL in which HTTP clients may see different hosts (a backslash before the end of its host, a blank or
+/// a control character) is refused. Nothing is sent.
 ///
 /// @param tm the manager
 /// @param url absolute, or a path that starts with one `/`
@@ -29,9 +29,9 @@ pub unsafe extern "C" fn tm_check_url(tm: *mut tm_manager, url: *const c_char, e
     }
 }
 
-/// For callers with their own HTTP client: this access token was answered something other than 401. So the token is
-/// known to work, and a later 401 to it is a revocation, not a server that refuses every token. Nothing happens if it is
-/// no longer the current one.
+/// For callers with their own HTTP client: the server answered this access token with something other than 401. So
+/// the token is known to work, and a later 401 to it is a revocation, not a server that refuses every token. Nothing
+/// happens if it is no longer the current one.
 ///
 /// @param tm the manager
 /// @param access_token the token that was accepted

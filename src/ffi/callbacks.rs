@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// Takes log lines. `level`: 1 error, 2 warning, 3 info, 4 debug. `message` is valid until it returns.
 pub type tm_log_callback = Option<unsafe extern "C" fn(userdata: *mut c_void, level: i32, message: *const c_char)>;
 
-/// Asked about every 50 ms while a call waits for the network, a lock or another caller; non-zero ends that
+/// Called about every 50 ms while a call waits for the network, a lock or another caller; non-zero ends that
 /// call with #TM_CANCELLED.
 pub type tm_interrupt_callback = Option<unsafe extern "C" fn(userdata: *mut c_void) -> i32>;
 
@@ -40,8 +40,8 @@ impl Userdata {
 /// else. Lines never hold a secret; tokens appear as short fingerprints.
 ///
 /// The callback runs only on a thread that is inside a call on this handle, with no lock held. It may call
-/// other managers, and this one where that need not wait for itself. The lines of calls that it makes on this
-/// handle are left out, or each line would cause another. It must not throw. A replaced callback and
+/// other managers, and this one too (see #TM_REENTRANT). Calls that it makes on this handle log no lines, or each
+/// line would cause another. It must not throw. A replaced callback and
 /// its userdata must stay valid until every call begun before has returned.
 ///
 /// @param tm the manager
@@ -93,8 +93,8 @@ fn log_hook(callback: unsafe extern "C" fn(*mut c_void, i32, *const c_char), use
 
 /// Sets, replaces or (with NULL) removes the interrupt callback of this handle.
 ///
-/// It is asked about every 50 ms while a call on this handle waits. What holds for the log callback holds for
-/// it, too. A call that it ends passes that outcome to nobody else who waited on the same refresh.
+/// It is called about every 50 ms while a call on this handle waits. What holds for the log callback holds for
+/// it, too. Other callers that wait for the same refresh are not affected by the call that it ends.
 ///
 /// @param tm the manager
 /// @param callback the callback, or NULL

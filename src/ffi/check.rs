@@ -9,16 +9,16 @@ use std::ptr::null_mut;
 
 /// Tries the dialect (the option auth) on the live server, step by step: the login, an API call, the refresh, the call again,
 /// the call with a token that is wrong by one character, the logout. It works on tokens of its own: those that the
-/// manager holds or stores are neither used nor changed. It logs in once, not while logins are suspended or pause, and what
-/// comes of that counts as with any other login. Where the manager holds or stores another token it does not log out, as that
-/// may end every token of the account.
+/// manager holds or stores are neither used nor changed. It logs in once, and not at all while logins are suspended or
+/// paused; the outcome counts as that of any other login: a refusal suspends logins. If the manager holds or stores another
+/// token, it does not log out, because that may end every token of the account.
 ///
 /// The report is `{"ok": true, "steps": [{"name": "login", "ok": true, "skipped": "why", "sent": {"method", "url", "headers",
 /// "body"}, "redirected": ["302 to /login"], "answered": {"status", "headers", "body"}, "understood": [{"what", "from", "value"}], "problem": "one sentence",
 /// "change": "auth.answer.access_token"}]}`; what has no value is left out. The names are `login` (of several steps `login 1`,
 /// `login 2`), `call`, `refresh`, `call with refreshed token`, `dead token` and `logout`. A `problem` of a step that is `ok` is
-/// something that works and could be better. `change` is the member of the options to change. In the place of a secret
-/// stands `***`, or its kind and length.
+/// something that works and could be better. `change` is the member of the options to change. Secrets are replaced by
+/// `***`, or by their kind and length.
 ///
 /// @param tm the manager
 /// @param path the API call to try, with GET; as for tm_request(). NULL: none, and the steps that need it are skipped

@@ -71,7 +71,7 @@ pub unsafe extern "C" fn tm_error_http_status(e: *const tm_error) -> i32 {
     guard(0, || unsafe { read(e, 0, |e| i32::from(e.error.http_status())) })
 }
 
-/// The API's own error code, as it stood in the answer, cut and scrubbed.
+/// The API's own error code, as the answer gives it, shortened and redacted.
 ///
 /// @param e an error, or NULL
 /// @return a string that lives as long as the error; NULL if there was none, or for NULL

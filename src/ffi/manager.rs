@@ -321,13 +321,14 @@ pub unsafe extern "C" fn tm_refresh(tm: *mut tm_manager, err: *mut *mut tm_error
 }
 
 /// Revokes the tokens at the server: every token of the client, not only this one. The local and the stored
-/// tokens go whatever the server answers. Waits for a running refresh. Where the server wants the access token and
-/// that has run out, it is refreshed first, if it can be; nobody logs in for a logout. With nothing held: #TM_OK, and
-/// nothing is sent. Calls begun before never log in afterwards, they return their 401; the next call logs in.
+/// tokens are dropped whatever the server answers. Waits for a running refresh. If the logout
+/// takes an access token that has expired, the token is refreshed first if possible; the library does not log in for a
+/// logout. With nothing held: #TM_OK, and nothing is sent. Calls that began before it do not log in again: they return
+/// their 401. The next call logs in.
 ///
 /// @param tm the manager
-/// @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT, #TM_STORE, #TM_REENTRANT, and what the
-///        server or the way to it made of the request
+/// @param err NULL, or where an error goes: #TM_INVALID_ARGUMENT, #TM_STORE, #TM_REENTRANT, and the errors of
+///        an exchange with the server, as for tm_request()
 /// @return #TM_OK, or the error's status
 /// @par Threads and forks any thread
 /// @since 0.1
@@ -373,7 +374,7 @@ pub unsafe extern "C" fn tm_set_tokens(
 }
 
 /// Replaces the credentials. Calls that are running end with the credentials that they began with. Another
-/// username drops the tokens. A suspended login is lifted. A persistent handle moves to the client of the
+/// username drops the tokens. Suspended logins are allowed again. A persistent handle moves to the client of the
 /// new credentials.
 ///
 /// @param tm the manager

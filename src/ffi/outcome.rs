@@ -8,10 +8,10 @@ use crate::request::response::Response;
 use std::ffi::{c_char, c_void};
 use std::ptr::{from_ref, null, null_mut};
 
-/// What a request came to: a response or an error. The library makes it with tm_outcome_new(), fills it in
-/// tm_request_into(), and may give it more members at its end; read it, and leave it as it is.
+/// The result of a request: a response or an error. The library makes it in tm_outcome_new() and fills it in
+/// tm_request_into(). Read it only: later versions may add members at its end.
 ///
-/// What its pointers lead to is borrowed, until the next tm_request_into() with this outcome, or
+/// What its pointers point to is borrowed, until the next tm_request_into() with this outcome, or
 /// tm_outcome_free().
 #[repr(C)]
 pub struct tm_outcome {
@@ -31,7 +31,7 @@ pub struct tm_outcome {
     error: *const tm_error,
 }
 
-/// What the pointers of an outcome lead to.
+/// What the pointers of an outcome point to.
 #[derive(Default)]
 struct Held {
     status: u16,
@@ -78,7 +78,7 @@ impl Held {
     }
 }
 
-/// What is really behind a `tm_outcome *`.
+/// What a `tm_outcome *` really points to.
 #[repr(C)]
 struct Place {
     redacted: tm_outcome,
@@ -97,7 +97,7 @@ impl Place {
     }
 }
 
-/// A place for what requests come to, one after another: see tm_request_into().
+/// A new outcome, to be filled by one request after another: see tm_request_into().
 ///
 /// @return an owned, empty outcome for tm_outcome_free(); never NULL
 /// @par Threads and forks any thread; also in a forked child
@@ -107,8 +107,8 @@ pub extern "C" fn tm_outcome_new() -> *mut tm_outcome {
     guard(null_mut(), || Box::into_raw(Box::new(Place::empty())).cast())
 }
 
-/// As tm_request(), but puts response or error into an outcome of the caller's, whose members then take no calls to
-/// read and whose next use frees them: for bindings, where each call of a C function costs more than what it does.
+/// As tm_request(), but puts the response or the error into an outcome that the caller owns. Its members are read
+/// without a call, and the next use frees them: for bindings, where calling a C function costs more than its work.
 ///
 /// @param tm the manager
 /// @param method as for tm_request()
@@ -116,8 +116,8 @@ pub extern "C" fn tm_outcome_new() -> *mut tm_outcome {
 /// @param body as for tm_request()
 /// @param body_len as for tm_request()
 /// @param request_options_json as for tm_request()
-/// @param outcome what is filled, for one call at a time; what it held before is freed first. A callback that
-///        makes a request within this call takes another
+/// @param outcome is filled, by one call at a time; what it held before is freed first. A callback that makes a
+///        request within this call needs another outcome
 /// @return #TM_OK if there is a response, whatever its HTTP status; else the code of the outcome's error: see
 ///         tm_request(). With a NULL outcome #TM_INVALID_ARGUMENT, and nothing is sent
 /// @par Threads and forks any thread; blocks for `timeout_ms` at the most

@@ -142,10 +142,10 @@ pub unsafe extern "C" fn tm_response_header_count(r: *const tm_response) -> usiz
     guard(0, || unsafe { read(r, 0, |r| r.headers.places.len()) })
 }
 
-/// The name of the header at a place, in lower case.
+/// The name of the header at an index, in lower case.
 ///
 /// @param r a response, or NULL
-/// @param i the place, below tm_response_header_count()
+/// @param i the index, below tm_response_header_count()
 /// @return a string that lives as long as the response; NULL beyond the last, or for NULL
 /// @par Threads and forks any thread: a response never changes
 /// @since 0.1
@@ -159,10 +159,10 @@ pub unsafe extern "C" fn tm_response_header_name(r: *const tm_response, i: usize
     guard(std::ptr::null(), || unsafe { read(r, std::ptr::null(), name) })
 }
 
-/// The value of the header at a place, as received: maybe not UTF-8. Repeated headers stand in their order.
+/// The value of the header at an index, as received: maybe not UTF-8. Repeated headers keep their order.
 ///
 /// @param r a response, or NULL
-/// @param i the place, below tm_response_header_count()
+/// @param i the index, below tm_response_header_count()
 /// @return a string that lives as long as the response; NULL beyond the last, or for NULL
 /// @par Threads and forks any thread: a response never changes
 /// @since 0.1

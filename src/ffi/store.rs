@@ -73,7 +73,7 @@ pub unsafe extern "C" fn tm_sink_put(sink: *mut tm_sink, data: *const c_void, le
 }
 
 /// Whether the store can be used: reads it once, changes nothing and asks no API. For health checks, and for programs that
-/// live for one call, to which a store that is away costs a login each time.
+/// make one call each, which would log in every time while the store is unavailable.
 ///
 /// @param tm the manager
 /// @param err NULL, or where an error goes: #TM_STORE where it cannot be reached, refuses, or holds what cannot be used,

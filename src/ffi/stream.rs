@@ -35,12 +35,12 @@ type Write = unsafe extern "C" fn(*mut c_void, *const c_void, usize) -> i32;
 /// @param method as for tm_request()
 /// @param url as for tm_request()
 /// @param read gives the request's body; NULL: there is none
-/// @param rewind goes back to the body's beginning; NULL: that is not possible. It is asked where the request has to be
-///        sent again (after a 401, over another connection, after a redirect) and some of the body was read. Where it
-///        cannot, the call ends with what it has: the 401 or the redirect as a response, or the error
-/// @param body_len the body's size in bytes, or -1 if that is unknown (it is then sent in chunks, RFC 9112, 7.1). A body
-///        that ends before ends the call with #TM_INVALID_ARGUMENT; what comes behind is not asked for. Without
-///        `read`: 0 or -1
+/// @param rewind goes back to the body's beginning; NULL: that is not possible. It is called when the request has to be
+///        sent again (after a 401, over another connection, after a redirect) and some of the body was read. If that
+///        is not possible, the call returns what it has: the 401 or the redirect as a response, or the error
+/// @param body_len the body's size in bytes, or -1 if that is unknown (it is then sent in chunks, RFC 9112, 7.1). If
+///        the body ends earlier, the call fails with #TM_INVALID_ARGUMENT; no more than `body_len` bytes are
+///        read. Without `read`: 0 or -1
 /// @param write takes the body of a 2xx answer as it arrives, decompressed; the response then has no body, and
 ///        `max_response_bytes` does not count. The bodies of other answers, and all with NULL, are read whole as
 ///        tm_request() reads them. It may already have been called when the call fails

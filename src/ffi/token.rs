@@ -39,8 +39,8 @@ pub unsafe extern "C" fn tm_token_access(t: *const tm_token) -> *const c_char {
     })
 }
 
-/// The refresh token, for moving a pair elsewhere. Never use it beside this library: the server takes the
-/// second use of a refresh token for theft and revokes everything that came from its login.
+/// The refresh token, for moving a pair elsewhere. Never use it beside this library: the server treats
+/// the second use of a refresh token as theft and revokes everything that came from its login.
 ///
 /// @param t a token, or NULL
 /// @return a string that lives as long as the token; NULL if the API gave none, if this process must not

@@ -34,7 +34,7 @@ final class Token
 
     /**
      * The refresh token, for moving a pair elsewhere; null if there is none, or none that this process may use. Never
-     * use it beside this library: the server takes the second use of a refresh token for theft.
+     * use it beside this library: the server treats the second use of a refresh token as theft.
      */
     public function refreshToken(): ?string
     {

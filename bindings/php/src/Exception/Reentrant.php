@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace TokenMgr\Exception;
 
-/** Made inside a callback, the call would wait for a refresh that this very thread is in. */
+/** The call was made inside a callback and would have to wait for a refresh that its own thread is running. */
 final class Reentrant extends TokenManagerException
 {
 }

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace TokenMgr\Exception;
 
-/** 401 on an API call that stayed after the recovery was spent. */
+/** An API call was still answered 401 after its token was renewed, or the token could not be renewed. */
 final class Unauthorized extends TokenManagerException
 {
 }

@@ -23,7 +23,7 @@ class Token:
 
     @property
     def refresh_token(self) -> str | None:
-        """For moving a pair elsewhere. Never use it beside the manager: the server takes that for theft. None if the API
+        """For moving a pair elsewhere. Never use it beside the manager: the server treats that as theft. None if the API
         gave none, or if this process must not use it (a forked child with the memory store)."""
         token: bytes | None = native.token_refresh(self._handle)
         return None if token is None else token.decode()

@@ -55,7 +55,7 @@ class BadResponse(TokenManagerError, status=Status.BAD_RESPONSE):
 
 
 class Unauthorized(TokenManagerError, status=Status.UNAUTHORIZED):
-    """401 on an API call that stayed after the recovery was spent."""
+    """An API call was still answered 401 after its token was renewed, or the token could not be renewed."""
 
 
 class HttpError(TokenManagerError, status=Status.HTTP_ERROR):
@@ -75,7 +75,7 @@ class LoginSuspended(TokenManagerError, status=Status.LOGIN_SUSPENDED):
 
 
 class Reentrant(TokenManagerError, status=Status.REENTRANT):
-    """Made inside a callback, the call would wait for a refresh that this very thread is in."""
+    """The call was made inside a callback and would have to wait for a refresh that its own thread is running."""
 
 
 class BadToken(TokenManagerError, ValueError, status=Status.BAD_TOKEN):
