@@ -139,6 +139,33 @@ fn merged(name: &str, text: &str, given: &Value) -> Result<Value> {
     Ok(merged)
 }
 
+/// The last step of a login and a refresh have to bring a token.
+fn brings_access_token(endpoint: &Endpoint, answer: &Value) -> Result<()> {
+    match endpoint.shape.has_access_token() {
+        true => Ok(()),
+        false => Err(Member::new("auth.answer", answer).refuse(&format!(
+            "has no access_token for {}; it takes a JSON pointer like \"/access_token\", a header or a cookie",
+            endpoint.redacted(None)
+        ))),
+    }
+}
+
+fn uses_password(endpoint: &Endpoint, assertion: Option<&Assertion>) -> bool {
+    let mut is_used = false;
+    endpoint.each_name(assertion, &mut |name| is_used |= matches!(name, Name::Password | Name::Basic));
+    is_used
+}
+
+/// What a refused login's message tells to check.
+fn credentials(uses_password: bool, is_oauth2: bool, mutual_tls: bool) -> &'static str {
+    match (uses_password, is_oauth2) {
+        _ if mutual_tls => "the client in the option auth and the certificate in client_cert_file",
+        (true, _) => "the username and the password",
+        (false, true) => "the client and its secret or key in the option auth",
+        (false, false) => "the credentials in the options auth and auth_params",
+    }
+}
+
 struct Compiler<'a> {
     option: Member<'a>,
     given: &'a Value,
@@ -167,12 +194,7 @@ impl Compiler<'_> {
             true => Some(oauth2::expand(option, &scope, environment.read, environment.allow_insecure)?),
             false => None,
         };
-        let mut answer = Value::Object(serde_json::Map::new());
-        if let Some(given) = option.get("answer") {
-            Shape::check_names(&given)?;
-            merge(&mut answer, given.value);
-        }
-        Shape::parse(&Member::new("auth.answer", &answer))?;
+        let answer = self.answer()?;
         let literals = RefCell::new(Vec::new());
         let setting = Setting {
             scope: &scope,
@@ -201,22 +223,13 @@ impl Compiler<'_> {
             false => Some(Endpoint::parse(&Member::new("auth.refresh", &value), &setting)?),
         };
         for endpoint in login.last().into_iter().chain(&refresh) {
-            if !endpoint.shape.has_access_token() {
-                return Err(Member::new("auth.answer", &answer).refuse(&format!(
-                    "has no access_token for {}; it takes a JSON pointer like \"/access_token\", a header or a cookie",
-                    endpoint.redacted(None)
-                )));
-            }
+            brings_access_token(endpoint, &answer)?;
         }
         let logout = self.logout(made.as_ref(), &setting)?;
         let scope = Scope { place: Where::Call, ..scope.clone() };
         let call = Call::parse(option.get("call"), &Setting { scope: &scope, ..setting })?;
 
-        let uses_password = login.iter().any(|endpoint| {
-            let mut is_used = false;
-            endpoint.each_name(assertion.as_ref(), &mut |name| is_used |= matches!(name, Name::Password | Name::Basic));
-            is_used
-        });
+        let uses_password = login.iter().any(|endpoint| uses_password(endpoint, assertion.as_ref()));
         let (dpop, mutual_tls) = made.as_ref().map_or((false, false), |made| (made.dpop, made.mutual_tls));
         let (issuer, initial_refresh_token) =
             made.map_or((None, None), |made| (made.issuer, made.initial_refresh_token));
@@ -238,13 +251,19 @@ impl Compiler<'_> {
             mutual_tls,
             identity,
             secrets,
-            credentials: match (uses_password, is_oauth2) {
-                _ if mutual_tls => "the client in the option auth and the certificate in client_cert_file",
-                (true, _) => "the username and the password",
-                (false, true) => "the client and its secret or key in the option auth",
-                (false, false) => "the credentials in the options auth and auth_params",
-            },
+            credentials: credentials(uses_password, *is_oauth2, mutual_tls),
         })
+    }
+
+    /// `auth.answer`, which holds for every endpoint unless that has its own.
+    fn answer(&self) -> Result<Value> {
+        let mut answer = Value::Object(serde_json::Map::new());
+        if let Some(given) = self.option.get("answer") {
+            Shape::check_names(&given)?;
+            merge(&mut answer, given.value);
+        }
+        Shape::parse(&Member::new("auth.answer", &answer))?;
+        Ok(answer)
     }
 
     /// An endpoint, or steps, as given; with `oauth2`, over what was made.

@@ -3,10 +3,8 @@
 use crate::auth::template::Name;
 use crate::error::{Error, Status};
 use crate::sys::secret::{Secret, hex};
-use std::collections::BTreeMap;
 
-/// What endpoints keep for templates, by name.
-pub type Kept = BTreeMap<String, Secret>;
+pub use crate::token::pair::Kept;
 
 /// What a request is filled with. What is not there is `None`.
 #[derive(Clone, Copy, Debug, Default)]

@@ -40,6 +40,9 @@ pub const POLL_LOCK_CALLBACK: Poll =
 pub const RETRY_VAULT_WRITE: Poll =
     Poll { first: Duration::from_millis(2), most: Duration::from_millis(60), factor: 2.0 };
 
+/// How long a Vault token that should be renewed and cannot be is used before that is tried again.
+pub const RENEW_VAULT_TOKEN: Backoff = Backoff { first: Duration::from_secs(5), most: Duration::from_secs(600) };
+
 /// The longest pause that a server may ask for: a mistake there must not stop a service for a day.
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 

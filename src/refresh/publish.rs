@@ -1,8 +1,8 @@
-//! What is written when the server has answered: a new pair, a refusal, a pause, or that nothing came of it.
+//! What is written when the server has answered: a new pair, a pause for everyone, or that the claim is released.
 
 use crate::auth::Grant;
 use crate::call::log::Level;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::refresh::decide::RefreshToken;
 use crate::refresh::need::TokenNeed;
 use crate::refresh::transaction::{Failure, RefreshTransaction, Stepped, Target};
@@ -27,31 +27,11 @@ impl RefreshTransaction<'_> {
         spent: Option<&RefreshToken>,
     ) -> Stepped {
         let Target { store, is_local } = target;
-        let grant = *grant;
-        let kept = spent.filter(|_| grant.refresh.is_none());
-        let refresh_expires_at =
-            grant.refresh_lifetime.map(|left| unix_seconds().saturating_add_unsigned(left.as_secs()));
-        let parts = PairParts {
-            call: self.client.call_credentials(&grant.access, grant.token_type.as_deref(), &grant.kept)?,
-            access: grant.access,
-            refresh: kept.and_then(|spent| spent.token.clone()).or(grant.refresh),
-            token_type: grant.token_type,
-            kept: grant.kept,
-            issued: arrived,
-            lifetime: self.client.lifetime(arrived, grant.lifetime),
-            refresh_expires_at: refresh_expires_at.or(kept.and_then(|spent| spent.expires_at)),
-            lineage,
-            local_only: is_local,
-            recovery_stage: match (self.need, lineage.generation) {
-                (TokenNeed::Other(_), 0) => RecoveryStage::LoggedIn,
-                (TokenNeed::Other(_), _) => RecoveryStage::Refreshed,
-                _ => RecoveryStage::None,
-            },
-        };
+        let parts = PairParts { local_only: is_local, ..self.parts(*grant, arrived, lineage, spent)? };
         let pair = Pair::new(parts.clone());
         let last_seen = self.last_seen();
         let (mut published, mut theirs_serves) = (false, true);
-        // T1: whoever wants to end the call just now would lose a pair that nobody else has.
+        // T1: an interrupt in the middle would lose a pair that nobody else has.
         let mut publish = |record: &mut Record, now: i64| {
             let stored = self.client.stored(&pair, now);
             published = record.publish(&self.client.client_id, holding, last_seen, &stored, now);
@@ -70,10 +50,9 @@ impl RefreshTransaction<'_> {
         failpoint("published");
         let pair = match written {
             Ok(()) if published => pair,
-            // Somebody was first: theirs is the pair. The loser's family is left alone, for to log it out
-            // would revoke everything.
+            // Another process was first: its pair counts. This one is not logged out, which would revoke both.
             Ok(()) if theirs_serves => return Ok(None),
-            // Unless the clocks of those who share the store are so far apart that it is over before it gets here.
+            // The clocks of the machines that share the store are so far apart that its pair has expired here.
             Ok(()) => {
                 self.call.log(Level::Warning, || {
                     "the token that another process stored has run out by this machine's clock; set the clocks right"
@@ -93,14 +72,42 @@ impl RefreshTransaction<'_> {
             }
             Err(failure) => return Err(failure),
         };
+        self.log_new(&pair);
+        Ok(Some(self.client.install(Arc::new(pair))))
+    }
+
+    /// What a new pair is made from. `spent`: what it was refreshed with, which stays where the server sent no refresh token.
+    fn parts(&self, grant: Grant, arrived: Tick, lineage: Lineage, spent: Option<&RefreshToken>) -> Result<PairParts> {
+        let kept = spent.filter(|_| grant.refresh.is_none());
+        let refresh_expires_at =
+            grant.refresh_lifetime.map(|left| unix_seconds().saturating_add_unsigned(left.as_secs()));
+        Ok(PairParts {
+            call: self.client.call_credentials(&grant.access, grant.token_type.as_deref(), &grant.kept)?,
+            access: grant.access,
+            refresh: kept.and_then(|spent| spent.token.clone()).or(grant.refresh),
+            token_type: grant.token_type,
+            kept: grant.kept,
+            issued: arrived,
+            lifetime: self.client.lifetime(arrived, grant.lifetime),
+            refresh_expires_at: refresh_expires_at.or(kept.and_then(|spent| spent.expires_at)),
+            lineage,
+            local_only: false,
+            recovery_stage: match (self.need, lineage.generation) {
+                (TokenNeed::Other(_), 0) => RecoveryStage::LoggedIn,
+                (TokenNeed::Other(_), _) => RecoveryStage::Refreshed,
+                _ => RecoveryStage::None,
+            },
+        })
+    }
+
+    fn log_new(&self, pair: &Pair) {
         self.call.log(Level::Info, || {
-            let how = if lineage.generation == 0 { "logged in" } else { "refreshed" };
+            let how = if pair.lineage.generation == 0 { "logged in" } else { "refreshed" };
             match pair.seconds_left() {
-                Some(left) => format!("{how}: the token {} lives for {left} s", self.client.label_of(&pair)),
-                None => format!("{how}: the token {} lives until the server refuses it", self.client.label_of(&pair)),
+                Some(left) => format!("{how}: the token {} lives for {left} s", self.client.label_of(pair)),
+                None => format!("{how}: the token {} lives until the server refuses it", self.client.label_of(pair)),
             }
         });
-        Ok(Some(self.client.install(Arc::new(pair))))
     }
 
     /// T5: a pair that only this process knows.
@@ -113,7 +120,7 @@ impl RefreshTransaction<'_> {
         pair
     }
 
-    /// 429: holds for everyone; what was sent was not taken (T3).
+    /// 429: holds for every process that shares the store; the server did not use what was sent (T3).
     pub(super) fn note_rate_limit(
         &self,
         store: &dyn TokenStore,
@@ -137,7 +144,7 @@ impl RefreshTransaction<'_> {
         failpoint("released");
     }
 
-    /// A change that only makes it quicker for others: if it fails, the lease runs out.
+    /// A change that only saves others time: if it fails, they wait until the lease runs out.
     pub(super) fn best_effort(&self, store: &dyn TokenStore, change: Change<'_>) {
         if let Err(Failure::Store(fault)) = self.change(store, change) {
             self.call.log(Level::Warning, || format!("a claim was left to run out: {}", fault.error));

@@ -42,8 +42,8 @@ pub fn send(
         if means != Some(Means::Expired) {
             pair.accept();
             if sends > 1 {
-                // Only a call that was itself stopped by a 401 can tell that recovery helps: one that
-                // is answered 401 for reasons of its own must not be kept trying by the others' luck.
+                // Only a call that itself got a 401 shows that recovery helps. The success of other calls does not: a call
+                // that always gets 401, for reasons of its own, would then try recovery for ever.
                 client.stats.recoveries.add_one();
                 client.recovery.end();
             }
@@ -51,27 +51,19 @@ pub fn send(
         }
         // RFC 9449, 9: the proof lacks the server's nonce, which the token is not to blame for.
         let wants_nonce = client.auth.wants_nonce(&answer.url, answer.status, &answer.headers, &answer.body);
+        let is_for_nonce = wants_nonce && !has_nonce;
+        has_nonce |= wants_nonce;
         let is_rewound = streams.rewind(call);
         if !is_rewound {
             budget.repeat.set(false); // a body that is gone cannot be sent with the same token either
         }
         let next = match sends < MOST_SENDS {
-            true if wants_nonce && !has_nonce => {
-                has_nonce = true;
-                Ok(Some(Arc::clone(&pair)))
-            }
+            true if is_for_nonce => Ok(Some(Arc::clone(&pair))),
             true => recover(context, &pair, &budget),
-            false => {
-                // Where nothing was spent, as the sends went on old tokens, the next call may recover.
-                if budget.has_spent() {
-                    give_up(client, &pair);
-                }
-                Ok(None)
-            }
+            false => Ok(after_last_send(client, &pair, &budget)),
         };
-        // The token was renewed all the same: the next call is spared it.
-        let next = next.map(|next| next.filter(|_| is_rewound));
-        pair = match next {
+        // Where the body is gone, the token was renewed all the same: the next call need not do it.
+        pair = match next.map(|next| next.filter(|_| is_rewound)) {
             Ok(Some(next)) => next,
             Ok(None) => return Ok(respond(client, answer, means, &outgoing, &pair)),
             Err(error) if error.wait_end() == Some(WaitEnd::Interrupted) => return Err(error),
@@ -83,6 +75,15 @@ pub fn send(
         };
     }
     unreachable!("the loop returns from its {MOST_SENDS}rd turn at the latest")
+}
+
+/// R1: nothing is sent again. Where no refresh and no login was spent, as the call was sent with old tokens only, the next
+/// call may recover.
+fn after_last_send(client: &Client, refused: &Pair, budget: &Budget) -> Option<Arc<Pair>> {
+    if budget.has_spent() {
+        give_up(client, refused);
+    }
+    None
 }
 
 /// Puts the token into a request, as the dialect has it.
@@ -123,7 +124,7 @@ pub fn follow(
     for _ in 0..redirect::MOST {
         let next =
             redirect::next(&outgoing.method, answer.status, &answer.headers, &answer.url, &client.transport.origins);
-        // Where people would log in, a program would take the form for an answer.
+        // A redirect to a login page: a program would take the page for the API's answer.
         let means = |answer: &Answer| client.auth.dialect.call_means(answer.status, &answer.headers, &answer.body);
         let next = next.filter(|_| means(&answer) != Some(Means::Expired));
         let Some(url) = next.filter(|_| streams.rewind(call)) else {
@@ -154,7 +155,7 @@ fn respond(client: &Client, answer: Answer, means: Option<Means>, outgoing: &Out
     Response { status, headers, url, body, error: error.flatten() }
 }
 
-/// The 401 that stayed, with the reason why nothing better could be had.
+/// The error of a 401 that recovery did not change, with the reason why there was no other token.
 fn unrecovered(redacted: &str, answered: Error, cause: &Error) -> Error {
     Error::new(
         Status::TM_UNAUTHORIZED,

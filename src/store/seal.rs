@@ -41,6 +41,17 @@ pub enum Unopened {
     Damaged,
 }
 
+/// Checks the options of a store that seals only where a key is given.
+pub fn check_keys(key: Option<&SecretSource>, old: &[SecretSource]) -> Result<()> {
+    match key.is_none() && !old.is_empty() {
+        true => Err(Error::new(
+            Status::TM_INVALID_OPTIONS,
+            "the option store.old_keys needs store.key, the key to seal with from now on",
+        )),
+        false => Ok(()),
+    }
+}
+
 impl Seal {
     /// Reads the keys. `old`: those that records may still be sealed with while keys are replaced.
     pub fn new(key: &SecretSource, old: &[SecretSource]) -> Result<Seal> {

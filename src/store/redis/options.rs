@@ -3,6 +3,7 @@
 use crate::error::{Error, Result, Status};
 use crate::http::tls::settings::{OptionScope, TlsSettings};
 use crate::options::{Count, Millis, MinTls, SecretSource};
+use crate::store::seal::check_keys;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 use std::fmt;
 
@@ -123,9 +124,7 @@ impl RedisOptions {
         if self.cluster && self.database.0 != 0 {
             return refuse("the option store.database does not go with store.cluster: a Cluster has one database");
         }
-        if self.key.is_none() && !self.old_keys.is_empty() {
-            return refuse("the option store.old_keys needs store.key, the key to seal with from now on");
-        }
+        check_keys(self.key.as_ref(), &self.old_keys)?;
         self.tls_settings().check()
     }
 

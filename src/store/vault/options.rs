@@ -3,6 +3,7 @@
 use crate::error::{Error, Result, Status};
 use crate::http::tls::settings::{OptionScope, TlsSettings};
 use crate::options::{Millis, MinTls, SecretSource};
+use crate::store::seal::check_keys;
 use serde::Deserialize;
 
 /// The store in a KV version 2 secrets engine.
@@ -96,9 +97,7 @@ impl VaultOptions {
                 ));
             }
         }
-        if self.key.is_none() && !self.old_keys.is_empty() {
-            return refuse("the option store.old_keys needs store.key, the key that takes their place".into());
-        }
+        check_keys(self.key.as_ref(), &self.old_keys)?;
         self.tls().check()
     }
 

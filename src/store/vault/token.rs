@@ -2,8 +2,7 @@
 //! refused. All of it happens inside calls that need the store: nothing runs between them.
 
 use crate::call::Call;
-use crate::call::backoff::Pause;
-use crate::call::backoff::{Backoff, PASSING, REFUSED};
+use crate::call::backoff::{PASSING, Pause, REFUSED, RENEW_VAULT_TOKEN};
 use crate::call::log::Level;
 use crate::call::single_flight::SingleFlight;
 use crate::error::{Error, Result, Status};
@@ -25,9 +24,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use zeroize::Zeroizing;
-
-/// How long a token that should be renewed and cannot be is used before that is tried again.
-const RENEWAL: Backoff = Backoff { first: Duration::from_secs(5), most: Duration::from_secs(600) };
 
 type Outcome<T> = std::result::Result<T, StoreFault>;
 
@@ -221,7 +217,7 @@ impl Tokens {
                 outcome => return outcome,
             }
         }
-        self.transaction.grow(RENEWAL, None);
+        self.transaction.grow(RENEW_VAULT_TOKEN, None);
         call.log(Level::Warning, || {
             let left = token.life.map_or(0, |life| Tick::now().until(life.ends).as_secs());
             format!("the Vault token runs out in {left} s and could be neither renewed nor replaced; see what the Vault allows it")
@@ -283,30 +279,30 @@ impl Tokens {
                 call.log(Level::Debug, || format!("logged in to the Vault by AppRole, for {lease_duration} s"));
                 Ok(VaultToken::new(token.clone(), *lease_duration, *renewable))
             }
-            (status @ (400 | 401 | 403), _) => {
-                match status {
-                    400 => mark.note(),
-                    _ => self.login.grow(REFUSED, None),
-                }
-                self.login_with.store(mark.number(), Ordering::Relaxed);
-                let advice = match status {
-                    403 => {
-                        "the Vault has locked the role after too many refused logins, for a quarter of an hour unless it is \
-                         told otherwise (sys/locked-users), or takes no login from here; see its log"
-                    }
-                    _ => "check store.role_id, store.secret_id and store.approle_mount",
-                };
-                Err(unwritten(Error::new(
-                    Status::TM_STORE,
-                    format!("{} was refused ({status}); {advice}", answered.redacted),
-                )))
-            }
+            (400 | 401 | 403, _) => Err(unwritten(self.refused(mark, &answered))),
             _ => Err(unwritten(answered.reply().error())),
         }
     }
 }
 
 impl Tokens {
+    /// R5: notes that the login `mark` was refused, for [`Tokens::may_log_in`].
+    fn refused(&self, mark: Event, answered: &Answered) -> Error {
+        match answered.status {
+            400 => mark.note(),
+            _ => self.login.grow(REFUSED, None),
+        }
+        self.login_with.store(mark.number(), Ordering::Relaxed);
+        let advice = match answered.status {
+            403 => {
+                "the Vault has locked the role after too many refused logins, for a quarter of an hour unless it is \
+                 told otherwise (sys/locked-users), or takes no login from here; see its log"
+            }
+            _ => "check store.role_id, store.secret_id and store.approle_mount",
+        };
+        Error::new(Status::TM_STORE, format!("{} was refused ({}); {advice}", answered.redacted, answered.status))
+    }
+
     /// R5: what was refused is not sent again as it is; what has changed since is tried at once.
     fn may_log_in(&self, mark: Event) -> Result<()> {
         if mark.happened_within(UNCHANGED) {
