@@ -1,7 +1,7 @@
 //! The manager: what a handle is, and everything that can be asked of it. Read this file first.
 //!
 //! Every public function that does any work begins a [`Context`]: one call on the client, with its time limit and callbacks.
-//! API calls go on in `request/`, logins, refreshes and logouts in `refresh/`.
+//! API calls continue in `request/`; logins, refreshes and logouts in `refresh/`.
 
 use crate::auth::Values;
 use crate::call::hooks::Hooks;
@@ -117,7 +117,7 @@ impl Manager {
         token(&self.begin(None)?, &Budget::new())
     }
 
-    /// F3, the fast path: lends a good token without a call being begun. `None`: ask [`Manager::token`].
+    /// F3, the fast path: passes a good token to `take` without beginning a call. `None`: there is none; see [`Manager::token`].
     #[inline]
     pub fn with_good_token<T>(&self, take: impl FnOnce(&Pair) -> T) -> Option<T> {
         let client = self.client.load();
@@ -238,7 +238,7 @@ impl Manager {
         if client.spec.options.persistent {
             let shared = persistent::share(&client.spec, &credentials, successor)?;
             shared.credentials.store(credentials);
-            // Whichever client this takes the place of, the handle had: another thread may have moved it meanwhile.
+            // Another thread may have changed the handle's client meanwhile: the one that is replaced is released.
             persistent::release(&self.client.swap(shared));
         } else if is_same_user {
             client.credentials.store(credentials);
@@ -311,7 +311,7 @@ impl Manager {
         if client.fork_count == fork::count() {
             return Ok(client);
         }
-        // P1: what the parent made is leaked, never dropped, locked or driven.
+        // P1: what the parent made is leaked: it is not dropped, and none of its locks and connections is used.
         std::mem::forget(Arc::clone(&client));
         let parents = self.settings.load_full();
         std::mem::forget(Arc::clone(&parents));

@@ -30,7 +30,7 @@ pub const GAUGES: &[(&str, &str)] = &[
     ("token", "`none`, `good`, `due` (inside its refresh window) or `dead`."),
     ("seconds_left", "How long the access token still lives; `null` if unknown or none is held."),
     ("has_refresh_token", "Whether a refresh token is held that this process may use."),
-    ("token_is_private", "Whether only this process knows the pair, from a login while the store was away."),
+    ("token_is_private", "Whether only this process knows the pair, from a login while the store was unavailable."),
     ("last_discard", "Why what the token store held could not be used, the last time; `null` if it always could."),
     ("connections_idle", "Connections kept for the next call."),
 ];

@@ -1,4 +1,4 @@
-//! What the refusal of an auth endpoint lets guess beside what it says. Pure.
+//! What the refusal of an auth endpoint suggests beside what it says. Pure.
 
 use crate::auth::{Document, Means, Meant, Stage, is_page};
 use crate::check::evidence::Evidence;

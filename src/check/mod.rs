@@ -3,7 +3,7 @@
 //!
 //! Read `check` first; the steps are in `tokens` (login, refresh, logout) and `calls`. They share a `Trial`, which writes the
 //! `report`. What that says is made by `outline` (requests and answers without what is secret), `suspects` (what an answer may
-//! hold elsewhere than the dialect looks for it), `hints` (what a refusal lets guess) and `advice`, which are pure.
+//! hold elsewhere than the dialect looks for it), `hints` (what a refusal suggests) and `advice`, which are pure.
 
 mod advice;
 mod calls;

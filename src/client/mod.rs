@@ -64,7 +64,7 @@ pub struct Client {
     pub memory: MemoryStore,
     /// The store that the options ask for, where it is not in memory.
     lasting: Option<Arc<dyn TokenStore>>,
-    /// T5: the pair of a login while the store was away, known to this process only.
+    /// T5: the pair of a login while the store was unavailable, known to this process only.
     pub local_store: MemoryStore,
     pub transport: Transport,
     pub auth: AuthState,
@@ -77,12 +77,12 @@ pub struct Client {
     pub recovery: Pause,
     /// R5: until when this process sends no login, because the last one did not reach the server, or its caller ended it.
     pub unreached: Pause,
-    /// What it was.
+    /// How that login failed.
     unreached_because: ArcSwapOption<Error>,
     /// R5: how often a 401 led to a login lately, and until when no 401 leads to another because that was too often.
     pub recovery_logins: Rate,
     pub contention: Pause,
-    /// Where this process stands in every jitter.
+    /// This process's share of every jitter, from 0 to 1.
     pub jitter: f64,
     /// The claims that this client may have left in its stores, newest last: none is under way outside the single flight.
     claims: Mutex<Vec<Claim>>,
@@ -143,7 +143,7 @@ impl Client {
         credentials: Arc<Credentials>,
         hooked: Option<&Arc<dyn TokenStore>>,
     ) -> Result<Client> {
-        // Its keys were read when the first was made; a worker may no longer be allowed to read them.
+        // The store keeps the keys that were read when the first client was made: a worker may no longer be allowed to.
         let lasting = older.lasting.as_ref().map(|store| store.after_fork());
         let store_is_shared = hooked.or(lasting.as_ref()).is_some_and(|store| store.is_shared());
         let auth = AuthState::new(Arc::clone(&older.spec.dialect), Some(&older.auth))?;
@@ -261,8 +261,8 @@ impl Client {
 
     /// How long a token that was just handed out lives, as F1 and F5 count it.
     pub fn lifetime(&self, issued: Tick, lifetime: Option<std::time::Duration>) -> Lifetime {
-        // F5: whatever it says, a token that the server has just handed out is worth a try for a second;
-        // otherwise a server that hands out dead ones would be asked for another by every call.
+        // F5: whatever lifetime it has, a token that the server has just issued is used for a second;
+        // otherwise every call would ask for another one if a server issues expired tokens.
         const SHORTEST: std::time::Duration = std::time::Duration::from_secs(1);
         match lifetime {
             Some(lifetime) => Lifetime::new(issued, lifetime.max(SHORTEST), self.window()),
@@ -279,7 +279,7 @@ impl Client {
             }
             Ok(_) => self.ahead.end(),
             Err(error) => match (error.wait_end(), error.retry_after()) {
-                // Another process is at it: nothing failed.
+                // Another process is refreshing: nothing failed.
                 (Some(WaitEnd::Busy), Some(wait)) => self.ahead.rest(wait),
                 (_, retry_after) => self.ahead.grow(PASSING, retry_after),
             },
@@ -300,13 +300,13 @@ impl Client {
         secrets
     }
 
-    /// `None`: whoever has no username takes what is stored, and does not change whose it is.
+    /// `None`: a client without a username uses what is stored, and does not change its owner.
     fn user(&self) -> Option<Fingerprint> {
         let credentials = self.credentials.load();
         (!credentials.username.is_empty()).then(|| Fingerprint::of_user(&self.client_id, &credentials.username))
     }
 
-    /// Writes down whose pair a record holds, for [`Client::is_owner_of`].
+    /// Notes in a record whose pair it holds, for [`Client::is_owner_of`].
     pub fn stamp_owner(&self, record: &mut Record) {
         record.host = Some(self.spec.origins.host().to_owned());
         record.user = self.user().or_else(|| record.user.take());
@@ -336,8 +336,8 @@ impl Client {
         claims.push(claim.clone());
     }
 
-    /// Takes this client's own claim out of a record, for who decides what to do next: whatever it was made for has
-    /// ended, even if giving it back has failed, so it holds up others only. What it marked as spent stays so.
+    /// Takes this client's own claims out of a record before a decision: what they were made for has ended, even if
+    /// releasing them has failed, so only other processes have to wait for them. What they marked as spent stays so.
     pub fn set_own_claim_aside(&self, record: &mut Record) {
         let claims = self.claims.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         for claim in claims.iter() {
@@ -361,7 +361,7 @@ impl Client {
         Fingerprint::of(&self.client_id, &pair.access).short().to_owned()
     }
 
-    /// The record that logging in starts from where no store can be asked.
+    /// Empties the store that is used while the shared one is unavailable.
     pub fn forget_degraded(&self) {
         self.local_store.update(|record, _| *record = Record::default());
     }

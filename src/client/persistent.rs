@@ -1,8 +1,8 @@
 //! P3: clients that outlive their handles. One list for the process, bounded; a forked child begins its own.
 //!
-//! A client that a handle uses stays. Of the others those stay that were used last, as many as the limit leaves room
-//! for: what ends closes its connections, and the next handle for it logs in again or takes its pair from the store. So
-//! no refresh token can be sent twice for this: what ends has no call under way, and what it alone knew goes with it.
+//! A client that a handle uses stays. Of the others the most recently used stay, up to the limit. A client that is dropped
+//! closes its connections, and the next handle for it logs in again or takes its pair from the store. No refresh token is sent
+//! twice because of this: a dropped client has no call under way, and a token that only it knew is lost with it.
 
 use crate::client::credentials::Credentials;
 use crate::client::{Client, Spec};

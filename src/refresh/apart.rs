@@ -1,5 +1,5 @@
-//! A login beside the client's own: its pair goes to whoever asked for it and into no store. What the rules say of logins
-//! (R5) holds for it, too.
+//! A login apart from the client's own: its pair goes to the caller and into no store. The rules for logins (R5) apply to
+//! it, too.
 
 use crate::auth::Grant;
 use crate::client::context::Context;
@@ -19,7 +19,7 @@ pub fn may_log_in(context: &Context) -> Result<bool> {
         let loaded = shared.and_then(|store| Ok((store, transaction.load(store)?)));
         let (store, loaded): (&dyn TokenStore, Loaded) = match loaded {
             Ok(loaded) => loaded,
-            // T5: the store is away.
+            // T5: the store is unavailable.
             Err(_) => (local(context), transaction.load(local(context))?),
         };
         if let Some(left) = loaded.record.rate_limited_for(loaded.now) {
@@ -31,11 +31,11 @@ pub fn may_log_in(context: &Context) -> Result<bool> {
     })
 }
 
-/// R5: what a login has brought; a failure is noted for everyone who shares the store.
+/// R5: the result of such a login; a failure is noted for every process that shares the store.
 pub fn conclude(context: &Context, outcome: AuthOutcome) -> Result<(Box<Grant>, Tick)> {
     with_transaction(context, |transaction| {
         let store = context.store().unwrap_or(local(context));
-        // Nobody is kept from anything meanwhile: the login spends nothing that is shared.
+        // No claim was made: this login spends nothing that other processes share.
         Ok(transaction.conclude(store, &Claim::new(), outcome)?)
     })
 }

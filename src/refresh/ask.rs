@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 /// The largest answer of an auth endpoint.
 const LARGEST: u64 = 1 << 20;
 
-/// How long what an issuer says of its endpoints holds.
+/// How long an issuer's discovery document is used before it is read again.
 const READ_EVERY: Duration = Duration::from_secs(discovery::READ_EVERY_SECONDS);
 
 impl RefreshTransaction<'_> {
@@ -76,8 +76,8 @@ impl RefreshTransaction<'_> {
     }
 
     fn asking<'a>(&'a self, may_log_in_after: bool, on_tick: &'a mut dyn FnMut()) -> Asking<'a> {
-        // A server that hangs must not cost a caller the time for what comes next: its own request, while it has a token
-        // (F4), the logout, or the login where a refresh was tried first.
+        // A server that hangs must leave the caller time for what comes next: its own request, while it has a token
+        // (F4), the logout, or the login after a refresh.
         let is_last_resort = !may_log_in_after && !self.need.goes_on_without();
         let deadline = match is_last_resort {
             true => self.call.deadline(),
@@ -86,7 +86,7 @@ impl RefreshTransaction<'_> {
         Asking { on_tick: Some(on_tick), ..Asking::until(self.context, deadline) }
     }
 
-    /// Keeps the claim alive meanwhile, or another process would take it over.
+    /// Renews the claim while the server is asked, or another process would take it over.
     fn renewing<'a>(&'a self, store: &'a dyn TokenStore, claim: &'a Claim) -> impl FnMut() + 'a {
         let mut renewed = Instant::now();
         move || {
@@ -98,7 +98,7 @@ impl RefreshTransaction<'_> {
     }
 }
 
-/// What asking the auth server comes to.
+/// The result of asking the auth server.
 type AuthResult<T> = std::result::Result<T, AuthOutcome>;
 
 /// Asking the auth server, within a time.
@@ -250,7 +250,7 @@ impl Asking<'_> {
         };
         let client = &self.context.client;
         let outgoing = outgoing(client, prepared).map_err(AuthOutcome::Unable)?;
-        // Whatever became of this question: that for a token was not sent.
+        // Whatever became of this request: the one for a token was not sent.
         let answer =
             self.exchange(&outgoing, &format!("GET {url}"), Stage::Login(0)).map_err(|outcome| match outcome {
                 AuthOutcome::Unable(_) => outcome,

@@ -1,5 +1,5 @@
-//! What the record calls for. Pure: the record, the time and what else matters come in as values, and nothing is sent,
-//! written, counted or logged here.
+//! Decides what to do about a record. Pure: the record, the time and all else that matters are arguments, and nothing is
+//! sent, written, counted or logged here.
 
 use crate::auth::RenewsBy;
 use crate::error::{Error, Status};
@@ -27,8 +27,8 @@ pub struct View<'a> {
     pub is_logged_out: bool,
     /// What a refresh renews the token with; `None`: the API has none.
     pub renews_by: Option<RenewsBy>,
-    /// For how long nobody tries these credentials, and why. Asked only where a login is due and any credentials are
-    /// suspended: the answer takes a slow hash.
+    /// For how long these credentials must not be sent, and why. Called only if a login is due and any credentials are
+    /// suspended: it takes a slow hash.
     pub suspended_for: &'a dyn Fn() -> Option<(Duration, Option<PauseCause>)>,
     /// For how long this process sends no login, because the last one did not reach the API or its caller ended it.
     pub unreached_for: Option<(Duration, Error)>,
@@ -113,7 +113,7 @@ fn refresh_token(view: &View<'_>, need: &TokenNeed, budget: &Budget) -> Option<R
         RenewsBy::RefreshToken => {}
         RenewsBy::Neither => return may_be_sent(None, false),
         RenewsBy::AccessToken => {
-            // It is spent by nobody, but of no use once it has run out or was refused.
+            // Sending it does not spend it, but the server refuses it once it has expired or was answered 401.
             let is_refused = matches!(need, TokenNeed::Other(refused) if refused.access == pair.access);
             return if freshness == Freshness::Dead || is_refused { None } else { may_be_sent(None, false) };
         }
@@ -121,7 +121,7 @@ fn refresh_token(view: &View<'_>, need: &TokenNeed, budget: &Budget) -> Option<R
     let token = record.pair.refresh_token.clone()?;
     let is_over = record.pair.refresh_expires_at.is_some_and(|at| at <= view.now.div_euclid(1000));
     let is_replay = record.is_spent(client_id, view.last_seen);
-    // T3: without a password there is nothing to lose: once, after the lease, a spent one is tried again.
+    // T3: without a password there is no other way to a new pair: once, after the lease, a spent token is sent again.
     let is_last_chance = !view.has_password && record.replays_of(&Fingerprint::of(client_id, &token)) == 0;
     let is_good = !is_over && (!is_replay || is_last_chance);
     is_good.then(|| may_be_sent(Some(token), is_replay)).flatten()
@@ -189,7 +189,7 @@ impl From<Refusal> for Error {
 fn paused(cause: Error, left: Duration) -> Error {
     let seconds = left.as_secs() + 1;
     let status = match cause.wait_end() {
-        // Another call's: what ends this one is that it has not the time to wait.
+        // That was the end of another call. This one ends because it has no time to wait for the pause.
         Some(_) => Status::TM_TIMEOUT,
         None => cause.status(),
     };

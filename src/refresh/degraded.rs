@@ -1,4 +1,4 @@
-//! T5: going on while the store is away, and reconciling with it when it is back.
+//! T5: working while the store is unavailable, and reconciling with it when it is back.
 
 use crate::call::log::Level;
 use crate::error::WaitEnd;
@@ -11,10 +11,10 @@ use crate::token::record::Record;
 use std::sync::Arc;
 
 impl RefreshTransaction<'_> {
-    /// T5: the store is away. What is in memory serves; late in its window, or when nothing serves, this
-    /// process goes on by itself.
+    /// T5: the store is unavailable. The pair in memory is used; late in its refresh window, or when there is no usable pair,
+    /// this process gets one of its own.
     pub(super) fn continue_degraded(&self, fault: StoreFault) -> Outcome<Arc<Pair>> {
-        // The caller's own time, interrupt or callback ended it: that is no news of the store.
+        // The caller's own deadline, interrupt or callback ended it: that says nothing about the store.
         let is_callers_own = match fault.error.wait_end() {
             Some(WaitEnd::Busy) => self.call.left().is_zero(),
             _ => fault.error.is_callers_own(),
@@ -34,8 +34,8 @@ impl RefreshTransaction<'_> {
         self.through(&self.client.local_store, true)
     }
 
-    /// T5: the store is back. A pair that only this process knows gives way to a usable one there, or is
-    /// published over a useless one. Says whether the record has changed.
+    /// T5: the store is back. A pair that only this process knows is replaced by a usable one there, or is
+    /// published over an unusable one. Says whether the record has changed.
     pub(super) fn reconcile(&self, store: &dyn TokenStore, loaded: &Loaded) -> Outcome<bool> {
         let Some(local) = self.client.current.load_full().filter(|pair| pair.local_only) else {
             return Ok(false);
@@ -47,13 +47,13 @@ impl RefreshTransaction<'_> {
         let mut published = false;
         let mut outcome = Ok(());
         if is_behind || !there {
-            // Nothing is written under somebody's claim, and their pair may come yet: what is local stays so.
+            // Another process has the claim and may still publish a pair: nothing is written, the local pair stays local.
             if loaded.record.claimed_for(loaded.now).is_some() {
                 return Ok(false);
             }
             let client_id = &self.client.client_id;
             let kept = self.client.local_store.read();
-            // T3: one that this process has sent already is given to nobody.
+            // T3: a refresh token that this process has sent already is not published.
             let unspent = kept.pair.refresh_token.clone().filter(|_| !kept.is_spent(client_id, None));
             outcome = self.change(store, &mut |record, now| {
                 self.set_own_claim_aside(record);

@@ -45,9 +45,9 @@ pub fn logout(context: &Context) -> Result<()> {
     revoked.and(forgotten.map_err(|fault| fault.error))
 }
 
-/// Where the server wants the access token in a logout and it has run out, it would refuse that, and the refresh token would
-/// live on. So there is a refresh first; no login, which would only make another pair. If it fails, the logout goes on with
-/// what there is.
+/// If the server requires the access token in a logout and that has expired, it would refuse the logout, and the refresh token
+/// would stay valid. So it is refreshed first; no login, which would only make another pair. If that fails, the logout is sent
+/// with the old token.
 fn refresh_first(context: &Context) {
     let held = context.client.current.load_full();
     let is_dead = held.is_none_or(|pair| pair.freshness(Tick::now()) == Freshness::Dead);

@@ -1,4 +1,4 @@
-//! What a caller needs of a refresh, and what it may spend on it.
+//! What a caller needs of a refresh, and how many refreshes and logins it may send.
 
 use crate::token::freshness::Freshness;
 use crate::token::pair::Pair;
@@ -23,8 +23,8 @@ pub enum TokenNeed {
 }
 
 impl TokenNeed {
-    /// Whether the caller has something to go on with, and needs time for that: it waits for no other process, and a server
-    /// that hangs costs it half of its time.
+    /// Whether the caller can continue without a new pair, and needs time for that: it does not wait for other processes, and
+    /// a server that hangs takes half of its time at the most.
     pub fn goes_on_without(&self) -> bool {
         matches!(self, TokenNeed::Ahead | TokenNeed::Logout)
     }

@@ -11,7 +11,7 @@ pub enum AuthOutcome {
     Granted(Box<Grant>, Tick),
     /// The credentials, or the refresh token: asking again with the same ones is no use.
     Rejected(Error),
-    /// R4: nothing that a token could mend.
+    /// R4: refused for a reason that no other token would change.
     Forbidden(Error),
     /// 429: not now.
     RateLimited(Error),
@@ -23,13 +23,13 @@ pub enum AuthOutcome {
     NoAnswer(Error),
     /// Certainly not a byte was sent.
     Unsent(Error),
-    /// The same, for a cause on this machine, such as a file that cannot be read or the want of a descriptor: asking again
-    /// troubles nobody.
+    /// The same, for a cause on this machine, such as a file that cannot be read or a lack of descriptors: the server never
+    /// notices when this is tried again.
     Unable(Error),
 }
 
 impl AuthOutcome {
-    /// The same where an earlier request of it was answered, which asking again would repeat.
+    /// The same for an exchange in which the server has answered an earlier request: a new try would repeat that.
     pub fn after_another(self) -> AuthOutcome {
         match self {
             AuthOutcome::Unable(error) => AuthOutcome::Unsent(error),

@@ -9,7 +9,7 @@ use crate::token::record::Record;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How soon the log says once more that what a store holds is of no use.
+/// How soon the log says again that a stored record cannot be used.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 impl RefreshTransaction<'_> {
@@ -27,7 +27,7 @@ impl RefreshTransaction<'_> {
         Ok(loaded)
     }
 
-    /// What the store holds is of no use.
+    /// The stored record cannot be used.
     fn note_discard(&self, why: &str) {
         self.client.stats.store_discards.add_one();
         self.client.last_discard.store(Some(Arc::new(why.to_owned())));
@@ -41,8 +41,8 @@ impl RefreshTransaction<'_> {
         }
     }
 
-    /// Nobody waits for a claim of its own. But without a password what comes next is the one replay of a token that was
-    /// sent, and that waits for the lease (T3).
+    /// A process does not wait for its own claim. But without a password the next step is the one replay of a token that was
+    /// sent, and that waits until the lease is over (T3).
     pub(super) fn set_own_claim_aside(&self, record: &mut Record) {
         if self.has_login() {
             self.client.set_own_claim_aside(record);

@@ -1,7 +1,7 @@
 //! The refresh transaction: how one of many processes gets a new pair. Read [`RefreshTransaction::through`] from the top.
 //!
-//! It is a single flight: one caller of this process at a time is in it; against other processes the claims in the store's
-//! record hold.
+//! One caller of this process at a time runs it (`single_flight`); against other processes the claims in the store's record
+//! protect it.
 
 use crate::call::Call;
 use crate::call::backoff;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Takes over the pair in the store, if it is what is needed; nothing is sent or written. `None`: it is not, or another call
-/// is at it.
+/// is refreshing.
 pub fn adopt_stored(context: &Context, need: &TokenNeed, budget: &Budget) -> Option<Arc<Pair>> {
     let _flight = context.client.single_flight.try_start(&context.call)?;
     let _work = SecretWork::begin();
@@ -56,7 +56,7 @@ pub fn renew(context: &Context, need: &TokenNeed, budget: &Budget) -> Result<Arc
 /// Why the transaction ended without a pair.
 pub(super) enum Failure {
     Error(Error),
-    /// The store is away (T5).
+    /// The store is unavailable (T5).
     Store(StoreFault),
 }
 
@@ -80,7 +80,7 @@ impl From<StoreFault> for Failure {
 
 pub(super) type Outcome<T> = std::result::Result<T, Failure>;
 
-/// What a step that sent or wrote something came to: a pair, or `None`, the record has changed: look again.
+/// The result of a step that sent or wrote something: a pair; or `None`, as the record has changed and must be read again.
 pub(super) type Stepped = Outcome<Option<Arc<Pair>>>;
 
 pub(super) struct RefreshTransaction<'a> {
@@ -103,7 +103,7 @@ pub(super) struct RefreshTransaction<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Target<'a> {
     pub store: &'a dyn TokenStore,
-    /// The store is this process's own, used while the shared one is away (T5).
+    /// The store is this process's own, used while the shared one is unavailable (T5).
     pub is_local: bool,
 }
 
@@ -165,7 +165,7 @@ impl RefreshTransaction<'_> {
         pair
     }
 
-    /// Waits for the process that has the claim; a caller that has a token to go on with does not.
+    /// Waits for the process that has the claim; a caller that has a usable token does not.
     fn wait(&self, left: Duration) -> Stepped {
         if self.need.goes_on_without() {
             let again = backoff::spread(backoff::LOOK_AGAIN).min(left);
@@ -246,11 +246,11 @@ impl RefreshTransaction<'_> {
         }
     }
 
-    /// T3: what became of the token is unknown: it stays spent, and whichever call comes next logs in.
+    /// T3: whether the server has used the token is unknown: it stays spent, and the next call logs in.
     fn after_lost_answer(&self, store: &dyn TokenStore, claim: &Claim, error: Error) -> Stepped {
         self.client.stats.renewals_failed.add_one();
         self.call.log(Level::Warning, || format!("the answer to a refresh was lost: {error}"));
-        // Without a password the one way on is to send it again, which waits for the claim to run out.
+        // Without a password the only way is to send it once more, and that waits until the claim has run out.
         if !self.has_login() {
             return Err(error.into());
         }
@@ -261,8 +261,8 @@ impl RefreshTransaction<'_> {
         }
     }
 
-    /// T4: the refresh token was refused. If another pair came into the store meanwhile, that one counts;
-    /// else the claim serves for a login.
+    /// T4: the refresh token was refused. If another pair was stored meanwhile, that one counts; else this process logs in
+    /// under the claim that it has.
     fn after_refusal(&self, target: Target<'_>, holding: &Holding, claim: &Claim) -> Stepped {
         let Target { store, .. } = target;
         let loaded = self.load(store)?;
@@ -305,7 +305,7 @@ impl RefreshTransaction<'_> {
                 self.client.has_claimed(claim, store.is_shared() && !is_uncertain);
             }
             if is_uncertain {
-                // T2: nothing is sent under it. If it is there, it is given back with the mark on the token.
+                // T2: nothing is sent under it. If it was written, it is released, and the token is no longer marked as spent.
                 self.release(store, claim, spending);
             }
             written

@@ -13,7 +13,7 @@ use crate::token::pair::Pair;
 use std::sync::Arc;
 
 /// A pair that can be used now (F3): at once if it is good; if it is due, one caller refreshes it and
-/// everyone else goes on with it; only when it is dead do callers wait.
+/// all others keep using it; only when it is dead do callers wait.
 pub fn token(context: &Context, budget: &Budget) -> Result<Arc<Pair>> {
     let Some(pair) = context.client.current.load_full() else {
         return obtain(context, &TokenNeed::Usable, budget);
@@ -28,7 +28,7 @@ pub fn token(context: &Context, budget: &Budget) -> Result<Arc<Pair>> {
     }
 }
 
-/// F3, F4: refreshes ahead of expiry, if nobody else is at it and it is not too soon after a failure.
+/// F3, F4: refreshes ahead of expiry, if no other caller is refreshing and the last failure is long enough ago.
 fn refresh_ahead(context: &Context, held: Arc<Pair>, budget: &Budget) -> Result<Arc<Pair>> {
     let Context { client, call, .. } = context;
     if !client.ahead.is_over(Tick::now()) {

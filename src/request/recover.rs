@@ -33,7 +33,7 @@ pub struct View {
 pub enum Step {
     /// Return the 401.
     Return,
-    /// Send the same pair again, after a moment: read replicas lag.
+    /// Send the same pair again, after a moment: the server's replicas may lag.
     Repeat,
     /// Return the 401, and begin a pause.
     GiveUp,
@@ -50,7 +50,7 @@ pub fn decide(view: View) -> Step {
         return Step::Repeat;
     }
     let may_refresh = view.may_refresh && view.stage != RecoveryStage::Refreshed;
-    // After a pause a login is tried once more: the server may have come to its senses.
+    // After a pause a login is tried once more: the server may accept fresh tokens again.
     let is_spent = view.stage == RecoveryStage::LoggedIn && !view.was_given_up;
     match is_spent || !(may_refresh || view.may_login) {
         true => Step::GiveUp,

@@ -48,7 +48,7 @@ pub trait TokenStore: Debug + Send + Sync {
 #[derive(Debug)]
 pub struct StoreFault {
     pub error: Error,
-    /// Whether a write may have been done all the same (T1: it counts as done).
+    /// Whether the write may have been done although an error came back (T1: it counts as done).
     pub maybe_written: bool,
 }
 

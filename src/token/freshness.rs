@@ -8,7 +8,7 @@ use std::time::Duration;
 pub enum Freshness {
     /// Served as it is, with no I/O and no waiting.
     Good,
-    /// Inside its refresh window: one caller refreshes, everyone else goes on with it.
+    /// Inside its refresh window: one caller refreshes, all others keep using it.
     Due,
     /// (Almost) run out: nobody may use it any more.
     Dead,
@@ -75,7 +75,7 @@ impl Lifetime {
         self.expires != Tick::NEVER
     }
 
-    /// T5: where the store is away, the moment late in the window at which this process logs in by
+    /// T5: where the store is unavailable, the moment late in the window at which this process logs in by
     /// itself. `fraction` (0 to 1) spreads a fleet over the last half, without its very end.
     pub fn late(&self, fraction: f64) -> Tick {
         let window = self.due.until(self.dead);

@@ -1,4 +1,4 @@
-//! A token pair as this process holds it: immutable once made, shared by whoever uses it.
+//! A token pair as this process holds it: immutable once made, and shared.
 
 use crate::sys::clock::{Tick, unix_seconds};
 use crate::sys::secret::Secret;
@@ -59,7 +59,7 @@ pub struct Pair {
     given_up: AtomicBool,
 }
 
-/// A pair that lived this long without a 401 was good, whoever used it.
+/// A pair that lived this long without a 401 counts as good.
 const PROBATION: Duration = Duration::from_secs(60);
 
 /// What a call is sent with, so that the API knows the token: headers, and what is appended to the query on the wire only, so
@@ -157,7 +157,7 @@ impl Pair {
         }
     }
 
-    /// Whether it is this one. A server may hand the same access token out again: that is another pair all the same.
+    /// Whether it is this one. A server may issue the same access token again: that counts as another pair.
     pub fn is(&self, access: &Secret, lineage: Lineage) -> bool {
         self.access == *access && self.lineage == lineage
     }

@@ -265,7 +265,7 @@ final class TokenManager
 
     /**
      * Hands log lines to a PSR-3 logger, at its levels error, warning, info and debug. As with onLog(), what it throws
-     * comes out of the call. It is let go when the manager is freed.
+     * comes out of the call. It is released when the manager is freed.
      *
      * @param LoggerInterface|null $logger   null: none
      * @param int                  $maxLevel the least important level wanted; debug lines come with every call

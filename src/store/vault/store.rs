@@ -66,7 +66,7 @@ enum Content {
     Plain(Box<Record>),
 }
 
-/// What came of a write.
+/// The result of a write.
 enum Write {
     Done,
     /// The secret has another version than was read.

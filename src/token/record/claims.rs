@@ -1,4 +1,4 @@
-//! T2 in the record: who may send what. A claim is made, renewed and released, and what came of it is published.
+//! T2 in the record: who may send what. A claim is made, renewed and released, and its result is published.
 
 use super::fields::{Claim, Holding, Record, StoredPair};
 use crate::sys::clock::millis;
@@ -35,7 +35,7 @@ pub enum Spending<'a> {
     Replay(&'a Fingerprint),
 }
 
-/// What came of asking for a claim.
+/// The result of trying to claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claimed {
     Yes,

@@ -102,7 +102,7 @@ pub struct Record {
     /// T3: the write that made it, where the store numbers them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written: Option<Written>,
-    /// How often that token was sent all the same, for want of a password.
+    /// How often that token was sent again because there was no password.
     pub replays: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claim: Option<Claim>,

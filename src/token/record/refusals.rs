@@ -96,7 +96,7 @@ fn later(now: i64, wait: Duration) -> i64 {
     now.saturating_add_unsigned(millis(wait))
 }
 
-/// The time until `until`, unless it is over, or further away than it can honestly be.
+/// The time until `until`; `None` if that is past, or further ahead than any rule allows.
 fn left(until: i64, now: i64, most: Duration) -> Option<Duration> {
     let left = Duration::from_millis(u64::try_from(until.checked_sub(now)?).ok()?);
     (!left.is_zero() && left <= most).then_some(left)

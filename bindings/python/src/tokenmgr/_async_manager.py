@@ -30,7 +30,7 @@ class AsyncTokenManager:
     """A TokenManager whose calls are awaited. What may wait runs on threads of its own, at most `threads`, which are made
     when they are needed; a token that is good takes none. What never waits is no coroutine.
 
-    A task that is cancelled, as by `asyncio.timeout`, ends its call within about 50 ms, and goes on when that has ended.
+    A task that is cancelled, as by `asyncio.timeout`, ends its call within about 50 ms, and continues when that has ended.
     Several loops may use one manager, each with tasks of its own, and so may children that are forked.
     """
 

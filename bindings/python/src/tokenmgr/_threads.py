@@ -1,7 +1,7 @@
 """Calls that wait, for tasks of an event loop: each is made on another thread, and ends with its task.
 
 A task that is cancelled marks its call. The library asks about every 50 ms whether to end a call (`_pending.must_end`), and
-the task goes on when that has happened: nothing of a call outlives the `await` that it was made by.
+the task continues when that has happened: nothing of a call outlives the `await` that it was made by.
 """
 
 from __future__ import annotations
