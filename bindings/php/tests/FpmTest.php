@@ -65,7 +65,8 @@ final class FpmTest extends ApiTestCase
             $until = hrtime(true) + 500e6;
             foreach ($this->nginx->requests(200) as $answer) {
                 self::assertSame(200, $answer['status'] ?? $answer['problem'], $this->fpm->log());
-                $connections[$answer['worker']] = max($connections[$answer['worker']] ?? 0, $answer['stats']['connections_opened']);
+                $opened = $answer['stats']['connections_opened'];
+                $connections[$answer['worker']] = max($connections[$answer['worker']] ?? 0, $opened);
             }
             if ($round % 3 === 2) {
                 self::$api->revoke('access');
