@@ -60,7 +60,7 @@ pub use render::json_string;
 pub use source::{Read, Source};
 pub use template::Name;
 pub use values::{Kept, Moment, Values};
-pub use verdict::{Brought, Outcome, Refusal, Reply, forbidden, is_page, location};
+pub use verdict::{Brought, Refusal, RefusalKind, Reply, forbidden, is_page, location};
 
 use crate::error::Result;
 use crate::sys::secret::Secret;

@@ -33,7 +33,7 @@ impl Reply<'_> {
 
 /// How an auth endpoint said no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RefusalKind {
     /// The credentials, or the refresh token: asking again with the same ones is no use.
     Rejected,
     /// R4: nothing that other tokens or credentials could mend.
@@ -50,7 +50,7 @@ pub enum Outcome {
 /// A no, and what to say about it.
 #[derive(Debug)]
 pub struct Refusal {
-    pub outcome: Outcome,
+    pub kind: RefusalKind,
     pub error: Error,
 }
 
@@ -92,8 +92,8 @@ pub enum Brought {
 impl ReplyReader<'_> {
     /// Reads an answer. `wants_grant`: it has to hold a pair.
     pub fn read(&self, reply: &Reply<'_>, wants_grant: bool) -> Result<Brought, Refusal> {
-        self.judge(reply, wants_grant).map_err(|Refusal { outcome, error }| Refusal {
-            outcome,
+        self.judge(reply, wants_grant).map_err(|Refusal { kind, error }| Refusal {
+            kind,
             error: error.with_http_status(reply.status).with_retry_after(reply.retry_after()),
         })
     }
@@ -137,8 +137,8 @@ impl ReplyReader<'_> {
         self.endpoint.shape.grant(&answer, self.call, kept).map(|grant| Brought::Grant(Box::new(grant))).map_err(
             |why| {
                 let words = ServerMessage::of(&document, self.secrets);
-                let Refusal { outcome, error } = self.unusable(reply, &words, why);
-                Refusal { outcome, error: error.with_server_code(words.code) }
+                let Refusal { kind, error } = self.unusable(reply, &words, why);
+                Refusal { kind, error: error.with_server_code(words.code) }
             },
         )
     }
@@ -146,29 +146,29 @@ impl ReplyReader<'_> {
     fn refuse(&self, reply: &Reply<'_>, document: &Document<'_>, means: Means, is_stated: bool) -> Refusal {
         if let (Some(why), false) = (reply.intermediary, is_stated) {
             // R4: a 403 spends nothing, an intermediary's neither.
-            let outcome = if reply.status == 403 { Outcome::Forbidden } else { Outcome::Intercepted };
-            return self.refusal(reply, outcome, Status::TM_BAD_RESPONSE, &format!(": {why}"));
+            let kind = if reply.status == 403 { RefusalKind::Forbidden } else { RefusalKind::Intercepted };
+            return self.refusal(reply, kind, Status::TM_BAD_RESPONSE, &format!(": {why}"));
         }
         let words = ServerMessage::of(document, self.secrets);
         let is_own = is_stated || self.is_own(reply, document);
-        let Refusal { outcome, error } = match means {
+        let Refusal { kind, error } = match means {
             Means::Rejected | Means::Expired if !is_own => self.intercepted(reply),
             Means::Rejected | Means::Expired => self.rejected(&words),
             Means::Forbidden => Refusal {
-                outcome: Outcome::Forbidden,
+                kind: RefusalKind::Forbidden,
                 error: forbidden(&self.redacted(), reply.status, &words, is_own),
             },
             Means::RateLimited => {
                 let rest = format!("{words}; wait before the next try");
-                self.refusal(reply, Outcome::RateLimited, Status::TM_RATE_LIMITED, &rest)
+                self.refusal(reply, RefusalKind::RateLimited, Status::TM_RATE_LIMITED, &rest)
             }
             Means::Unavailable => {
                 let rest = format!("{words}; try again later");
-                self.refusal(reply, Outcome::Unavailable, Status::TM_SERVER_ERROR, &rest)
+                self.refusal(reply, RefusalKind::Unavailable, Status::TM_SERVER_ERROR, &rest)
             }
             Means::Unusable | Means::Accepted => self.unusable(reply, &words, &self.reason(reply, is_stated)),
         };
-        Refusal { outcome, error: error.with_server_code(words.code) }
+        Refusal { kind, error: error.with_server_code(words.code) }
     }
 
     /// Whether a refusal is the API's own. A gateway in front of it sends pages, or nothing at all, or asks for a login of its
@@ -203,10 +203,10 @@ impl ReplyReader<'_> {
                 let error = format!(
                     "{redacted} was refused{words}: the token was no longer valid there; the local and the stored ones are gone"
                 );
-                return Refusal { outcome: Outcome::Rejected, error: Error::new(Status::TM_UNAUTHORIZED, error) };
+                return Refusal { kind: RefusalKind::Rejected, error: Error::new(Status::TM_UNAUTHORIZED, error) };
             }
         };
-        Refusal { outcome: Outcome::Rejected, error: Error::new(Status::TM_LOGIN_REJECTED, message) }
+        Refusal { kind: RefusalKind::Rejected, error: Error::new(Status::TM_LOGIN_REJECTED, message) }
     }
 
     fn intercepted(&self, reply: &Reply<'_>) -> Refusal {
@@ -218,7 +218,7 @@ impl ReplyReader<'_> {
                 " not in the API's own words: it may not have understood the request, or a gateway or a proxy in front of it refused; the credentials were not judged. Check that the option auth sends what the API takes, and that the host is the API's address"
             }
         };
-        self.refusal(reply, Outcome::Intercepted, Status::TM_BAD_RESPONSE, rest)
+        self.refusal(reply, RefusalKind::Intercepted, Status::TM_BAD_RESPONSE, rest)
     }
 
     fn redacted(&self) -> String {
@@ -226,19 +226,19 @@ impl ReplyReader<'_> {
     }
 
     /// "POST /auth/login was answered 429…"
-    fn refusal(&self, reply: &Reply<'_>, outcome: Outcome, status: Status, rest: &str) -> Refusal {
+    fn refusal(&self, reply: &Reply<'_>, kind: RefusalKind, status: Status, rest: &str) -> Refusal {
         let message = format!("{} was answered {}{rest}", self.redacted(), reply.status);
-        Refusal { outcome, error: Error::new(status, message) }
+        Refusal { kind, error: Error::new(status, message) }
     }
 
     fn unusable(&self, reply: &Reply<'_>, words: &ServerMessage, why: &str) -> Refusal {
         let what = if self.of == Of::Logout { "" } else { " without a usable token" };
-        let (outcome, next) = match reply.status {
-            407 => (Outcome::Intercepted, ""),
-            300..400 => (Outcome::Unusable, ""),
-            _ => (Outcome::Unusable, "; check that the host is the API's address"),
+        let (kind, next) = match reply.status {
+            407 => (RefusalKind::Intercepted, ""),
+            300..400 => (RefusalKind::Unusable, ""),
+            _ => (RefusalKind::Unusable, "; check that the host is the API's address"),
         };
-        self.refusal(reply, outcome, Status::TM_BAD_RESPONSE, &format!("{words}{what}: {why}{next}"))
+        self.refusal(reply, kind, Status::TM_BAD_RESPONSE, &format!("{words}{what}: {why}{next}"))
     }
 
     fn reason(&self, reply: &Reply<'_>, is_stated: bool) -> String {

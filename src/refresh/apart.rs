@@ -4,7 +4,7 @@
 use crate::auth::Grant;
 use crate::client::context::Context;
 use crate::error::Result;
-use crate::refresh::decide::{Refusal, may_login};
+use crate::refresh::decide::{Blocked, may_login};
 use crate::refresh::need::{Budget, TokenNeed};
 use crate::refresh::outcome::AuthOutcome;
 use crate::refresh::transaction::{Failure, Outcome, RefreshTransaction};
@@ -23,7 +23,7 @@ pub fn may_log_in(context: &Context) -> Result<bool> {
             Err(_) => (local(context), transaction.load(local(context))?),
         };
         if let Some(left) = loaded.record.rate_limited_for(loaded.now) {
-            return Err(Refusal::RateLimited(left).into());
+            return Err(Blocked::RateLimited(left).into());
         }
         let is_in_use = context.client.current.load().is_some() || transaction.pair_in(&loaded).is_some();
         transaction.with_view(store, &loaded, None, |view| may_login(view, transaction.budget))?;

@@ -43,7 +43,7 @@ pub enum Step {
     Wait(Duration),
     Refresh(RefreshToken),
     Login,
-    Refuse(Refusal),
+    Blocked(Blocked),
 }
 
 /// What a refresh may be sent with, and what is known of it.
@@ -60,7 +60,7 @@ pub struct RefreshToken {
 
 /// Why nothing may be sent.
 #[derive(Clone, Debug)]
-pub enum Refusal {
+pub enum Blocked {
     LoggedOut,
     /// 429: the server asked everybody to wait.
     RateLimited(Duration),
@@ -78,7 +78,7 @@ pub enum Refusal {
 pub fn decide(view: &View<'_>, need: &TokenNeed, budget: &Budget) -> Step {
     let View { record, now, .. } = view;
     if view.is_logged_out {
-        return Step::Refuse(Refusal::LoggedOut);
+        return Step::Blocked(Blocked::LoggedOut);
     }
     let is_met = view.pair.is_some_and(|(pair, freshness)| need.is_met_by(pair, freshness));
     if is_met && !record.is_rolled_back(view.client_id, view.last_seen) {
@@ -88,14 +88,14 @@ pub fn decide(view: &View<'_>, need: &TokenNeed, budget: &Budget) -> Step {
         return Step::Wait(left);
     }
     if let Some(left) = record.rate_limited_for(*now) {
-        return Step::Refuse(Refusal::RateLimited(left));
+        return Step::Blocked(Blocked::RateLimited(left));
     }
     if let Some(token) = refresh_token(view, need, budget) {
         return Step::Refresh(token);
     }
     match may_login(view, budget) {
         Ok(()) => Step::Login,
-        Err(refusal) => Step::Refuse(refusal),
+        Err(blocked) => Step::Blocked(blocked),
     }
 }
 
@@ -128,47 +128,47 @@ fn refresh_token(view: &View<'_>, need: &TokenNeed, budget: &Budget) -> Option<R
 }
 
 /// R1, R5: whether a login may be sent.
-pub fn may_login(view: &View<'_>, budget: &Budget) -> Result<(), Refusal> {
+pub fn may_login(view: &View<'_>, budget: &Budget) -> Result<(), Blocked> {
     if !view.has_password {
-        return Err(Refusal::NoPassword);
+        return Err(Blocked::NoPassword);
     }
     if !budget.login.get() {
-        return Err(Refusal::BudgetSpent);
+        return Err(Blocked::BudgetSpent);
     }
     if let Some((left, cause)) = &view.unreached_for {
-        return Err(Refusal::Unreached(*left, cause.clone()));
+        return Err(Blocked::Unreached(*left, cause.clone()));
     }
     if view.record.suspensions.is_empty() {
         return Ok(());
     }
     match (view.suspended_for)() {
         None => Ok(()),
-        Some((left, None)) => Err(Refusal::Suspended(left)),
-        Some((left, Some(cause))) => Err(Refusal::LoginsPaused(left, cause)),
+        Some((left, None)) => Err(Blocked::Suspended(left)),
+        Some((left, Some(cause))) => Err(Blocked::LoginsPaused(left, cause)),
     }
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Error {
-        match refusal {
-            Refusal::LoggedOut => Error::new(
+impl From<Blocked> for Error {
+    fn from(blocked: Blocked) -> Error {
+        match blocked {
+            Blocked::LoggedOut => Error::new(
                 Status::TM_UNAUTHORIZED,
                 "the manager was logged out while this call was under way; make the call again to log in anew",
             ),
-            Refusal::RateLimited(left) => Error::new(
+            Blocked::RateLimited(left) => Error::new(
                 Status::TM_RATE_LIMITED,
                 format!("nothing was sent: the server asked for a pause, which lasts another {} s", left.as_secs() + 1),
             )
             .with_retry_after(Some(left)),
-            Refusal::NoPassword => Error::new(
+            Blocked::NoPassword => Error::new(
                 Status::TM_LOGIN_REJECTED,
                 "only a login could help, and there is no password; give one with tm_set_credentials, or tokens with tm_set_tokens",
             ),
-            Refusal::BudgetSpent => Error::new(
+            Blocked::BudgetSpent => Error::new(
                 Status::TM_UNAUTHORIZED,
                 "the server refused what the call's one refresh and one login gave; see whether the account may do this",
             ),
-            Refusal::Suspended(left) => Error::new(
+            Blocked::Suspended(left) => Error::new(
                 Status::TM_LOGIN_SUSPENDED,
                 format!(
                     "no login was tried: the credentials were refused, and the next try is in {} s; correct them with tm_set_credentials",
@@ -176,11 +176,11 @@ impl From<Refusal> for Error {
                 ),
             )
             .with_retry_after(Some(left)),
-            Refusal::LoginsPaused(left, cause) => {
+            Blocked::LoginsPaused(left, cause) => {
                 let status = Status::from_number(cause.status).unwrap_or(Status::TM_BAD_RESPONSE);
                 paused(Error::new(status, cause.message).with_http_status(cause.http_status), left)
             }
-            Refusal::Unreached(left, cause) => paused(cause, left),
+            Blocked::Unreached(left, cause) => paused(cause, left),
         }
     }
 }

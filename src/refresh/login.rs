@@ -4,7 +4,7 @@ use crate::auth::Grant;
 use crate::call::backoff::PASSING;
 use crate::call::log::Level;
 use crate::error::{Error, Result};
-use crate::refresh::decide::Refusal;
+use crate::refresh::decide::Blocked;
 use crate::refresh::need::TokenNeed;
 use crate::refresh::outcome::AuthOutcome;
 use crate::refresh::transaction::{RefreshTransaction, Stepped, Target};
@@ -24,10 +24,10 @@ impl RefreshTransaction<'_> {
 
     /// Nothing may be sent now. A pause after a login that its caller ended says little of the server: a call that has the
     /// time waits for its end.
-    pub(super) fn refused(&self, refusal: Refusal) -> Stepped {
-        match &refusal {
-            Refusal::Suspended(_) => self.client.stats.logins_suspended.add_one(),
-            Refusal::Unreached(left, cause)
+    pub(super) fn blocked(&self, blocked: Blocked) -> Stepped {
+        match &blocked {
+            Blocked::Suspended(_) => self.client.stats.logins_suspended.add_one(),
+            Blocked::Unreached(left, cause)
                 if cause.is_callers_end() && *left < self.call.left() / 2 && !self.need.goes_on_without() =>
             {
                 self.call.sleep(*left)?;
@@ -35,7 +35,7 @@ impl RefreshTransaction<'_> {
             }
             _ => {}
         }
-        Err(refusal.into())
+        Err(blocked.into())
     }
 
     pub(super) fn login(&self, target: Target<'_>, read: &Loaded) -> Stepped {

@@ -1,6 +1,6 @@
 //! How an exchange with the auth server ended.
 
-use crate::auth::{Grant, Outcome, Refusal};
+use crate::auth::{Grant, Refusal, RefusalKind};
 use crate::error::Error;
 use crate::sys::clock::Tick;
 
@@ -54,13 +54,13 @@ impl AuthOutcome {
 }
 
 impl From<Refusal> for AuthOutcome {
-    fn from(Refusal { outcome, error }: Refusal) -> AuthOutcome {
-        match outcome {
-            Outcome::Rejected => AuthOutcome::Rejected(error),
-            Outcome::Forbidden => AuthOutcome::Forbidden(error),
-            Outcome::RateLimited => AuthOutcome::RateLimited(error),
-            Outcome::Unavailable | Outcome::Unusable => AuthOutcome::NoToken(error),
-            Outcome::Intercepted => AuthOutcome::Intercepted(error),
+    fn from(Refusal { kind, error }: Refusal) -> AuthOutcome {
+        match kind {
+            RefusalKind::Rejected => AuthOutcome::Rejected(error),
+            RefusalKind::Forbidden => AuthOutcome::Forbidden(error),
+            RefusalKind::RateLimited => AuthOutcome::RateLimited(error),
+            RefusalKind::Unavailable | RefusalKind::Unusable => AuthOutcome::NoToken(error),
+            RefusalKind::Intercepted => AuthOutcome::Intercepted(error),
         }
     }
 }

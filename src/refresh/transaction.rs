@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::client::context::Context;
 use crate::client::credentials::Credentials;
 use crate::error::{Error, Result, WaitEnd};
-use crate::refresh::decide::{RefreshToken, Refusal, Step, decide, may_login};
+use crate::refresh::decide::{Blocked, RefreshToken, Step, decide, may_login};
 use crate::refresh::need::{Budget, TokenNeed};
 use crate::refresh::outcome::AuthOutcome;
 use crate::store::contract::{Loaded, StoreFault, TokenStore};
@@ -66,9 +66,9 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Failure {
-        Failure::Error(refusal.into())
+impl From<Blocked> for Failure {
+    fn from(blocked: Blocked) -> Failure {
+        Failure::Error(blocked.into())
     }
 }
 
@@ -142,7 +142,7 @@ impl RefreshTransaction<'_> {
                 (Step::Wait(left), _) => self.wait(left)?,
                 (Step::Refresh(token), stored) => self.refresh(target, &token, stored.as_ref(), &loaded)?,
                 (Step::Login, _) => self.login(target, &loaded)?,
-                (Step::Refuse(refusal), _) => self.refused(refusal)?,
+                (Step::Blocked(blocked), _) => self.blocked(blocked)?,
             };
             if let Some(pair) = done {
                 return Ok(pair);
@@ -270,9 +270,9 @@ impl RefreshTransaction<'_> {
             self.release(store, claim, Spending::Nothing);
             return Ok(None);
         }
-        if let Err(refusal) = self.with_view(store, &loaded, None, |view| may_login(view, self.budget)) {
+        if let Err(blocked) = self.with_view(store, &loaded, None, |view| may_login(view, self.budget)) {
             self.release(store, claim, Spending::Nothing);
-            return self.refused(refusal);
+            return self.blocked(blocked);
         }
         self.login_under(target, holding, claim)
     }

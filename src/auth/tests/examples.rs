@@ -55,8 +55,8 @@ fn a_token_in_a_header() {
     let body = r#"{"token":{"expires_at":"2026-01-01T00:10:00.000000Z"}}"#;
     let granted = grant(&dialect, &[("X-Subject-Token", " gAAAA-1 ")], body);
     assert_eq!((granted.access.as_str(), granted.lifetime), ("gAAAA-1", seconds(600)));
-    let (outcome, error) = refused(&dialect, Stage::Login(0), 201, &[], body);
-    assert_eq!(outcome, Outcome::Unusable);
+    let (kind, error) = refused(&dialect, Stage::Login(0), 201, &[], body);
+    assert_eq!(kind, RefusalKind::Unusable);
     assert!(error.message().contains("there is no access_token"), "{error}");
 }
 
@@ -80,11 +80,11 @@ fn codes_in_the_body() {
     let granted = grant(&dialect, &[], r#"{"access_token":"a","refresh_token":"r","expires_in_ms":60000}"#);
     assert_eq!(granted.lifetime, seconds(60));
     let wrong = r#"{"errcode":"M_FORBIDDEN","error":"Invalid password"}"#;
-    let (outcome, error) = refused(&dialect, Stage::Login(0), 403, &[], wrong);
-    assert_eq!((outcome, error.server_code()), (Outcome::Rejected, Some("M_FORBIDDEN")));
+    let (kind, error) = refused(&dialect, Stage::Login(0), 403, &[], wrong);
+    assert_eq!((kind, error.server_code()), (RefusalKind::Rejected, Some("M_FORBIDDEN")));
     let limited = r#"{"errcode":"M_LIMIT_EXCEEDED"}"#;
-    assert_eq!(refused(&dialect, Stage::Login(0), 403, &[], limited).0, Outcome::Forbidden);
-    assert_eq!(refused(&dialect, Stage::Login(0), 429, &[], limited).0, Outcome::RateLimited);
+    assert_eq!(refused(&dialect, Stage::Login(0), 403, &[], limited).0, RefusalKind::Forbidden);
+    assert_eq!(refused(&dialect, Stage::Login(0), 429, &[], limited).0, RefusalKind::RateLimited);
 }
 
 #[test]

@@ -166,9 +166,15 @@ pub fn grant(dialect: &Dialect, pairs: &[(&str, &str)], body: &str) -> Grant {
     }
 }
 
-pub fn refused(dialect: &Dialect, stage: Stage, status: u16, pairs: &[(&str, &str)], body: &str) -> (Outcome, Error) {
+pub fn refused(
+    dialect: &Dialect,
+    stage: Stage,
+    status: u16,
+    pairs: &[(&str, &str)],
+    body: &str,
+) -> (RefusalKind, Error) {
     match answered(dialect, stage, status, pairs, body) {
-        Err(Refusal { outcome, error }) => (outcome, error),
+        Err(Refusal { kind, error }) => (kind, error),
         Ok(_) => panic!("{status} {body} was taken"),
     }
 }

@@ -216,17 +216,16 @@ fn what_is_given_is_merged_over_what_is_made() {
 #[test]
 fn its_codes_decide_over_the_status() {
     let dialect = compile(oauth(json!({"meanings": [{"of": "login", "status": 418, "means": "rate_limited"}]})));
-    let outcome =
-        |stage, status, code: &str| refused(&dialect, stage, status, &[], &format!(r#"{{"error":"{code}"}}"#)).0;
-    assert_eq!(outcome(LOGIN, 403, "invalid_client"), Outcome::Rejected);
-    assert_eq!(outcome(LOGIN, 500, "unauthorized_client"), Outcome::Rejected);
-    assert_eq!(outcome(Stage::Refresh, 403, "invalid_grant"), Outcome::Rejected);
-    assert_eq!(outcome(LOGIN, 400, "slow_down"), Outcome::RateLimited);
-    assert_eq!(outcome(LOGIN, 400, "temporarily_unavailable"), Outcome::Unavailable);
-    assert_eq!(outcome(LOGIN, 418, "x"), Outcome::RateLimited);
-    let (outcome, error) =
+    let kind = |stage, status, code: &str| refused(&dialect, stage, status, &[], &format!(r#"{{"error":"{code}"}}"#)).0;
+    assert_eq!(kind(LOGIN, 403, "invalid_client"), RefusalKind::Rejected);
+    assert_eq!(kind(LOGIN, 500, "unauthorized_client"), RefusalKind::Rejected);
+    assert_eq!(kind(Stage::Refresh, 403, "invalid_grant"), RefusalKind::Rejected);
+    assert_eq!(kind(LOGIN, 400, "slow_down"), RefusalKind::RateLimited);
+    assert_eq!(kind(LOGIN, 400, "temporarily_unavailable"), RefusalKind::Unavailable);
+    assert_eq!(kind(LOGIN, 418, "x"), RefusalKind::RateLimited);
+    let (kind, error) =
         refused(&dialect, LOGIN, 401, &[], r#"{"error":"invalid_client","error_description":"no such client"}"#);
-    assert_eq!(outcome, Outcome::Rejected);
+    assert_eq!(kind, RefusalKind::Rejected);
     assert!(
         error.message().contains("(invalid_client: no such client); check the username and the password"),
         "{error}"

@@ -99,19 +99,19 @@ fn popup_reads_both_envelopes() {
 fn popup_takes_a_200_without_success_for_the_refusal_that_its_code_names() {
     let popup = compile(json!("popup"));
     let body = |error: &str| format!(r#"{{"success":false,"error":{error}}}"#);
-    for (error, outcome) in [
-        (r#"{"code":"invalid_credentials","message":"wrong password"}"#, Outcome::Rejected),
-        (r#""invalid_credentials","message":"wrong password""#, Outcome::Rejected),
-        (r#"{"code":"ip_not_whitelisted","message":"wrong password"}"#, Outcome::Forbidden),
-        (r#"{"code":"too_many_attempts","message":"wrong password"}"#, Outcome::RateLimited),
-        (r#"{"code":"maintenance","message":"wrong password"}"#, Outcome::Unusable),
+    for (error, kind) in [
+        (r#"{"code":"invalid_credentials","message":"wrong password"}"#, RefusalKind::Rejected),
+        (r#""invalid_credentials","message":"wrong password""#, RefusalKind::Rejected),
+        (r#"{"code":"ip_not_whitelisted","message":"wrong password"}"#, RefusalKind::Forbidden),
+        (r#"{"code":"too_many_attempts","message":"wrong password"}"#, RefusalKind::RateLimited),
+        (r#"{"code":"maintenance","message":"wrong password"}"#, RefusalKind::Unusable),
     ] {
         let (got, error) = refused(&popup, LOGIN, 200, &[], &body(error));
-        assert_eq!(got, outcome, "{error}");
+        assert_eq!(got, kind, "{error}");
         assert!(error.message().contains("wrong password") && error.server_code().is_some(), "{error}");
     }
-    let (outcome, error) = refused(&popup, LOGIN, 200, &[], r#"{"success":false,"data":{"access_token":"a"}}"#);
-    assert_eq!(outcome, Outcome::Unusable);
+    let (kind, error) = refused(&popup, LOGIN, 200, &[], r#"{"success":false,"data":{"access_token":"a"}}"#);
+    assert_eq!(kind, RefusalKind::Unusable);
     assert!(error.message().contains("did not succeed"), "{error}");
 }
 
@@ -174,13 +174,13 @@ fn vault() {
     assert_eq!(grant(&dialect, &[], r#"{"auth":{"client_token":"hvs.a","lease_duration":0}}"#).lifetime, None);
     let denied = r#"{"errors":["permission denied"]}"#;
     assert_eq!(dialect.call_means(403, &HeaderMap::new(), denied.as_bytes()), Some(Means::Expired));
-    assert_eq!(refused(&dialect, Stage::Refresh, 403, &[], denied).0, Outcome::Rejected);
+    assert_eq!(refused(&dialect, Stage::Refresh, 403, &[], denied).0, RefusalKind::Rejected);
     let (_, error) = refused(&dialect, Stage::Logout, 403, &[], denied);
     assert_eq!(error.status(), Status::TM_UNAUTHORIZED, "{error}");
     assert!(error.message().contains("the token was no longer valid there"), "{error}");
-    assert_eq!(refused(&dialect, LOGIN, 403, &[], denied).0, Outcome::Forbidden);
-    let (outcome, error) = refused(&dialect, LOGIN, 400, &[], r#"{"errors":["invalid username or password"]}"#);
-    assert_eq!(outcome, Outcome::Rejected);
+    assert_eq!(refused(&dialect, LOGIN, 403, &[], denied).0, RefusalKind::Forbidden);
+    let (kind, error) = refused(&dialect, LOGIN, 400, &[], r#"{"errors":["invalid username or password"]}"#);
+    assert_eq!(kind, RefusalKind::Rejected);
     assert!(error.message().contains("(invalid username or password); check the username and the password"), "{error}");
 }
 

@@ -165,7 +165,7 @@ fn a_token_may_have_blanks_but_for_bearer() {
             compile(json!({"login": {"url": "/l"}, "answer": {"access_token": "/access_token"}, "call": call}));
         match is_taken {
             true => assert_eq!(grant(&dialect, &[], devpi).access.as_str(), r#"["demo", [], true].ak-5.s_1"#),
-            false => assert_eq!(refused(&dialect, LOGIN, 200, &[], devpi).0, Outcome::Unusable),
+            false => assert_eq!(refused(&dialect, LOGIN, 200, &[], devpi).0, RefusalKind::Unusable),
         }
     }
 }
@@ -185,37 +185,37 @@ fn what_holds_no_usable_token_says_why() {
         (r#"{"access_token":"a\u00e4b"}"#, "no header can carry"),
         (r#"{"access_token":"a\r\nX: y"}"#, "no header can carry"),
     ] {
-        let (outcome, error) = refused(&popup, LOGIN, 200, &[], body);
-        assert_eq!((outcome, error.status()), (Outcome::Unusable, Status::TM_BAD_RESPONSE));
+        let (kind, error) = refused(&popup, LOGIN, 200, &[], body);
+        assert_eq!((kind, error.status()), (RefusalKind::Unusable, Status::TM_BAD_RESPONSE));
         assert!(error.message().contains(why), "{body}: {error}");
     }
     let text = shaped(json!({"access_token": {"text": true}}));
     let (_, error) = refused(&text, LOGIN, 200, &[], "come back later");
     assert!(error.message().contains("no header can carry"), "a sentence is no token: {error}");
-    let (outcome, error) = refused(&popup, LOGIN, 404, &[], "nothing here");
-    assert_eq!((outcome, error.http_status()), (Outcome::Unusable, 404));
+    let (kind, error) = refused(&popup, LOGIN, 404, &[], "nothing here");
+    assert_eq!((kind, error.http_status()), (RefusalKind::Unusable, 404));
 }
 
 #[test]
 fn refusals_are_told_apart() {
     let popup = popup();
     let body = r#"{"error":{"name":"n","code":"c","message":"the words"}}"#;
-    for (stage, status, outcome, code) in [
-        (LOGIN, 400, Outcome::Rejected, Status::TM_LOGIN_REJECTED),
-        (LOGIN, 401, Outcome::Rejected, Status::TM_LOGIN_REJECTED),
-        (LOGIN, 422, Outcome::Rejected, Status::TM_LOGIN_REJECTED),
-        (Stage::Refresh, 401, Outcome::Rejected, Status::TM_LOGIN_REJECTED),
-        (LOGIN, 403, Outcome::Forbidden, Status::TM_FORBIDDEN),
-        (Stage::Refresh, 429, Outcome::RateLimited, Status::TM_RATE_LIMITED),
-        (LOGIN, 503, Outcome::Unavailable, Status::TM_SERVER_ERROR),
-        (LOGIN, 404, Outcome::Unusable, Status::TM_BAD_RESPONSE),
-        (LOGIN, 423, Outcome::Unusable, Status::TM_BAD_RESPONSE),
-        (Stage::Logout, 401, Outcome::Rejected, Status::TM_UNAUTHORIZED),
-        (Stage::Logout, 500, Outcome::Unavailable, Status::TM_SERVER_ERROR),
-        (Stage::Logout, 404, Outcome::Unusable, Status::TM_BAD_RESPONSE),
+    for (stage, status, kind, code) in [
+        (LOGIN, 400, RefusalKind::Rejected, Status::TM_LOGIN_REJECTED),
+        (LOGIN, 401, RefusalKind::Rejected, Status::TM_LOGIN_REJECTED),
+        (LOGIN, 422, RefusalKind::Rejected, Status::TM_LOGIN_REJECTED),
+        (Stage::Refresh, 401, RefusalKind::Rejected, Status::TM_LOGIN_REJECTED),
+        (LOGIN, 403, RefusalKind::Forbidden, Status::TM_FORBIDDEN),
+        (Stage::Refresh, 429, RefusalKind::RateLimited, Status::TM_RATE_LIMITED),
+        (LOGIN, 503, RefusalKind::Unavailable, Status::TM_SERVER_ERROR),
+        (LOGIN, 404, RefusalKind::Unusable, Status::TM_BAD_RESPONSE),
+        (LOGIN, 423, RefusalKind::Unusable, Status::TM_BAD_RESPONSE),
+        (Stage::Logout, 401, RefusalKind::Rejected, Status::TM_UNAUTHORIZED),
+        (Stage::Logout, 500, RefusalKind::Unavailable, Status::TM_SERVER_ERROR),
+        (Stage::Logout, 404, RefusalKind::Unusable, Status::TM_BAD_RESPONSE),
     ] {
         let (got, error) = refused(&popup, stage, status, &[("Retry-After", "2.5")], body);
-        assert_eq!((got, error.status(), error.http_status()), (outcome, code, status));
+        assert_eq!((got, error.status(), error.http_status()), (kind, code, status));
         assert_eq!(error.server_code(), Some("c"));
         assert!(error.message().contains("(c: the words)"), "{error}");
         assert_eq!(error.retry_after(), Some(Duration::from_millis(2500)));
@@ -236,8 +236,8 @@ fn a_refusal_that_is_not_the_apis_own_blames_no_password() {
         (422, vec![], html),
         (407, vec![("Proxy-Authenticate", "Basic")], ""),
     ] {
-        let (outcome, error) = refused(&popup, LOGIN, status, &pairs, body);
-        assert_eq!((outcome, error.status()), (Outcome::Intercepted, Status::TM_BAD_RESPONSE), "{status} {body}");
+        let (kind, error) = refused(&popup, LOGIN, status, &pairs, body);
+        assert_eq!((kind, error.status()), (RefusalKind::Intercepted, Status::TM_BAD_RESPONSE), "{status} {body}");
         assert!(error.message().contains("proxy"), "{error}");
         assert!(!error.message().contains("check the username"), "{error}");
     }
@@ -249,17 +249,20 @@ fn a_refusal_that_is_not_the_apis_own_blames_no_password() {
         (vec![], r#"{"detail":"No active account found with the given credentials"}"#),
         (vec![("WWW-Authenticate", "Basic")], r#"{"error":"invalid_client"}"#),
     ] {
-        assert_eq!(refused(&popup, LOGIN, 401, &pairs, body).0, Outcome::Rejected, "{body}");
+        assert_eq!(refused(&popup, LOGIN, 401, &pairs, body).0, RefusalKind::Rejected, "{body}");
     }
     // Whoever is asked by Authorization answers that.
     let basic = compile(
         json!({"login": {"url": "/l", "basic": ["{username}", "{password}"]}, "answer": {"access_token": "/t"}}),
     );
-    assert_eq!(refused(&basic, LOGIN, 401, &[("WWW-Authenticate", "Basic realm=\"api\"")], html).0, Outcome::Rejected);
+    assert_eq!(
+        refused(&basic, LOGIN, 401, &[("WWW-Authenticate", "Basic realm=\"api\"")], html).0,
+        RefusalKind::Rejected
+    );
     // What the dialect states, it states of any answer.
     let stated = compile(json!({"login": {"url": "/l"}, "answer": {"access_token": "/t"},
         "meanings": [{"of": "login", "status": 401, "means": "rejected"}]}));
-    assert_eq!(refused(&stated, LOGIN, 401, &[], "").0, Outcome::Rejected);
+    assert_eq!(refused(&stated, LOGIN, 401, &[], "").0, RefusalKind::Rejected);
     let headers = HeaderMap::new();
     let reply = |status| Reply {
         status,
@@ -268,9 +271,11 @@ fn a_refusal_that_is_not_the_apis_own_blames_no_password() {
         intermediary: Some("it is the proxy's own answer"),
         now: NOW,
     };
-    for (status, outcome) in [(403, Outcome::Forbidden), (400, Outcome::Intercepted), (502, Outcome::Intercepted)] {
+    for (status, kind) in
+        [(403, RefusalKind::Forbidden), (400, RefusalKind::Intercepted), (502, RefusalKind::Intercepted)]
+    {
         let Err(refusal) = popup.read(LOGIN, &Values::default(), &reply(status), &[]) else { panic!() };
-        assert_eq!((refusal.outcome, refusal.error.status()), (outcome, Status::TM_BAD_RESPONSE));
+        assert_eq!((refusal.kind, refusal.error.status()), (kind, Status::TM_BAD_RESPONSE));
         assert!(refusal.error.message().ends_with("it is the proxy's own answer"), "{}", refusal.error);
     }
 }
@@ -305,8 +310,8 @@ fn a_redirect_says_where_it_leads_and_is_not_followed() {
         (302, "//other.example.com/x", "//other.example.com/x"),
         (303, "/x/eyJhbGciOiJIUzI1NiJ9.e30.abc", "/x/[secret]"),
     ] {
-        let (outcome, error) = refused(&popup(), LOGIN, status, &[("Location", to)], "");
-        assert_eq!((outcome, error.status()), (Outcome::Unusable, Status::TM_BAD_RESPONSE));
+        let (kind, error) = refused(&popup(), LOGIN, status, &[("Location", to)], "");
+        assert_eq!((kind, error.status()), (RefusalKind::Unusable, Status::TM_BAD_RESPONSE));
         assert!(
             error.message().contains(&format!("it is a redirect to {shown}, and the login follows none")),
             "{error}"
@@ -327,14 +332,12 @@ fn each_step_has_its_own_success_and_meanings() {
         ],
         "answer": {"access_token": "/t"}, "meanings": [{"of": "login", "status": [404, 405], "means": "unavailable"}]
     }));
-    let outcome = |step, status| {
-        answered(&dialect, Stage::Login(step), status, &[], r#"{"t":"a"}"#)
-            .map(|_| ())
-            .map_err(|refusal| refusal.outcome)
+    let kind = |step, status| {
+        answered(&dialect, Stage::Login(step), status, &[], r#"{"t":"a"}"#).map(|_| ()).map_err(|refusal| refusal.kind)
     };
-    assert_eq!((outcome(0, 204), outcome(0, 200)), (Ok(()), Err(Outcome::Unusable)));
-    assert_eq!((outcome(0, 404), outcome(0, 405)), (Err(Outcome::Rejected), Err(Outcome::Unavailable)));
-    assert_eq!((outcome(1, 404), outcome(1, 200)), (Err(Outcome::Unavailable), Ok(())));
+    assert_eq!((kind(0, 204), kind(0, 200)), (Ok(()), Err(RefusalKind::Unusable)));
+    assert_eq!((kind(0, 404), kind(0, 405)), (Err(RefusalKind::Rejected), Err(RefusalKind::Unavailable)));
+    assert_eq!((kind(1, 404), kind(1, 200)), (Err(RefusalKind::Unavailable), Ok(())));
 }
 
 #[test]
@@ -346,7 +349,7 @@ fn a_meaning_may_look_at_a_text_that_is_no_json() {
     }));
     let cookie = [("set-cookie", "SID=s-1")];
     for body in ["Fails.", " Fails.\r\n", "Banned.", "\"Fails.\""] {
-        assert_eq!(refused(&dialect, LOGIN, 200, &cookie, body).0, Outcome::Rejected, "{body}");
+        assert_eq!(refused(&dialect, LOGIN, 200, &cookie, body).0, RefusalKind::Rejected, "{body}");
     }
     for body in ["Ok.", "Fails. Twice.", "", r#"{"":"Fails."}"#] {
         assert_eq!(grant(&dialect, &cookie, body).access.as_str(), "s-1", "{body}");
@@ -373,26 +376,25 @@ fn meanings_come_before_success_and_the_first_that_fits_counts() {
             {"of": "refresh", "status": 419, "means": "expired"}
         ]
     }));
-    let outcome = |status, body: &str| {
-        answered(&dialect, LOGIN, status, &[], body).map(|_| ()).map_err(|refusal| refusal.outcome)
-    };
+    let kind =
+        |status, body: &str| answered(&dialect, LOGIN, status, &[], body).map(|_| ()).map_err(|refusal| refusal.kind);
     for (status, body, wanted) in [
-        (200, r#"{"ok":false,"code":7,"t":"a"}"#, Err(Outcome::Rejected)),
-        (200, r#"{"ok":false,"code":"eight","t":"a"}"#, Err(Outcome::Rejected)),
-        (200, r#"{"ok":false,"code":"nine","t":"a"}"#, Err(Outcome::Unavailable)),
-        (201, r#"{"ok":false,"t":"a"}"#, Err(Outcome::Unusable)),
+        (200, r#"{"ok":false,"code":7,"t":"a"}"#, Err(RefusalKind::Rejected)),
+        (200, r#"{"ok":false,"code":"eight","t":"a"}"#, Err(RefusalKind::Rejected)),
+        (200, r#"{"ok":false,"code":"nine","t":"a"}"#, Err(RefusalKind::Unavailable)),
+        (201, r#"{"ok":false,"t":"a"}"#, Err(RefusalKind::Unusable)),
         (200, r#"{"ok":true,"t":"a"}"#, Ok(())),
         (409, r#"{"t":"a"}"#, Ok(())),
-        (204, r#"{"t":"a"}"#, Err(Outcome::Unusable)),
+        (204, r#"{"t":"a"}"#, Err(RefusalKind::Unusable)),
         (500, r#"{"t":"a"}"#, Ok(())),
-        (500, r#"{"t":null}"#, Err(Outcome::RateLimited)),
-        (500, "<html>", Err(Outcome::RateLimited)),
-        (418, "", Err(Outcome::Forbidden)),
-        (401, r#"{"x":1}"#, Err(Outcome::Rejected)),
+        (500, r#"{"t":null}"#, Err(RefusalKind::RateLimited)),
+        (500, "<html>", Err(RefusalKind::RateLimited)),
+        (418, "", Err(RefusalKind::Forbidden)),
+        (401, r#"{"x":1}"#, Err(RefusalKind::Rejected)),
     ] {
-        assert_eq!(outcome(status, body), wanted, "{status} {body}");
+        assert_eq!(kind(status, body), wanted, "{status} {body}");
     }
-    assert_eq!(refused(&dialect, Stage::Refresh, 419, &[], "").0, Outcome::Rejected);
+    assert_eq!(refused(&dialect, Stage::Refresh, 419, &[], "").0, RefusalKind::Rejected);
     let call = |status, body: &str| dialect.call_means(status, &HeaderMap::new(), body.as_bytes());
     assert_eq!(call(200, r#"{"error":"token_expired"}"#), Some(Means::Expired));
     assert_eq!(call(200, r#"{"error":"other"}"#), None);

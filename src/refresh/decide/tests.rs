@@ -133,9 +133,9 @@ fn an_empty_record_calls_for_a_login() {
     let nothing = || Case { need: TokenNeed::Usable, ..Case::of(Record::default()) };
     check(vec![
         ("nothing stored", nothing(), Step::Login),
-        ("without a password", Case { has_password: false, ..nothing() }, Step::Refuse(Refusal::NoPassword)),
-        ("the login is spent", Case { may_login: false, ..nothing() }, Step::Refuse(Refusal::BudgetSpent)),
-        ("somebody logged out", Case { is_logged_out: true, ..nothing() }, Step::Refuse(Refusal::LoggedOut)),
+        ("without a password", Case { has_password: false, ..nothing() }, Step::Blocked(Blocked::NoPassword)),
+        ("the login is spent", Case { may_login: false, ..nothing() }, Step::Blocked(Blocked::BudgetSpent)),
+        ("somebody logged out", Case { is_logged_out: true, ..nothing() }, Step::Blocked(Blocked::LoggedOut)),
     ]);
 }
 
@@ -187,7 +187,7 @@ fn t3_a_spent_token_is_never_sent_again() {
         ("a foreign writer put another there", Case::of(foreign), Step::Login),
         ("an older rotation was put back", Case { last_seen: Some(lineage(2)), ..Case::of(record()) }, Step::Login),
         ("without a password: once more", Case { has_password: false, ..Case::of(spent()) }, refresh(true)),
-        ("and no third time", Case { has_password: false, ..Case::of(replayed) }, Step::Refuse(Refusal::NoPassword)),
+        ("and no third time", Case { has_password: false, ..Case::of(replayed) }, Step::Blocked(Blocked::NoPassword)),
     ]);
 }
 
@@ -212,7 +212,7 @@ fn a_429_stops_refreshes_and_logins_but_no_adoption() {
         record
     };
     check(vec![
-        ("a refresh is due", Case::of(limited()), Step::Refuse(Refusal::RateLimited(MINUTE))),
+        ("a refresh is due", Case::of(limited()), Step::Blocked(Blocked::RateLimited(MINUTE))),
         ("the pair is good", Case { freshness: Freshness::Good, ..Case::of(limited()) }, Step::Adopt),
     ]);
 }
@@ -232,17 +232,17 @@ fn r5_what_pauses_logins_stops_nothing_else() {
         (
             "refused credentials",
             Case { suspended_for: refused(), ..login(suspended(Record::default())) },
-            Step::Refuse(Refusal::Suspended(left)),
+            Step::Blocked(Blocked::Suspended(left)),
         ),
         (
             "another answer",
             Case { suspended_for: answered(), ..login(suspended(Record::default())) },
-            Step::Refuse(Refusal::LoginsPaused(left, cause.clone())),
+            Step::Blocked(Blocked::LoginsPaused(left, cause.clone())),
         ),
         (
             "no answer at all",
             Case { unreached_for: unreached(), ..login(Record::default()) },
-            Step::Refuse(Refusal::Unreached(left, why.clone())),
+            Step::Blocked(Blocked::Unreached(left, why.clone())),
         ),
         ("other credentials", login(suspended(Record::default())), Step::Login),
     ]);
