@@ -10,11 +10,9 @@ use crate::refresh::outcome::AuthOutcome;
 use crate::refresh::transaction::{RefreshTransaction, Stepped, Target};
 use crate::store::contract::{Loaded, TokenStore};
 use crate::sys::clock::Tick;
-use crate::sys::failpoint::failpoint;
 use crate::sys::secret::{random, random_fraction};
 use crate::token::pair::Lineage;
-use crate::token::record::{Claim, Holding, PauseCause, Spending};
-use std::time::Duration;
+use crate::token::record::{Claim, Holding, PauseCause, Record, Spending};
 
 impl RefreshTransaction<'_> {
     /// Whether a login could be sent at all.
@@ -23,7 +21,7 @@ impl RefreshTransaction<'_> {
     }
 
     /// Nothing may be sent now. A pause after a login that its caller ended says little of the server: a call that has the
-    /// time waits for its end.
+    /// time waits until it is over.
     pub(super) fn blocked(&self, blocked: Blocked) -> Stepped {
         match &blocked {
             Blocked::Suspended(_) => self.client.stats.logins_suspended.add_one(),
@@ -53,7 +51,7 @@ impl RefreshTransaction<'_> {
         self.publish(target, holding, granted, lineage, None)
     }
 
-    /// R5: what a login has brought. If that is nothing, notes it for everyone who shares the store, and gives the claim back.
+    /// R5: what a login has brought. If that is nothing, notes the failure and releases the claim.
     pub(super) fn conclude(
         &self,
         store: &dyn TokenStore,
@@ -88,8 +86,8 @@ impl RefreshTransaction<'_> {
         Err(error)
     }
 
-    /// R5: logins that a 401 led to, one after another, are most likely another client's doing, which logs this one out
-    /// each time.
+    /// R5: if one 401 after another leads to a login, another client most likely uses the same account and ends this one's
+    /// session each time.
     fn note_recovery_login(&self) {
         if !matches!(self.need, TokenNeed::Other(_)) {
             return;
@@ -110,14 +108,8 @@ impl RefreshTransaction<'_> {
     fn suspend(&self, store: &dyn TokenStore, claim: &Claim, error: Error) -> Error {
         self.credentials.end_lift();
         let fingerprint = self.credentials.fingerprint(&self.client.client_id, store.fingerprint_key());
-        let mut wait = Duration::ZERO;
-        self.best_effort(store, &mut |record, now| {
-            wait = record.suspend(fingerprint, now);
-            record.release(claim, Spending::Nothing);
-            true
-        });
-        failpoint("released");
-        error.with_retry_after(Some(wait))
+        let mut note = |record: &mut Record, now| record.suspend(fingerprint, now);
+        self.release_with_wait(store, claim, Spending::Nothing, error, &mut note)
     }
 
     /// R5: pauses logins for everyone who shares the store: the last one was answered without a token.
@@ -129,20 +121,15 @@ impl RefreshTransaction<'_> {
             http_status: error.http_status(),
             message: error.message().to_owned(),
         };
-        let fraction = random_fraction();
-        let mut wait = Duration::ZERO;
-        self.best_effort(store, &mut |record, now| {
-            wait = record.pause_logins(fingerprint, cause.clone(), error.retry_after(), fraction, now);
-            record.release(claim, Spending::Nothing);
-            true
-        });
-        failpoint("released");
-        error.with_retry_after(Some(wait))
+        let (fraction, retry_after) = (random_fraction(), error.retry_after());
+        let mut note =
+            |record: &mut Record, now| record.pause_logins(fingerprint, cause.clone(), retry_after, fraction, now);
+        self.release_with_wait(store, claim, Spending::Nothing, error, &mut note)
     }
 
-    /// R5: pauses this process's logins: the last one did not reach the server, or its caller's time or interrupt ended it,
-    /// which says nothing to other processes. An interrupt counts, too: in asyncio a time limit is a cancellation. A person who
-    /// ends a call and makes it again does not notice: that call waits for the rest of the pause.
+    /// R5: pauses this process's logins: the last one did not reach the server, or its caller's deadline or interrupt ended it,
+    /// which does not concern other processes. An interrupt counts, too: in asyncio a time limit is a cancellation. A user who
+    /// interrupts a call and repeats it does not notice: that call waits for the rest of the pause.
     fn pause_own_logins(&self, store: &dyn TokenStore, claim: &Claim, error: Error) -> Error {
         self.release(store, claim, Spending::Nothing);
         self.client.note_unreached(&error);

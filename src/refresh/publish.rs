@@ -128,10 +128,23 @@ impl RefreshTransaction<'_> {
         unseen: Spending<'_>,
         error: Error,
     ) -> Error {
-        let fraction = random_fraction();
+        let (fraction, retry_after) = (random_fraction(), error.retry_after());
+        let mut note = |record: &mut Record, now| record.rate_limit(retry_after, fraction, now);
+        self.release_with_wait(store, claim, unseen, error, &mut note)
+    }
+
+    /// Releases the claim and notes in the record how long to wait, which the error then tells, too.
+    pub(super) fn release_with_wait(
+        &self,
+        store: &dyn TokenStore,
+        claim: &Claim,
+        unseen: Spending<'_>,
+        error: Error,
+        note: &mut dyn FnMut(&mut Record, i64) -> Duration,
+    ) -> Error {
         let mut wait = Duration::ZERO;
         self.best_effort(store, &mut |record, now| {
-            wait = record.rate_limit(error.retry_after(), fraction, now);
+            wait = note(record, now);
             record.release(claim, unseen);
             true
         });
