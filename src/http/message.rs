@@ -7,6 +7,7 @@ use crate::sys::secret::Secret;
 use crate::token::pair::CallCredentials;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, header};
+use parking_lot::Mutex;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
@@ -143,13 +144,32 @@ pub struct Upload {
     /// What was read of it since the beginning.
     read: u64,
     has_ended: bool,
-    /// What it is read into.
-    buffer: Vec<u8>,
+    /// What it is read into, unless that is on its way.
+    buffer: Arc<Mutex<Vec<u8>>>,
+}
+
+/// A piece that is on its way. Its memory comes back, for the next one.
+struct Piece {
+    memory: Vec<u8>,
+    length: usize,
+    buffer: Arc<Mutex<Vec<u8>>>,
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.memory[..self.length]
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        *self.buffer.lock() = std::mem::take(&mut self.memory);
+    }
 }
 
 impl Upload {
     pub fn new(source: Box<dyn Source>, length: Option<u64>) -> Upload {
-        Upload { source, length, read: 0, has_ended: length == Some(0), buffer: Vec::new() }
+        Upload { source, length, read: 0, has_ended: length == Some(0), buffer: Arc::default() }
     }
 
     /// Back to the beginning for a second send; false: it cannot be sent again.
@@ -169,8 +189,9 @@ impl Upload {
 
     /// The next piece; `None`: there are no more.
     pub fn next_piece(&mut self) -> Result<Option<Bytes>> {
-        self.buffer.resize(LARGEST_PIECE, 0);
-        let read = self.source.read(&mut self.buffer)?;
+        let mut memory = std::mem::take(&mut *self.buffer.lock());
+        memory.resize(LARGEST_PIECE, 0);
+        let read = self.source.read(&mut memory)?;
         self.read += read as u64;
         self.has_ended = read == 0 || Some(self.read) == self.length;
         let misses = |length| if read == 0 { self.read != length } else { self.read > length };
@@ -181,13 +202,21 @@ impl Upload {
                 self.read
             )));
         }
-        // A copy of its own length: thousands of small pieces may wait to be sent.
-        Ok((read > 0).then(|| Bytes::copy_from_slice(&self.buffer[..read])))
+        let piece = Piece { memory, length: read, buffer: Arc::clone(&self.buffer) };
+        Ok(match read {
+            0 => None,
+            // Thousands of small pieces may wait to be sent, each in a copy of its own length.
+            1..SMALL_PIECE => Some(Bytes::copy_from_slice(piece.as_ref())),
+            _ => Some(Bytes::from_owner(piece)),
+        })
     }
 }
 
 /// The largest piece that a [`Source`] is asked for, and that a [`Sink`] is given.
 pub const LARGEST_PIECE: usize = 64 << 10;
+
+/// A piece that is shorter is copied.
+const SMALL_PIECE: usize = 16 << 10;
 
 /// Bodies that are not held in memory.
 #[derive(Default)]
@@ -212,4 +241,47 @@ pub struct Exchange<'a> {
     pub limit: u64,
     /// Called about every 50 ms.
     pub on_tick: Option<&'a mut dyn FnMut()>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives each number as a piece of that length, made of its low byte.
+    struct Lengths(std::vec::IntoIter<usize>);
+
+    impl Source for Lengths {
+        fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+            let length = self.0.next().unwrap_or(0);
+            buffer[..length].fill(length as u8);
+            Ok(length)
+        }
+
+        fn rewind(&mut self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_piece_keeps_its_bytes_until_it_is_sent_and_its_memory_then_serves_the_next() {
+        let lengths = [LARGEST_PIECE - 1, LARGEST_PIECE - 2, LARGEST_PIECE - 3, 5, 6, LARGEST_PIECE - 4];
+        let mut upload = Upload::new(Box::new(Lengths(lengths.to_vec().into_iter())), None);
+        let mut next = || upload.next_piece().expect("a piece").expect("more");
+        let is = |piece: &Bytes, length: usize| piece.len() == length && piece.iter().all(|byte| *byte == length as u8);
+        let (first, second) = (next(), next());
+        assert!(is(&first, lengths[0]) && is(&second, lengths[1]));
+        let memory = second.as_ptr();
+        drop((first, second));
+        let third = next();
+        assert_eq!(third.as_ptr(), memory);
+        drop(third);
+        // Short ones are copies, of which many may wait.
+        let (small, smaller) = (next(), next());
+        let last = next();
+        assert!(is(&small, 5) && is(&smaller, 6) && is(&last, lengths[5]));
+        assert_eq!(last.as_ptr(), memory);
+        drop(last);
+        assert_eq!(upload.next_piece().expect("the end"), None);
+        assert_eq!(upload.whole_length(), Some(lengths.iter().sum::<usize>() as u64));
+    }
 }

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod failpoint;
 pub mod files;
 pub mod fork;
+pub mod pages;
 pub mod recent;
 pub mod secret;
 pub mod signals;
