@@ -50,7 +50,7 @@ counters! {
     logins_suspended,
     /// Refreshes that the server refused.
     refreshes_refused,
-    /// Refreshes and logins that ended without the server's verdict.
+    /// Refreshes and logins that ended neither with a token nor with a refusal of what was sent.
     renewals_failed,
     /// Callers that waited for another caller's refresh or login and shared its outcome.
     coalesced_waiters,
@@ -82,7 +82,7 @@ counters! {
     claim_wait_ms,
     /// How long the last refresh or login took, in milliseconds.
     last_renewal_ms,
-    /// How often this process's line has forked since the manager was made.
+    /// How many forks lie between the process that made the manager and this one.
     forks_seen,
 }
 
