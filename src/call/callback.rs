@@ -1,11 +1,11 @@
 //! Calls whose callbacks run, and which of them never returned.
 //!
-//! A callback may never return to its call (`longjmp`, PHP's `exit`): none of our code runs then, and what the call held
-//! stays on a dead stack. So what other threads need to know of a call that is in a callback is in a [`Record`] on the
+//! A callback may never return to its call (`longjmp`, PHP's `exit`): no code of the library runs then, and what the call held
+//! stays on a dead stack. So what other threads need to know of a call that is in a callback is in a [`CallRecord`] on the
 //! heap. Its thread's next call finds out whether the callback's frame is still there; other threads go by the call's
 //! deadline. A call that never returned is *lost*: nobody waits for it, and its descriptors are closed.
 //!
-//! A call that was given up after its deadline may return after all: it then finds its sockets closed and its time over.
+//! A call that was given up after its deadline may return after all: it then finds its sockets closed and its deadline past.
 
 use crate::call::hooks::LogHook;
 use crate::sys::cancel;
@@ -21,7 +21,7 @@ use std::time::Instant;
 
 /// What other threads can know of a call.
 #[derive(Debug)]
-pub struct Record {
+pub struct CallRecord {
     thread: ThreadId,
     deadline: Instant,
     /// Whether its thread could be cancelled before the call.
@@ -50,13 +50,13 @@ thread_local! {
 }
 
 /// The calls of this process that are in a callback or have been in one.
-static RECORDS: fork::PerProcess<Mutex<Vec<Arc<Record>>>> = fork::PerProcess::new();
+static RECORDS: fork::PerProcess<Mutex<Vec<Arc<CallRecord>>>> = fork::PerProcess::new();
 /// How many records there are, so that most calls need not take the lock.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-impl Record {
-    pub fn new(deadline: Instant, cancel_before: cancel::State) -> Arc<Record> {
-        Arc::new(Record { thread: this_thread(), deadline, cancel_before, state: Mutex::default() })
+impl CallRecord {
+    pub fn new(deadline: Instant, cancel_before: cancel::State) -> Arc<CallRecord> {
+        Arc::new(CallRecord { thread: this_thread(), deadline, cancel_before, state: Mutex::default() })
     }
 
     /// Whether no other call should wait for it any more.
@@ -106,12 +106,12 @@ impl Record {
 }
 
 /// From now on the call is among those that can be lost.
-pub fn list(record: &Arc<Record>) {
+pub fn list(record: &Arc<CallRecord>) {
     records(|records| records.push(Arc::clone(record)));
 }
 
 /// The call has ended, or is given up.
-pub fn unlist(record: &Arc<Record>) {
+pub fn unlist(record: &Arc<CallRecord>) {
     records(|records| records.retain(|one| !Arc::ptr_eq(one, record)));
 }
 
@@ -159,7 +159,7 @@ pub fn give_up_overdue() {
     }
     let now = Instant::now();
     let mut overdue = Vec::new();
-    let is_overdue = |record: &Arc<Record>| now >= record.deadline && record.running().is_some();
+    let is_overdue = |record: &Arc<CallRecord>| now >= record.deadline && record.running().is_some();
     records(|records| overdue.extend(records.iter().filter(|record| is_overdue(record)).map(Arc::clone)));
     for record in overdue {
         record.give_up();
@@ -167,7 +167,7 @@ pub fn give_up_overdue() {
     }
 }
 
-fn records<T>(work: impl FnOnce(&mut Vec<Arc<Record>>) -> T) -> T {
+fn records<T>(work: impl FnOnce(&mut Vec<Arc<CallRecord>>) -> T) -> T {
     let records = RECORDS.get();
     let mut records = records.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let output = work(&mut records);

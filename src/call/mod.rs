@@ -7,7 +7,7 @@ pub mod hooks;
 pub mod log;
 pub mod single_flight;
 
-use crate::call::callback::Record;
+use crate::call::callback::CallRecord;
 use crate::call::hooks::{Hooks, LogHook};
 use crate::call::log::Level;
 use crate::error::{Error, Result, WaitEnd};
@@ -39,7 +39,7 @@ pub struct Call {
     /// Whether any callback may run in it.
     may_call_back: Cell<bool>,
     /// What other threads can know of it, made when they need to.
-    record: OnceCell<Arc<Record>>,
+    record: OnceCell<Arc<CallRecord>>,
     /// Whether a callback has run in it.
     is_listed: Cell<bool>,
     /// The sockets that it uses, if any callback may run in it. Closed ones may still be listed.
@@ -78,8 +78,8 @@ impl Call {
         self.may_call_back.set(true);
     }
 
-    pub fn record(&self) -> &Arc<Record> {
-        self.record.get_or_init(|| Record::new(self.deadline, self._no_cancel.before()))
+    pub fn record(&self) -> &Arc<CallRecord> {
+        self.record.get_or_init(|| CallRecord::new(self.deadline, self._no_cancel.before()))
     }
 
     /// Runs one of the caller's callbacks, which may never return: before, everything that the call uses is put where other

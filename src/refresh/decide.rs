@@ -20,7 +20,7 @@ pub struct View<'a> {
     pub client_id: &'a str,
     /// The pair in the record, if this client may use it, and what it is at this moment.
     pub pair: Option<(&'a Pair, Freshness)>,
-    /// Where the pair stands that this process holds.
+    /// The lineage of the pair that this process holds.
     pub last_seen: Option<Lineage>,
     pub has_password: bool,
     /// Whether somebody logged out after the call had begun.

@@ -52,7 +52,7 @@ impl RefreshTransaction<'_> {
         self.context.was_logged_out() || (is_tombstone && was_alive)
     }
 
-    /// Where the pair stands that this process holds.
+    /// The lineage of the pair that this process holds.
     pub(super) fn last_seen(&self) -> Option<Lineage> {
         self.client.current.load().as_ref().map(|pair| pair.lineage)
     }
@@ -86,7 +86,7 @@ impl RefreshTransaction<'_> {
             call,
             token_type: token_type.clone(),
             kept: kept.clone(),
-            // One of which nobody knows is not taken for a new one.
+            // A pair of unknown age is not taken for a new one.
             issued: self.age_in(record, *now).map_or(Tick(0), |age| Tick(Tick::now().0.saturating_sub(age))),
             lifetime: self.as_held(access, lineage, self.lifetime_in(record, *now)),
             refresh_expires_at: record.pair.refresh_expires_at.map(|at| clock::to_ours(at, *now)),

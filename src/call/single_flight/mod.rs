@@ -1,12 +1,12 @@
 //! Single flight: one caller at a time does the work that others wait for, and those who waited share the outcome.
 //!
 //! No lock is held while the leader works: it may run callbacks, other threads may fork, and it may never return (a
-//! callback may leave by `longjmp`). A leader whose own time has run out is passed over, so nobody waits for a lost one.
+//! callback may leave by `longjmp`). A leader whose own deadline is past no longer counts, so nobody waits for a lost one.
 //!
 //! The lock here is std's, not parking_lot's: threads do wait on it, and parking_lot keeps its waiters in a
 //! table of the whole process, whose locks a fork could catch half-way.
 
-use crate::call::callback::Record;
+use crate::call::callback::CallRecord;
 use crate::call::{Call, POLL_INTERVAL};
 use crate::error::{Error, Result, Status, WaitEnd};
 #[cfg(feature = "shuttle")]
@@ -35,7 +35,7 @@ struct State {
 #[derive(Debug)]
 struct Leader {
     ticket: u64,
-    call: Arc<Record>,
+    call: Arc<CallRecord>,
 }
 
 /// The right to do the work. Dropped without [`Flight::finish`], it shares no outcome.
@@ -158,7 +158,7 @@ impl Flight<'_> {
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
         let mut state = self.single_flight.lock();
-        // Passed over meanwhile: another caller leads now.
+        // Unless another caller leads by now, as this one's deadline was past.
         if state.leader.as_ref().is_some_and(|leader| leader.ticket == self.ticket) {
             state.leader = None;
             if let Some(outcome) = self.outcome.take() {

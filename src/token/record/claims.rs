@@ -72,8 +72,8 @@ impl Record {
         }
         match spending {
             Spending::Nothing => {}
-            // Somebody else has claimed it since it was read, and may have sent it: the mark is what tells, the
-            // token in the record is still the same.
+            // Another process has claimed it since it was read, and may have sent it. Only the mark shows that: the token in
+            // the record is still the same.
             Spending::First(token) if self.spent.as_ref() == Some(token) => return Claimed::Changed,
             Spending::Replay(token) if self.replays_of(token) > 0 => return Claimed::Changed,
             Spending::First(token) => (self.spent, self.replays) = (Some(token.clone()), 0),
@@ -83,7 +83,7 @@ impl Record {
         Claimed::Yes
     }
 
-    /// Keeps one's own claim alive. Says whether it still was.
+    /// Renews one's own claim. Says whether it was still there.
     pub fn renew(&mut self, claim: &Claim, left: Duration, now: i64) -> bool {
         match &mut self.claim {
             Some(standing) if standing.nonce == claim.nonce => {
@@ -95,7 +95,7 @@ impl Record {
     }
 
     /// Gives up one's own claim. `unseen` is what the server has certainly not seen of what was claimed (T3):
-    /// that token may be sent another time. Never more than the claim itself marked: a token that was spent
+    /// that token may be sent another time. Only what this claim has marked is undone: a token that was spent
     /// before stays so.
     pub fn release(&mut self, claim: &Claim, unseen: Spending<'_>) -> bool {
         if self.claim.as_ref().is_none_or(|standing| standing.nonce != claim.nonce) {
@@ -110,13 +110,13 @@ impl Record {
         true
     }
 
-    /// How often this token was sent although it was spent, for want of a password.
+    /// How often this token was sent again although it was spent, because there was no password.
     pub fn replays_of(&self, token: &Fingerprint) -> u32 {
         if self.spent.as_ref() == Some(token) { self.replays } else { 0 }
     }
 
     /// T2: writes a new pair, if the record still holds what was claimed, or nothing, or has provably been
-    /// rolled back behind `last_seen`. Other people's claims do not matter. Says whether it was written.
+    /// rolled back behind `last_seen`. Claims of other processes do not matter. Says whether it was written.
     pub fn publish(
         &mut self,
         client_id: &str,
@@ -153,7 +153,7 @@ impl Record {
     /// Writes a pair whatever was there: the caller's own tokens (`tm_set_tokens`).
     pub fn put(&mut self, client_id: &str, pair: &StoredPair) {
         self.pair = pair.clone();
-        self.described = self.token().map(|token| Fingerprint::of(client_id, token));
+        self.described = self.pair_name(client_id);
         self.spent = None;
         self.replays = 0;
         self.claim = None;
@@ -170,7 +170,7 @@ impl Record {
         }
     }
 
-    /// Logout: the tokens go, and nothing that is in flight may bring any back.
+    /// Logout: removes the tokens, and keeps calls in flight from storing new ones.
     pub fn mark_logged_out(&mut self, now: i64) {
         let tombstone = Claim { until: now.saturating_add_unsigned(millis(TOMBSTONE)), ..Claim::new() };
         self.pair = StoredPair::default();

@@ -139,23 +139,24 @@ pub enum Holding {
 impl Record {
     /// What it holds; `client` is the identity that fingerprints are keyed with.
     pub fn holding(&self, client_id: &str, now: i64) -> Holding {
-        match (self.token(), &self.tombstone) {
-            (Some(token), _) => Holding::Pair(Fingerprint::of(client_id, token), self.pair.generation),
+        match (self.pair_name(client_id), &self.tombstone) {
+            (Some(name), _) => Holding::Pair(name, self.pair.generation),
             (None, Some(tombstone)) if tombstone.until > now => Holding::Tombstone(tombstone.nonce.clone()),
             (None, _) => Holding::Nothing,
         }
     }
 
-    /// The token that names the pair.
-    pub(super) fn token(&self) -> Option<&Secret> {
-        self.pair.access_token.as_ref()?;
-        self.pair.refresh_token.as_ref().or(self.pair.access_token.as_ref())
+    /// What names the pair: the fingerprint of its refresh token, or of its access token where it has none.
+    pub(super) fn pair_name(&self, client_id: &str) -> Option<Fingerprint> {
+        let access = self.pair.access_token.as_ref()?;
+        let token = self.pair.refresh_token.as_ref().unwrap_or(access);
+        Some(Fingerprint::of(client_id, token))
     }
 
     /// Where the pair stands, if our fields describe it: those that a foreign writer left behind are about the
     /// pair before.
     pub fn lineage(&self, client_id: &str) -> Option<Lineage> {
-        let token = self.token().map(|token| Fingerprint::of(client_id, token));
+        let token = self.pair_name(client_id);
         self.pair.lineage().filter(|_| self.described == token)
     }
 }

@@ -2,8 +2,8 @@
 //! out (`claims`), suspend, pause and rate limit (`refusals`). Pure: each takes the store's time, and each is one atomic
 //! step in the store.
 //!
-//! The rules T1 to T5 and R5 live here. A refresh token is sent only by whoever holds an acknowledged claim
-//! on exactly that token; whoever is in doubt logs in, which is always safe.
+//! The rules T1 to T5 and R5 live here. A refresh token is sent only by the process that holds an acknowledged claim
+//! on exactly that token; a process that is in doubt logs in, which is always safe.
 
 mod claims;
 mod fields;
