@@ -1,4 +1,4 @@
-//! What a dialect says of itself, for whoever tries it: where in the option `auth` something stands, and what decided what
+//! What a dialect says of itself, for `check`: where in the option `auth` something stands, and what decided what
 //! an answer means.
 
 use crate::auth::dialect::{Dialect, Stage};

@@ -3,9 +3,9 @@
 //! Secrets pass through all of it: what its entry points leave behind in memory is zeroed (S2).
 //!
 //! In reading order: `dialect` (what it can be asked), `compile` (the option, checked), `endpoint` (a request, from `template`s
-//! that `render` fills in with `values`), `verdict` (what an answer comes to: `meaning`, then `answer`, which looks into its `place`s), `call` (how API calls carry the
-//! token), `oauth2` (a preset that is made from its own members), and `presets/`, which hold all that is known about any
-//! one API.
+//! that `render` fills in with `values`), `verdict` (what an answer means: `meaning`, then `answer`, which looks into its
+//! `place`s), `call` (how API calls carry the token), `oauth2` (a preset that is made from its own members), and `presets/`,
+//! which hold all that is known about any one API.
 
 mod address;
 mod answer;

@@ -25,7 +25,7 @@ pub struct Request<'a> {
     /// The URL that it goes to, without its query: known once that is rendered.
     pub audience: RefCell<String>,
     assertion: OnceCell<Secret>,
-    /// What was filled in that must not be seen, for whoever shows what the server repeats of it.
+    /// What was filled in and must not be shown, should the server repeat it.
     pub secrets: RefCell<Vec<Secret>>,
 }
 

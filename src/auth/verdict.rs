@@ -1,4 +1,4 @@
-//! What the answer of an auth endpoint comes to: a pair, or who refused what and why.
+//! What the answer of an auth endpoint means: a pair, or a refusal and why.
 
 use crate::auth::answer::Grant;
 use crate::auth::call::Call;
@@ -47,14 +47,14 @@ pub enum RefusalKind {
     Intercepted,
 }
 
-/// A no, and what to say about it.
+/// A refusal, and the error for the caller.
 #[derive(Debug)]
 pub struct Refusal {
     pub kind: RefusalKind,
     pub error: Error,
 }
 
-/// What says what an answer means.
+/// Which rule decided what an answer means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decided {
     /// One of the endpoint's own meanings, by its place.
@@ -185,7 +185,7 @@ impl ReplyReader<'_> {
         if document.json().is_some() || is_tokens {
             return true;
         }
-        // What was asked with Authorization is answered by whoever read that.
+        // The server that answers a request with Authorization has read that header.
         if reply.status == 401 && self.endpoint.is_authorized() {
             return true;
         }

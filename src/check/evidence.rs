@@ -1,4 +1,4 @@
-//! What advice and hints are given on.
+//! What advice and hints are based on.
 
 use crate::auth::{Dialect, Stage, Values};
 use crate::http::message::Answer;

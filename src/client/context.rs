@@ -1,5 +1,4 @@
-//! One call on one client: what it works with, as it stood when the call began. What is replaced meanwhile does not matter
-//! to it.
+//! One call on one client, with a snapshot of what it works with: what is replaced during the call does not affect it.
 
 use crate::auth::Values;
 use crate::call::Call;

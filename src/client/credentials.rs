@@ -1,4 +1,4 @@
-//! Who we are to the API: from the arguments, or from `TOKENMGR_*` variables, or from files that such
+//! The username and the password: from the arguments, or from `TOKENMGR_*` variables, or from files that such
 //! variables name.
 
 use crate::auth::Values;

@@ -1,4 +1,4 @@
-//! `tm_outcome`: what a request came to, for callers for whom each call of a C function is expensive.
+//! `tm_outcome`: the result of a request, for callers for whom each call of a C function is expensive.
 
 use crate::error::{Error, Status};
 use crate::ffi::error::tm_error;
