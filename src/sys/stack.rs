@@ -115,7 +115,7 @@ fn is_another_frames(address: usize) -> Option<bool> {
 extern "C" fn visit(context: Context, search: *mut c_void) -> c_int {
     const GO_ON: c_int = 0; // _URC_NO_REASON
     const STOP: c_int = 5; // _URC_END_OF_STACK
-    // SAFETY: it is the search of `is_another_frames`, which is lent to this walk.
+    // SAFETY: it is the search of `is_another_frames`, which this walk borrows.
     let search = unsafe { &mut *search.cast::<Search>() };
     // SAFETY: the unwinder hands over a context that is valid for the call. A frame begins at its own address here and
     // ends at that of the next.

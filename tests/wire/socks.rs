@@ -20,7 +20,7 @@ const BY_PASSWORD: u8 = 2;
 
 /// What a client asked of a proxy.
 #[derive(Clone, Debug, Default)]
-struct Asked {
+struct ProxyRequest {
     methods: Vec<u8>,
     login: Option<(String, String)>,
     /// `name api.example.com:443` or `address 127.0.0.1:443`.
@@ -43,7 +43,7 @@ enum Deal {
 
 struct Socks {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    asked: Arc<Mutex<Vec<ProxyRequest>>>,
 }
 
 impl Socks {
@@ -51,7 +51,7 @@ impl Socks {
     fn start(deal: Deal, to: u16) -> Socks {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let asked = Arc::<Mutex<Vec<Asked>>>::default();
+        let asked = Arc::<Mutex<Vec<ProxyRequest>>>::default();
         let seen = Arc::clone(&asked);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -59,10 +59,10 @@ impl Socks {
                 thread::spawn(move || {
                     let number = {
                         let mut all = seen.lock().unwrap();
-                        all.push(Asked::default());
+                        all.push(ProxyRequest::default());
                         all.len() - 1
                     };
-                    let note = |change: &dyn Fn(&mut Asked)| change(&mut seen.lock().unwrap()[number]);
+                    let note = |change: &dyn Fn(&mut ProxyRequest)| change(&mut seen.lock().unwrap()[number]);
                     // How it ended is the client's to judge.
                     let _ = serve(stream, deal, (Ipv4Addr::LOCALHOST, to).into(), &note);
                 });
@@ -75,7 +75,7 @@ impl Socks {
         format!("{scheme}://{}", self.address)
     }
 
-    fn asked(&self) -> Vec<Asked> {
+    fn asked(&self) -> Vec<ProxyRequest> {
         self.asked.lock().unwrap().clone()
     }
 
@@ -88,7 +88,7 @@ impl Socks {
 }
 
 /// Writes down what is asked, as it comes.
-type Note<'a> = &'a dyn Fn(&dyn Fn(&mut Asked));
+type Note<'a> = &'a dyn Fn(&dyn Fn(&mut ProxyRequest));
 
 fn take<const LENGTH: usize>(stream: &mut TcpStream) -> std::io::Result<[u8; LENGTH]> {
     let mut bytes = [0; LENGTH];

@@ -53,7 +53,7 @@ impl Manager {
 
 unsafe extern "C" fn read_body<T: Transfer>(userdata: *mut c_void, into: *mut c_void, len: usize) -> i64 {
     // SAFETY: userdata is the transfer of `request`. The library's buffer has room for `len` bytes; they are given a
-    // value before they are lent as a slice.
+    // value before they are passed on as a slice.
     let (transfer, into) = unsafe {
         let into = into.cast::<u8>();
         into.write_bytes(0, len);

@@ -116,13 +116,13 @@ impl Access {
 pub fn is_record(content: &[u8]) -> bool {
     /// Members that every record has, and hardly any other JSON.
     #[derive(Deserialize)]
-    struct Marks {
+    struct OurFields {
         #[serde(rename = "seq")]
         _seq: IgnoredAny,
         #[serde(rename = "replays")]
         _replays: IgnoredAny,
     }
-    content.is_empty() || content.starts_with(MAGIC) || serde_json::from_slice::<Marks>(content).is_ok()
+    content.is_empty() || content.starts_with(MAGIC) || serde_json::from_slice::<OurFields>(content).is_ok()
 }
 
 /// Whether the beginning of a file may be what a writer that was killed had written by then.
