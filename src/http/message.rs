@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn a_piece_keeps_its_bytes_until_it_is_sent_and_its_memory_then_serves_the_next() {
         let lengths = [LARGEST_PIECE - 1, LARGEST_PIECE - 2, LARGEST_PIECE - 3, 5, 6, LARGEST_PIECE - 4];
-        let mut upload = Upload::new(Box::new(Lengths(lengths.to_vec().into_iter())), None);
+        let mut upload = Upload::new(Box::new(Lengths(Vec::from(lengths).into_iter())), None);
         let mut next = || upload.next_piece().expect("a piece").expect("more");
         let is = |piece: &Bytes, length: usize| piece.len() == length && piece.iter().all(|byte| *byte == length as u8);
         let (first, second) = (next(), next());
