@@ -4,6 +4,10 @@
 //! connection is shared with the parent. So nothing that was made before the fork is ever locked, driven or dropped in
 //! the child. A counter rises in every child; code that finds state with an older count leaks it and makes its own.
 //!
+//! The count stands on a page that the kernel empties in a forked child (`MADV_WIPEONFORK`), and whoever finds it empty
+//! counts. So a child also knows what it is in the host's own fork handlers that run before ours, and where none run
+//! (`_Fork`, a bare `clone`). Where the kernel has no such pages, our fork handler counts.
+//!
 //! # Lock files
 //!
 //! `flock` locks an open file, which a forked child shares through its copy of the descriptor. Were the child to
@@ -41,6 +45,11 @@ use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
+/// [`GENERATION`] plus one; 0: this is a child that has not counted yet. On the page that the kernel empties, if there is one.
+static KNOWN: AtomicPtr<AtomicU32> = AtomicPtr::new((&raw const NOT_EMPTIED).cast_mut());
+static NOT_EMPTIED: AtomicU32 = AtomicU32::new(1);
+/// Another thread is counting.
+const COUNTING: u32 = u32::MAX;
 static WATCHED: OnceCell<()> = OnceCell::new();
 static FORKS: Forks = Forks { begun: AtomicU64::new(0), ended: AtomicU64::new(0) };
 static LOCK_FILES: List = List { first: AtomicPtr::new(ptr::null_mut()) };
@@ -48,12 +57,44 @@ static LOCK_FILES: List = List { first: AtomicPtr::new(ptr::null_mut()) };
 /// How many forks lie between the process that first called [`watch`] and this one.
 #[inline]
 pub fn count() -> u32 {
-    GENERATION.load(Ordering::Relaxed)
+    match known().load(Ordering::Relaxed) {
+        0 | COUNTING => arrive(),
+        known => known - 1,
+    }
+}
+
+fn known() -> &'static AtomicU32 {
+    // SAFETY: it points to a static or to the page that `watch` made, which is never unmapped.
+    unsafe { &*KNOWN.load(Ordering::Relaxed) }
+}
+
+/// A page that is empty in each forked child, with the count on it. `None`: the kernel has none (before Linux 4.14).
+fn emptied_page() -> Option<*mut AtomicU32> {
+    // SAFETY: an anonymous page is mapped, and given back if it cannot be as it has to be; its beginning is aligned, and
+    // nobody else knows it yet.
+    unsafe {
+        let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        let size = size_of::<AtomicU32>();
+        let page = libc::mmap(ptr::null_mut(), size, access, kind, -1, 0);
+        if page == libc::MAP_FAILED {
+            return None;
+        }
+        if libc::madvise(page, libc::sysconf(libc::_SC_PAGESIZE) as usize, libc::MADV_WIPEONFORK) != 0 {
+            libc::munmap(page, size);
+            return None;
+        }
+        let page = page.cast::<AtomicU32>();
+        (*page).store(known().load(Ordering::Relaxed), Ordering::Relaxed);
+        Some(page)
+    }
 }
 
 /// Begins to watch for forks. Idempotent; called when a manager is made.
 pub fn watch() {
     WATCHED.get_or_init(|| {
+        if let Some(page) = emptied_page() {
+            KNOWN.store(page, Ordering::Release);
+        }
         // SAFETY: the handlers are plain functions that only touch atomics and close descriptors, which is
         // allowed in a forked child of a threaded process. They stay mapped: the library is linked with
         // `-z nodelete`.
@@ -72,7 +113,28 @@ extern "C" fn in_parent() {
 }
 
 extern "C" fn after_fork() {
-    GENERATION.fetch_add(1, Ordering::Relaxed);
+    if ptr::eq(known(), &NOT_EMPTIED) {
+        NOT_EMPTIED.store(0, Ordering::Relaxed);
+    }
+    arrive();
+}
+
+/// The count of a child that may not have counted yet.
+#[cold]
+fn arrive() -> u32 {
+    while let Err(known) = known().compare_exchange(0, COUNTING, Ordering::Acquire, Ordering::Acquire) {
+        if known != COUNTING {
+            return known - 1;
+        }
+        std::thread::yield_now();
+    }
+    let count = GENERATION.fetch_add(1, Ordering::Relaxed) + 1;
+    leave_to_parent();
+    known().store(count + 1, Ordering::Release);
+    count
+}
+
+fn leave_to_parent() {
     // Forks that the parent's other threads had begun will not end here.
     FORKS.ended.store(FORKS.begun.load(Ordering::SeqCst), Ordering::SeqCst);
     LOCK_FILES.each(|slot| {
