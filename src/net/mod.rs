@@ -3,5 +3,6 @@
 
 pub mod connect;
 pub mod drive;
+pub mod idle;
 pub mod resolve;
 pub mod stream;

@@ -1,6 +1,7 @@
 //! One operation's session with Redis: finding the server to connect to, and sending it commands.
 
 use crate::net::drive::Pace;
+use crate::net::idle::is_over;
 use crate::store::redis::address::{Access, Server, Servers, listed};
 use crate::store::redis::connection::Connection;
 use crate::store::redis::error::RedisError;
@@ -13,29 +14,18 @@ use std::time::Duration;
 /// How often in a row a Cluster may redirect a command.
 const MOST_REDIRECTIONS: u32 = 5;
 
-/// A connection that idled this long is not used again: firewalls forget those that idle.
-const LONGEST_IDLE: Duration = Duration::from_secs(60);
-
 /// A connection between two operations. Nothing drives it meanwhile.
 #[derive(Debug)]
 pub struct Idle {
-    connection: Connection,
-    since: Tick,
+    pub connection: Connection,
+    pub since: Tick,
 }
 
 impl Idle {
-    pub fn new(connection: Connection) -> Idle {
-        Idle { connection, since: Tick::now() }
-    }
-
     /// The connection, unless it is known to be unusable.
     pub fn into_usable(mut self) -> Option<Connection> {
-        (!is_stale(self.since, Tick::now()) && self.connection.is_usable()).then_some(self.connection)
+        (!is_over(self.since, Tick::now()) && self.connection.is_usable()).then_some(self.connection)
     }
-}
-
-fn is_stale(since: Tick, now: Tick) -> bool {
-    now >= since.after(LONGEST_IDLE)
 }
 
 /// One operation's connection, and how it is made.
@@ -228,13 +218,6 @@ fn nodes_in(range: Value, from: &Server) -> Vec<Server> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_connection_that_idled_for_a_minute_is_not_used_again() {
-        let since = Tick::now();
-        assert!(!is_stale(since, since.after(LONGEST_IDLE - Duration::from_millis(1))));
-        assert!(is_stale(since, since.after(LONGEST_IDLE)));
-    }
 
     #[test]
     fn the_nodes_of_a_range_are_found_in_either_form() {

@@ -41,7 +41,7 @@ pub struct RedisStore {
     tls: std::result::Result<Option<Arc<ClientConfig>>, Error>,
     /// The nodes of a Cluster that are known so far.
     known_nodes: KnownNodes,
-    shared: Shared,
+    shared: Arc<Shared>,
     /// What was said once: that the user may not ask for the replication ID, and that writes have no numbers.
     warned: [AtomicBool; 2],
 }

@@ -1,15 +1,20 @@
 //! One operation on a record in Redis: its commands, over one connection, to the master.
 
+use crate::net::idle::{self, Keeper};
 use crate::store::contract::StoreFault;
 use crate::store::redis::address::Servers;
+use crate::store::redis::connection::Connection;
 use crate::store::redis::error::RedisError;
 use crate::store::redis::fields;
 use crate::store::redis::resp::{Command, Value};
 use crate::store::redis::script;
 use crate::store::redis::script::{Expiry, Life, Snapshot};
 use crate::store::redis::session::{Idle, Session};
+use crate::sys::clock::Tick;
 use crate::sys::secret::Secret;
+use crate::sys::zeroing::Wiped;
 use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -19,6 +24,8 @@ pub struct Shared {
     /// The connection of the last operation. Its lock is only tried, never waited for: the second of two callers connects
     /// anew.
     pub idle: Mutex<Option<Idle>>,
+    /// See [`Keeper`].
+    is_listed: AtomicBool,
     /// The server refused scripts: changes go by WATCH and MULTI.
     pub without_scripts: AtomicBool,
     /// The user may not ask for or set the exact moment at which a record expires: so writes have no numbers.
@@ -28,13 +35,35 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(wait_replicas: u64) -> Shared {
-        Shared {
+    pub fn new(wait_replicas: u64) -> Arc<Shared> {
+        Arc::new(Shared {
             idle: Mutex::new(None),
+            is_listed: AtomicBool::new(false),
             without_scripts: AtomicBool::new(false),
             without_numbers: AtomicBool::new(false),
             wait_replicas,
+        })
+    }
+
+    fn keep(self: &Arc<Shared>, connection: Connection) {
+        let now = Tick::now();
+        if let Some(mut idle) = self.idle.try_lock() {
+            *idle = Some(Idle { connection, since: now });
         }
+        idle::note(self, now);
+    }
+}
+
+impl Keeper for Shared {
+    fn prune(&self, now: Tick) -> bool {
+        // Another thread has the lock: it counts as taken.
+        let Some(mut slot) = self.idle.try_lock() else { return true };
+        drop(slot.take_if(|idle| idle::is_over(idle.since, now)).map(Wiped::new));
+        slot.is_some()
+    }
+
+    fn is_listed(&self) -> &AtomicBool {
+        &self.is_listed
     }
 }
 
@@ -47,7 +76,7 @@ pub enum Written {
 
 /// One operation of the store. Its connection is given back only after an operation that went well.
 pub struct Visit<'a> {
-    pub shared: &'a Shared,
+    pub shared: &'a Arc<Shared>,
     pub key: String,
     pub session: Session<'a>,
 }
@@ -81,10 +110,8 @@ impl Visit<'_> {
         if self.shared.without_scripts.load(Ordering::Relaxed) {
             self.session.disconnect();
         }
-        if let Some(connection) = self.session.into_connection()
-            && let Some(mut idle) = self.shared.idle.try_lock()
-        {
-            *idle = Some(Idle::new(connection));
+        if let Some(connection) = self.session.into_connection() {
+            self.shared.keep(connection);
         }
     }
 
@@ -250,4 +277,40 @@ impl Visit<'_> {
 
 fn ask_replication() -> Command<'static> {
     Command::new("INFO").arg("replication")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::Call;
+    use crate::net::drive::Pace;
+    use crate::store::redis::address::{Address, Server};
+    use crate::store::redis::route::{KnownNodes, Route};
+    use std::io::Read;
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::time::Duration;
+
+    #[test]
+    fn a_connection_that_idled_for_a_minute_is_closed_by_whoever_calls_next() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let options = serde_json::from_str(&format!(r#"{{"url": "redis://127.0.0.1:{port}"}}"#)).unwrap();
+        let (address, known_nodes) = (Arc::new(Address::read(&options).unwrap()), KnownNodes::default());
+        let limit = Duration::from_secs(60);
+        let until = Instant::now() + limit;
+        let route = Route { address: Arc::clone(&address), tls: None, limit, until, known_nodes: &known_nodes };
+        let call = Call::begin(Arc::default(), limit);
+        let mut pace = Pace::new(&call, until, None);
+        let server = Server::Tcp { host: "127.0.0.1".to_owned(), port };
+        let shared = Shared::new(0);
+        shared.keep(Connection::open(&server, &address.access, &route, &mut pace).unwrap());
+        let (mut peer, _) = listener.accept().unwrap();
+
+        let another = Shared::new(0);
+        idle::note(&another, Tick::now().after(limit));
+        assert!(shared.idle.try_lock().unwrap().is_some());
+        idle::note(&another, Tick::now().after(limit + Duration::from_secs(10)));
+        assert!(shared.idle.try_lock().unwrap().is_none());
+        assert_eq!(peer.read(&mut [0]).unwrap(), 0, "it is closed");
+    }
 }
