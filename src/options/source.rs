@@ -3,18 +3,34 @@
 use crate::error::{Error, Result, Status};
 use crate::sys::files;
 use crate::sys::secret::Secret;
+use once_cell::sync::OnceCell;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// A string, `{"env": NAME}` or `{"file": PATH}`.
 #[derive(Clone, PartialEq)]
 pub enum SecretSource {
     Given(Secret),
-    Environment(String),
+    Environment(Variable),
     File(String),
+}
+
+/// A variable of the environment, and what it held when it was first read, in `tm_new`: another thread of the host may
+/// change the environment at any time.
+#[derive(Clone)]
+pub struct Variable {
+    name: String,
+    held: Arc<OnceCell<Secret>>,
+}
+
+impl PartialEq for Variable {
+    fn eq(&self, other: &Variable) -> bool {
+        self.name == other.name
+    }
 }
 
 impl SecretSource {
@@ -24,7 +40,10 @@ impl SecretSource {
         let refuse = |why: String| Error::new(Status::TM_INVALID_OPTIONS, format!("the option {option} {why}"));
         let text = match self {
             SecretSource::Given(secret) => return Ok(secret.clone()),
-            SecretSource::Environment(name) => {
+            SecretSource::Environment(Variable { name, held }) => {
+                if let Some(secret) = held.get() {
+                    return Ok(secret.clone());
+                }
                 let text = std::env::var(name).map(Zeroizing::new).map_err(|_| {
                     refuse(format!(
                         "names the environment variable {name}, which is not set, or not UTF-8 text; set it"
@@ -38,9 +57,13 @@ impl SecretSource {
                 ))
             })?,
         };
-        Secret::new(&text)
+        let secret = Secret::new(&text)
             .filter(|secret| !secret.as_bytes().is_empty())
-            .ok_or_else(|| refuse("names a secret that is empty or holds a NUL character".to_owned()))
+            .ok_or_else(|| refuse("names a secret that is empty or holds a NUL character".to_owned()))?;
+        if let SecretSource::Environment(Variable { held, .. }) = self {
+            let _ = held.set(secret.clone());
+        }
+        Ok(secret)
     }
 }
 
@@ -71,7 +94,7 @@ impl<'de> Deserialize<'de> for SecretSource {
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<SecretSource, A::Error> {
                 Ok(match Place::deserialize(MapAccessDeserializer::new(map))? {
-                    Place::Env(name) => SecretSource::Environment(name),
+                    Place::Env(name) => SecretSource::Environment(Variable { name, held: Arc::default() }),
                     Place::File(path) => SecretSource::File(path),
                 })
             }

@@ -73,8 +73,29 @@ static void no_proxy_is_kept(void) {
     free(proxy);
 }
 
+/* A store's secrets are asked for in each call. */
+static void a_secret_is_kept(void) {
+    struct other_server *vault = other_server_start(ANSWER, sizeof ANSWER - 1);
+    char options[256];
+    snprintf(options, sizeof options,
+             "{\"store\":{\"type\":\"vault\",\"url\":\"%s\",\"path\":\"x\",\"token\":{\"env\":\"OF_THE_VAULT\"}}}",
+             vault->origin);
+    set("OF_THE_VAULT", "first");
+    tm_manager *tm = tm_new(api, USERNAME, PASSWORD, options, &err);
+    CHECK_OK(err);
+    set("OF_THE_VAULT", "second");
+    CHECK_STATUS(TM_STORE, tm_check_store(tm, &err), err);
+    tm_free(tm);
+    set("OF_THE_VAULT", NULL);
+    other_server_stop(vault);
+    CHECK(strstr(vault->request, "first") != NULL);
+    CHECK(strstr(vault->request, "second") == NULL);
+    free(vault);
+}
+
 int main(int argc, char **argv) {
     check_begin(argc, argv);
+    a_secret_is_kept();
     a_proxy_is_kept();
     no_proxy_is_kept();
     return check_end();
