@@ -102,7 +102,8 @@ pub fn repeats(text: &str, secrets: &[&Secret]) -> bool {
         let mut next = Vec::new();
         for reading in readings {
             let plain = squeezed(&reading);
-            if sought.iter().any(|secret| plain.contains(secret.as_str())) {
+            let ascii = ascii_of(&plain);
+            if sought.iter().any(|secret| plain.contains(secret.as_str()) || ascii.contains(secret.as_str())) {
                 return true;
             }
             for decoded in DECODERS.iter().filter_map(|decode| decode(&reading)) {
@@ -117,22 +118,38 @@ pub fn repeats(text: &str, secrets: &[&Secret]) -> bool {
     false
 }
 
-/// A secret in the form that is looked for: squeezed; a number also without leading zeros, which a server that reads it as a
-/// number does not keep.
+/// The forms of a secret that are looked for: squeezed; its ASCII characters alone, and with question marks for the others; and
+/// of a number what a server that reads it as one keeps: no leading zeros, and of many digits the first.
 fn forms(secret: &str) -> Vec<String> {
+    /// What is left of a decimal number in floating point.
+    const EXACT_DIGITS: usize = 15;
     let plain = squeezed(secret);
     let number = plain.trim_start_matches('0');
-    let is_number = plain.len() > number.len() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let shorter = (is_number && number.len() >= SHORTEST).then(|| number.to_owned());
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+    let number = if is_number { &number[..number.len().min(EXACT_DIGITS)] } else { "" };
+    let ascii = ascii_of(&plain);
+    let marked = plain.replace(|c: char| !c.is_ascii(), "?");
+    let parts: [&str; 3] = [&ascii, if ascii.len() >= SHORTEST { &marked } else { "" }, number];
+    let parts = parts.into_iter().filter(|part| part.len() >= SHORTEST);
     // A secret of white space and quotes only would be empty.
-    std::iter::once(plain).chain(shorter).filter(|form| form.chars().count() >= SHORTEST.min(secret.len())).collect()
+    let whole = Some(&plain[..]).filter(|plain| plain.chars().count() >= SHORTEST.min(secret.len()));
+    whole.into_iter().chain(parts).map(str::to_owned).collect()
 }
 
-/// Without what servers add or drop: white space, quotes and backslashes before them, a number's decimal point; in small
-/// letters, as some servers look names and keys up.
+/// Without what servers add or drop: white space, quotes and backslashes before them, a number's decimal point and the commas
+/// between its thousands; in small letters, as some servers look names and keys up.
 fn squeezed(text: &str) -> String {
-    let is_kept = |c: &char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '\'' | '\\' | '.');
-    text.chars().filter(is_kept).map(|c| c.to_ascii_lowercase()).collect()
+    let is_kept = |c: &char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '\'' | '\\' | '.' | ',');
+    text.chars().filter(is_kept).flat_map(char::to_lowercase).collect()
+}
+
+/// What is left of a text where a server takes it to be in another character set, or has another: in place of the characters
+/// beyond ASCII stand others then, or nothing.
+fn ascii_of(text: &str) -> Cow<'_, str> {
+    match text.is_ascii() {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(text.chars().filter(char::is_ascii).collect()),
+    }
 }
 
 /// Each decodes everything that it finds; `None`: nothing was found.
@@ -197,7 +214,12 @@ fn html(text: &str) -> Option<String> {
         } else if let Some(digits) = reference.strip_prefix('#') {
             number(digits, 10).map(|(c, len)| (c, len + 1))
         } else {
-            NAMES.iter().find(|(name, _)| reference.starts_with(name)).map(|(name, c)| ((*c).to_owned(), name.len()))
+            let known = NAMES.iter().find(|(name, _)| reference.starts_with(name));
+            let known = known.map(|(name, c)| ((*c).to_owned(), name.len()));
+            // One that is not known stands for some character beyond ASCII, which `ascii_of` passes over.
+            let len = reference.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(reference.len());
+            let is_name = len > 0 && reference[len..].starts_with(';');
+            known.or_else(|| is_name.then(|| ("\u{fffd}".to_owned(), len)))
         };
         let (c, len) = found.unwrap_or_else(|| ("&".to_owned(), 0));
         decoded.push_str(&c);
@@ -210,11 +232,9 @@ fn html(text: &str) -> Option<String> {
     changed(text, decoded)
 }
 
+/// Bytes in hexadecimal digits, as URLs write them, and strings of Python and C: `%c3%bc`, `\xc3\xbc`.
 fn percent(text: &str) -> Option<String> {
-    match percent_encoding::percent_decode_str(text).decode_utf8_lossy() {
-        Cow::Borrowed(_) => None,
-        Cow::Owned(decoded) => changed(text, decoded),
-    }
+    changed(text, percent_encoding::percent_decode_str(&text.replace(r"\x", "%")).decode_utf8_lossy())
 }
 
 /// Blanks, as forms write them.
@@ -222,14 +242,15 @@ fn plus(text: &str) -> Option<String> {
     changed(text, text.replace('+', " "))
 }
 
-/// Runs of base64 in either alphabet, padded or not.
+/// Runs of base64 in either alphabet, padded or not, on one line or on several.
 fn base64(text: &str) -> Option<String> {
     const ANY: GeneralPurposeConfig = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true);
     const ENGINE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, ANY);
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_');
-    runs(text, is_part, |run| {
+    let joined: String = text.split_whitespace().collect();
+    runs(&format!("{text} {joined}"), is_part, |run| {
         let run = run.replace('+', "-").replace('/', "_");
         // Characters before it may look like part of it: all four places where it could begin.
         let readings = (0..4).filter_map(|start| {

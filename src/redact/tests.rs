@@ -60,9 +60,44 @@ fn s2_a_secret_is_found_in_other_letters() {
 #[test]
 fn s2_a_number_is_found_as_a_server_may_write_it() {
     let pin = secret("0012345678");
-    for words in ["0012345678", "got 12345678", "got 12345678.0", "got 1.2345678e7"] {
-        assert!(!scrub(words, &[&pin]).contains("2345678"), "{words}: {}", scrub(words, &[&pin]));
+    for words in ["0012345678", "got 12345678", "got 12345678.0", "got 1.2345678e7", "got 12,345,678", "got 12'345'678"]
+    {
+        assert!(!scrub(words, &[&pin]).contains("345"), "{words}: {}", scrub(words, &[&pin]));
     }
+    let long = secret("9876543210123456789");
+    for words in ["got 9876543210123457000", "got 9.876543210123457e+18"] {
+        assert_eq!(scrub(words, &[&long]), WITHHELD, "{words}");
+    }
+}
+
+#[test]
+fn s2_a_secret_is_found_in_another_character_set() {
+    let key = secret("Gehéimwört-ÄÖ7");
+    for words in [
+        "no GEHÉIMWÖRT-ÄÖ7",
+        "no Geh\u{fffd}imw\u{fffd}rt-\u{fffd}\u{fffd}7",
+        "no GehÃ©imwÃ¶rt-Ã„Ã–7",
+        "no Geh?imw?rt-??7",
+        "no Gehimwrt-7",
+        "no Geh%E9imw%F6rt-%C4%D67",
+        r"no Geh\xc3\xa9imw\xc3\xb6rt-\xc3\x84\xc3\x967",
+        "no Geh&eacute;imw&ouml;rt-&Auml;&Ouml;7",
+        "no G\u{200b}eh\u{ad}éimwört-ÄÖ7",
+    ] {
+        assert_eq!(scrub(words, &[&key]), WITHHELD, "{words}");
+    }
+    assert_eq!(scrub("no fa&ccedil;ade-99", &[&secret("façade-99")]), WITHHELD);
+    assert_eq!(
+        scrub(r"no b'\xe3\x83\x91\xe3\x82\xb9\xe3\x83\xaf\xe3\x83\xbc\xe3\x83\x89'", &[&secret("パスワード")]),
+        WITHHELD
+    );
+    assert_eq!(scrub("is it ?????", &[&secret("パスワード")]), "is it ?????", "nothing is left of it");
+}
+
+#[test]
+fn s2_a_secret_is_found_in_base64_on_several_lines() {
+    let key = secret("Correct Horse+Battery/Staple");
+    assert_eq!(scrub("got Q29ycmVjdCBIb3\nJzZStCYXR0ZXJ5\nL1N0YXBsZQ==", &[&key]), WITHHELD);
 }
 
 /// What a server may wrap a value in.
