@@ -69,6 +69,19 @@ check 'a password that everyone can read is no fault' is \
     "$code $(grep -c "^  warn   TOKENMGR_PASSWORD_FILE: every user" "$work/out")" '0 1'
 chmod 600 "$work/password"
 
+part 'doctor: files that are none'
+# They hold no one up, whether anybody writes to them or not.
+mkfifo "$work/silent"
+exec 8<>"$work/silent"
+for file in "$work/silent" /dev/zero; do
+    TOKENMGR_OPTIONS="{\"auth\":{\"file\":\"$file\"},\"store\":{\"type\":\"memory\"}}" wrong "use: .*$file"
+    TOKENMGR_OPTIONS="{\"ca_file\":\"$file\",\"store\":{\"type\":\"memory\"}}" wrong "use: .*$file"
+    SSL_CERT_FILE=$file TOKENMGR_HOST=https://${api#http://} wrong 'authorities: cannot read'
+done
+exec 8>&-
+TOKENMGR_PASSWORD='' TOKENMGR_PASSWORD_FILE=$work/silent run doctor
+check 'a pipe is left to the library' grep -q '^  warn   TOKENMGR_PASSWORD_FILE: is a pipe' "$work/out"
+
 part 'doctor: proxies'
 http_proxy=http://user:pw-Zq84@127.0.0.1:1 wrong 'TCP: 127.0.0.1:1'
 check 'whose proxy it is' grep -Eqx '  ok     proxy: http://127.0.0.1:1/ \(by \$http_proxy\)' "$work/out"

@@ -1,6 +1,7 @@
 //! tokenmgr doctor: what would be used from where, what can be reached, and what is wrong. No secret is shown.
 
 mod authorities;
+mod file;
 mod named;
 mod network;
 mod page;
@@ -12,10 +13,10 @@ use page::Page;
 use reqwest::Url;
 use serde_json::{Map, Value};
 use std::env;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 type Options = Map<String, Value>;
@@ -111,6 +112,10 @@ fn value_or_file(page: &mut Page, name: &str) -> Option<String> {
         page.bad(name, &format!("is not set, nor is {file_name}"));
         return None;
     };
+    if fs::metadata(&path).is_ok_and(|status| status.file_type().is_fifo()) {
+        page.warn(&file_name, "is a pipe, which can be read once, by the library");
+        return None;
+    }
     match read_beginning(Path::new(&path)) {
         Ok(text) => {
             page.good(&file_name, &path.to_string_lossy());
@@ -125,7 +130,7 @@ fn value_or_file(page: &mut Page, name: &str) -> Option<String> {
 
 fn read_beginning(path: &Path) -> io::Result<String> {
     let mut text = Vec::new();
-    File::open(path)?.take(4096).read_to_end(&mut text)?;
+    file::open(path)?.take(4096).read_to_end(&mut text)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 

@@ -1,8 +1,7 @@
 //! What the options name beside the host: other hosts, and files that hold secrets.
 
-use super::Options;
+use super::{Options, file};
 use serde_json::Value;
-use std::fs;
 
 /// A member of the options, and what it says.
 pub type Named = (String, String);
@@ -10,7 +9,7 @@ pub type Named = (String, String);
 /// The options with the dialect in place of the file that holds it.
 pub fn with_dialect(options: &Options) -> Value {
     let mut whole = Value::Object(options.clone());
-    let file = whole["auth"].get("file").and_then(Value::as_str).map(fs::read);
+    let file = whole["auth"].get("file").and_then(Value::as_str).map(file::read);
     // What is wrong with the file, the library says.
     if let Some(Ok(text)) = file
         && let Ok(dialect) = serde_json::from_slice(&text)
