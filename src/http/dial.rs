@@ -215,7 +215,8 @@ impl Dialing<'_, '_> {
         socket: &Socket,
         handshake: tokio_rustls::Connect<S>,
     ) -> Result<Box<TlsStream<S>>, Fault> {
-        let ended = tls_handshake(handshake, socket, &self.alarm, &mut self.pace).map_err(Fault::of_stopped_dial)?;
+        let ended =
+            tls_handshake(handshake, socket, &self.alarm, &mut self.pace).map_err(Fault::of_stopped_handshake)?;
         ended.map_err(|cause| Fault::of_handshake(&cause, self.dialer.scope))
     }
 }

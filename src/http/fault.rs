@@ -17,8 +17,8 @@ pub type Result<T> = std::result::Result<T, Fault>;
 pub enum Fault {
     /// The caller's own time limit or interrupt ended the exchange: its error is ready.
     Ended(Error),
-    /// The same while a connection was made, so nothing was sent.
-    Unbegun(Error),
+    /// The same while a connection was made, so nothing was sent. `in_tls`: in the TLS handshake.
+    Unbegun { error: Error, in_tls: bool },
     /// No connection was made, so nothing was sent.
     Connect { dns: bool, timeout: bool, why: String },
     /// TLS failed. Where `connected`, the handshake was over on our side, so the request may have been sent.
@@ -56,7 +56,7 @@ impl Fault {
     pub fn nothing_was_written(&self) -> bool {
         matches!(
             self,
-            Fault::Unbegun(_)
+            Fault::Unbegun { .. }
                 | Fault::Connect { .. }
                 | Fault::Tls { connected: false, .. }
                 | Fault::Lost { sent: false, .. }
@@ -76,15 +76,19 @@ impl Fault {
     pub fn hung(self, call: &Call, what: &str) -> Fault {
         match self {
             Fault::Ended(error) => Fault::Ended(call.hung(error, &format!("waiting for {what}"))),
-            Fault::Unbegun(error) => Fault::Unbegun(call.hung(error, &format!("connecting for {what}"))),
+            Fault::Unbegun { error, in_tls } => {
+                let doing = if in_tls { "waiting for TLS with the server, for" } else { "connecting for" };
+                Fault::Unbegun { error: call.hung(error, &format!("{doing} {what}")), in_tls }
+            }
             other => other,
         }
     }
 
     /// The error that the caller gets; `what` is what was being asked, `POST https://…`.
     pub fn into_error(self, what: &str) -> Error {
+        let is_plain = what.contains(" http://");
         match self {
-            Fault::Ended(error) | Fault::Unbegun(error) => error,
+            Fault::Ended(error) | Fault::Unbegun { error, .. } => error,
             Fault::Connect { timeout: true, why, .. } => Error::new(
                 Status::TM_TIMEOUT,
                 format!(
@@ -108,14 +112,21 @@ impl Fault {
                 Status::TM_NETWORK,
                 format!("{what} was not sent, as its connection closed ({why}); try again"),
             ),
-            Fault::Lost { why, .. } => Error::new(
-                Status::TM_NETWORK,
-                format!(
-                    "{what} lost its connection before an answer came ({why}); what became of the request is unknown"
-                ),
-            ),
+            Fault::Lost { reused, why, .. } => {
+                // A TLS server closes at once on bytes that are none.
+                let advice = match is_plain && !reused {
+                    true => "; use https:// if the port speaks TLS",
+                    false => "",
+                };
+                Error::new(
+                    Status::TM_NETWORK,
+                    format!(
+                        "{what} lost its connection before an answer came ({why}); what became of the request is unknown{advice}"
+                    ),
+                )
+            }
             Fault::Broken(why) => {
-                let advice = match what.contains(" http://") {
+                let advice = match is_plain {
                     true => "try again, use https:// if the port speaks TLS, or check what stands between",
                     false => "try again, or check what stands between",
                 };
@@ -186,7 +197,20 @@ impl Fault {
     pub fn of_stopped_dial(stopped: Stopped) -> Fault {
         match stopped {
             Stopped::StepOutOfTime => Fault::Connect { dns: false, timeout: true, why: "no answer".to_owned() },
-            Stopped::Call(error) => Fault::Unbegun(error),
+            Stopped::Call(error) => Fault::Unbegun { error, in_tls: false },
+            Stopped::Unable(cause) => Fault::of_connecting(&cause),
+        }
+    }
+
+    /// What the end of a wait means in the TLS handshake.
+    pub fn of_stopped_handshake(stopped: Stopped) -> Fault {
+        match stopped {
+            Stopped::StepOutOfTime => Fault::Connect {
+                dns: false,
+                timeout: true,
+                why: "it took the connection and began no TLS; use http:// if its port speaks none".to_owned(),
+            },
+            Stopped::Call(error) => Fault::Unbegun { error, in_tls: true },
             Stopped::Unable(cause) => Fault::of_connecting(&cause),
         }
     }
@@ -284,6 +308,18 @@ mod tests {
     use crate::call::hooks::Hooks;
     use std::sync::Arc;
     use std::time::Duration;
+
+    #[test]
+    fn a_plain_request_that_a_tls_port_resets_is_told_of_it() {
+        for (what, reused, expected) in [
+            ("POST http://127.0.0.1:443/login", false, true),
+            ("POST http://127.0.0.1:443/login", true, false),
+            ("POST https://127.0.0.1:443/login", false, false),
+        ] {
+            let error = Fault::Lost { reused, sent: true, why: "reset".to_owned() }.into_error(what);
+            assert_eq!(error.message().contains("use https:// if the port speaks TLS"), expected, "{what} {reused}");
+        }
+    }
 
     #[test]
     fn t3_where_a_wait_for_the_server_fails_the_request_may_have_left() {

@@ -192,7 +192,7 @@ impl Sending<'_, '_> {
         let mut other = match begun {
             Ok(other) => Some(other),
             // The first send has left.
-            Err(Fault::Ended(error) | Fault::Unbegun(error)) => return Err(Fault::Ended(error)),
+            Err(Fault::Ended(error) | Fault::Unbegun { error, .. }) => return Err(Fault::Ended(error)),
             // No second connection could be made, or the first one is no longer silent.
             Err(_) => None,
         };

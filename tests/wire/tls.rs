@@ -104,6 +104,16 @@ fn https_to_a_port_without_tls_says_so() {
 }
 
 #[test]
+fn a_port_that_begins_no_tls_is_told_from_one_that_takes_no_connection() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = format!("https://{}", silent.local_addr().unwrap());
+    let waits = manager(&host, json!({"timeout_ms": 300}));
+    fails(waits.login(), Status::TM_TIMEOUT, &["waiting for TLS with the server, for the login at", &host]);
+    let connects = manager(&host, json!({"connect_timeout_ms": 300}));
+    fails(connects.login(), Status::TM_TIMEOUT, &["connect_timeout_ms", "began no TLS; use http://"]);
+}
+
+#[test]
 fn http_to_a_port_with_tls_says_so() {
     let authority = Authority::new();
     let api = serving(&authority.server(), None);

@@ -178,10 +178,10 @@ impl Server {
     fn fault(&self, call: &Call, redacted: &str, most: Duration, fault: Fault) -> StoreFault {
         let maybe_written = !fault.nothing_was_written();
         let error = match fault {
-            Fault::Ended(error) | Fault::Unbegun(error) if error.wait_end() != Some(WaitEnd::StepDeadline) => {
+            Fault::Ended(error) | Fault::Unbegun { error, .. } if error.wait_end() != Some(WaitEnd::StepDeadline) => {
                 call.hung(error, &format!("waiting for {redacted}"))
             }
-            Fault::Ended(_) | Fault::Unbegun(_) | Fault::Connect { timeout: true, .. } => {
+            Fault::Ended(_) | Fault::Unbegun { .. } | Fault::Connect { timeout: true, .. } => {
                 let (within, option) = match most < self.timeout {
                     true => ("before half of the call's time was over".to_owned(), "timeout_ms"),
                     false => (format!("within {} ms", most.as_millis()), "store.timeout_ms"),
