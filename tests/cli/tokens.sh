@@ -24,6 +24,8 @@ check 'status tells of a key that differs' contains "$err" 'is sealed with anoth
 # Without a folder for a token of its own it logs in, and replaces the record.
 XDG_STATE_HOME=/proc/none TOKENMGR_OPTIONS=$this_machine run status
 check 'and says so where it replaces it' contains "$out$err" 'is sealed with another key'
+limited=$(ulimit -f 0; XDG_STATE_HOME=$work/limited TOKENMGR_OPTIONS='{}' env --default-signal=XFSZ tokenmgr token 2>/dev/null)
+check 'a limit on the size of files costs no more than what is kept' contains "$limited" eyJ
 expect 0 status --json
 check 'status --json is JSON' is "$(field type)" object
 before=$(counter logout_arrivals)

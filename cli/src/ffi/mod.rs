@@ -12,5 +12,5 @@ pub use library::{
     Failure, LogLine, Manager, Response, Token, abi_version, generate_key, jwt_is_expired, jwt_payload,
     jwt_seconds_left, version,
 };
-pub use process::{catch_signals, caught_signal, close, die_if_signalled, library_path, may_write};
+pub use process::{catch_signals, caught_signal, close, die_if_signalled, library_path, may_write, survive_file_limit};
 pub use stream::{Call, Transfer};

@@ -18,19 +18,30 @@ extern "C" fn remember(number: c_int) {
     CAUGHT.store(number, Ordering::Relaxed);
 }
 
+/// For a signal whose cause a system call tells, too.
+extern "C" fn pass_over(_: c_int) {}
+
+/// Has a write over the limit on a file's size (`ulimit -f`) fail, and not end the process. By a handler, which a program that
+/// `exec` runs does not inherit.
+pub fn survive_file_limit() {
+    catch(libc::SIGXFSZ, pass_over, 0);
+}
+
 pub fn caught_signal() -> Option<i32> {
     Some(CAUGHT.load(Ordering::Relaxed)).filter(|&number| number != 0)
 }
 
 /// Has SIGINT, SIGTERM and SIGHUP end the calls of the library, which frees what it holds; the second one does not ask.
 pub fn catch_signals() {
-    [libc::SIGINT, libc::SIGTERM, libc::SIGHUP].into_iter().for_each(catch);
+    for number in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        catch(number, remember, libc::SA_RESETHAND);
+    }
 }
 
 /// Not where it is ignored: that is nohup, or a script that has its reasons.
-fn catch(number: c_int) {
+fn catch(number: c_int, handler: extern "C" fn(c_int), flags: c_int) {
     let mut action = MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: sigaction fills what it is given, and reads what it has filled; the handler only stores into an atomic.
+    // SAFETY: sigaction fills what it is given, and reads what it has filled; the handlers store into an atomic at the most.
     unsafe {
         if libc::sigaction(number, ptr::null(), action.as_mut_ptr()) != 0 {
             return;
@@ -40,8 +51,8 @@ fn catch(number: c_int) {
             return;
         }
         libc::sigemptyset(&mut action.sa_mask);
-        action.sa_sigaction = remember as extern "C" fn(c_int) as usize;
-        action.sa_flags = libc::SA_RESETHAND;
+        action.sa_sigaction = handler as usize;
+        action.sa_flags = flags;
         libc::sigaction(number, &action, ptr::null_mut());
     }
 }
