@@ -29,8 +29,8 @@ use clap::error::ErrorKind;
 use std::ffi::OsString;
 
 fn main() {
-    // std has set SIGPIPE to be ignored: a reader that left shows as a failed write.
     ffi::survive_file_limit();
+    // std has set SIGPIPE to be ignored: a reader that left shows as a failed write.
     let code = run(std::env::args_os().collect());
     ffi::die_if_signalled();
     std::process::exit(code);
