@@ -4,12 +4,13 @@ use super::{optional_secret, secrets, u128hex};
 use crate::sys::secret::Secret;
 use crate::token::fingerprint::Fingerprint;
 use crate::token::pair::Lineage;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// A token pair as a record keeps it. The first three are what PHP code reads and writes, too.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct StoredPair {
     #[serde(with = "optional_secret", skip_serializing_if = "Option::is_none")]
     pub access_token: Option<Secret>,
@@ -86,7 +87,7 @@ pub struct PauseCause {
 
 /// Everything that is kept of one API client.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(try_from = "Map<String, Value>")]
 pub struct Record {
     #[serde(flatten)]
     pub pair: StoredPair,
@@ -123,7 +124,49 @@ pub struct Record {
     pub suspensions: BTreeMap<String, Suspension>,
     /// What a later version of this library wrote and this one does not know.
     #[serde(flatten)]
-    pub rest: BTreeMap<String, serde_json::Value>,
+    pub rest: Map<String, Value>,
+}
+
+/// Reads the members one by one. What serde makes of two structs in one object is ten times as much code.
+impl TryFrom<Map<String, Value>> for Record {
+    type Error = serde_json::Error;
+
+    fn try_from(mut members: Map<String, Value>) -> Result<Record, serde_json::Error> {
+        let from = &mut members;
+        let pair = StoredPair {
+            access_token: optional_secret::read(from.remove("access_token"))?,
+            refresh_token: optional_secret::read(from.remove("refresh_token"))?,
+            expires_at: take(from, "expires_at")?,
+            refresh_expires_at: take(from, "refresh_expires_at")?,
+            stored_at: take(from, "stored_at")?,
+            lifetime_ms: take(from, "lifetime_ms")?,
+            family: take(from, "family")?,
+            token_type: take(from, "token_type")?,
+            kept: secrets::read(take(from, "kept")?)?,
+            generation: take(from, "seq")?,
+        };
+        Ok(Record {
+            pair,
+            described: take(from, "for")?,
+            spent: take(from, "spent")?,
+            incarnation: take(from, "inc")?,
+            written: take(from, "written")?,
+            replays: take(from, "replays")?,
+            claim: take(from, "claim")?,
+            tombstone: take(from, "tombstone")?,
+            host: take(from, "host")?,
+            user: take(from, "user")?,
+            rate_limited_until: take(from, "hold_until")?,
+            rate_limit_fails: take(from, "hold_fails")?,
+            suspensions: take(from, "suspensions")?,
+            rest: members,
+        })
+    }
+}
+
+/// A member; the default where there is none.
+fn take<T: DeserializeOwned + Default>(from: &mut Map<String, Value>, name: &str) -> Result<T, serde_json::Error> {
+    from.remove(name).map_or_else(|| Ok(T::default()), serde_json::from_value)
 }
 
 /// What the record holds, by name: what a claim is on and what a write compares with.

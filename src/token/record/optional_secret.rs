@@ -1,7 +1,8 @@
 //! A token as text; an empty one, as foreign writers leave behind, is none.
 
 use crate::sys::secret::Secret;
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::Serializer;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 pub fn serialize<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -11,7 +12,7 @@ pub fn serialize<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Resul
     }
 }
 
-pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?.map(Zeroizing::new);
+pub fn read(text: Option<Value>) -> Result<Option<Secret>, serde_json::Error> {
+    let text = text.map(serde_json::from_value::<Option<String>>).transpose()?.flatten().map(Zeroizing::new);
     Ok(text.filter(|text| !text.is_empty()).and_then(|text| Secret::new(&text)))
 }

@@ -1,7 +1,7 @@
 //! Secrets by name, as JSON has them.
 
 use crate::sys::secret::Secret;
-use serde::de::{Deserialize, Deserializer, Error};
+use serde::de::Error;
 use serde::ser::{SerializeMap, Serializer};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
@@ -14,11 +14,10 @@ pub fn serialize<S: Serializer>(secrets: &BTreeMap<String, Secret>, serializer: 
     map.end()
 }
 
-pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Secret>, D::Error> {
-    let texts = BTreeMap::<String, String>::deserialize(deserializer)?;
+pub fn read(texts: BTreeMap<String, String>) -> Result<BTreeMap<String, Secret>, serde_json::Error> {
     let secret = |(name, text): (String, String)| {
         let text = Zeroizing::new(text);
-        let secret = Secret::new(&text).ok_or_else(|| D::Error::custom("a kept value holds a NUL"))?;
+        let secret = Secret::new(&text).ok_or_else(|| Error::custom("a kept value holds a NUL"))?;
         Ok((name, secret))
     };
     texts.into_iter().map(secret).collect()

@@ -86,13 +86,13 @@ pub fn decode(client_id: &str, hash: &Hash, seal: Option<&Seal>) -> Result<Recor
             parts.0.insert(name.to_owned(), part);
         }
     }
-    let record = Record::deserialize_map(parts.clone());
+    let record = Record::from_parts(parts.clone());
     // Another program has damaged a field of ours. The fields that name the pair and what is spent are enough to go on; as
     // nothing describes the pair then, its refresh token is not sent.
     record
         .or_else(|| {
             parts.0.retain(|name, _| ["access_token", "refresh_token", "expires_at", "spent"].contains(&name.as_str()));
-            Record::deserialize_map(parts)
+            Record::from_parts(parts)
         })
         .ok_or_else(|| "is damaged".to_owned())
 }
@@ -159,9 +159,9 @@ fn open(client_id: &str, name: &str, value: &Bytes, seal: Option<&Seal>) -> Resu
 }
 
 impl Record {
-    fn deserialize_map(mut parts: Parts) -> Option<Record> {
+    fn from_parts(mut parts: Parts) -> Option<Record> {
         // The record that takes the tokens out of it zeroes them.
-        serde_json::from_value(Value::Object(std::mem::take(&mut parts.0))).ok()
+        Record::try_from(std::mem::take(&mut parts.0)).ok()
     }
 }
 

@@ -143,6 +143,37 @@ fn t_a_record_survives_being_written_and_read() {
 }
 
 #[test]
+fn t_every_member_is_read_by_the_name_that_it_is_written_with() {
+    let (mut record, claim) = claimed("a");
+    record.pair.generation = 3;
+    record.pair.lifetime_ms = Some(u64::MAX);
+    record.pair.token_type = Some("Bearer".to_owned());
+    record.pair.kept = [("session".to_owned(), Secret::new("kept").unwrap())].into();
+    record.incarnation = Some("first".to_owned());
+    record.written = Some(fields::Written { number: 7, pair: print("a") });
+    record.replays = 1;
+    record.tombstone = Some(claim);
+    record.host = Some("https://api.example".to_owned());
+    record.user = Some(print("user"));
+    record.rate_limited_until = Some(i64::MIN);
+    record.rate_limit_fails = 2;
+    let cause = PauseCause { status: 7, http_status: 503, message: "later".to_owned() };
+    record.suspensions.insert("mark".to_owned(), Suspension { fails: 1, until: NOW, cause: Some(cause) });
+    let written = serde_json::to_value(&record).unwrap();
+    assert_eq!(serde_json::from_value::<Record>(written.clone()).unwrap(), record, "a member is not told of");
+    let members = written.as_object().unwrap();
+    assert_eq!(members.len(), 22, "a member is not set");
+    for name in members.keys() {
+        let mut without = members.clone();
+        without.remove(name);
+        assert_ne!(Record::try_from(without).unwrap(), record, "{name} is not read");
+        let mut damaged = members.clone();
+        damaged.insert(name.clone(), serde_json::json!([["damaged"]]));
+        assert!(Record::try_from(damaged).is_err(), "{name} may be anything");
+    }
+}
+
+#[test]
 fn t_phps_three_fields_alone_are_a_record() {
     let text = r#"{"access_token":"a","refresh_token":"r","expires_at":1700000000}"#;
     let record: Record = serde_json::from_str(text).unwrap();

@@ -4,7 +4,7 @@ use super::*;
 use std::collections::BTreeMap;
 
 /// A field of each of JSON's shapes, beside everything that this version knows.
-fn later_fields() -> BTreeMap<String, serde_json::Value> {
+fn later_fields() -> serde_json::Map<String, serde_json::Value> {
     let fields = serde_json::json!({
         "tomorrow": {"by": ["a later version", null, 1.5], "é": true},
         "number": u64::MAX,
