@@ -1,7 +1,6 @@
 //! Versions of this library that share a store: what a later one wrote beside our fields stays as it is.
 
 use super::*;
-use std::collections::BTreeMap;
 
 /// A field of each of JSON's shapes, beside everything that this version knows.
 fn later_fields() -> serde_json::Map<String, serde_json::Value> {
