@@ -4,7 +4,7 @@
 #include <cstring>
 #include <tokenmgr.hpp>
 
-struct shelf {
+struct caller_store {
     char record[8192] = {};
     std::size_t size = 0;
 
@@ -28,7 +28,7 @@ int main(int, char **arguments) {
     tokenmgr::result<tokenmgr::manager> made = tokenmgr::manager::make(std::nothrow, arguments[1], "demo", "demo-password");
     if (!made) return std::fprintf(stderr, "%s\n", made.error().message().c_str()), 1;
     tokenmgr::manager tm = std::move(made).value();
-    shelf store;
+    caller_store store;
     tm.set_store(store);
     counter counted;
     if (!tm.request_stream(std::nothrow, "GET", "/api/v1/products", counted) || counted.bytes == 0 || store.size == 0) return 2;

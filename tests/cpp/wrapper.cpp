@@ -369,7 +369,7 @@ static void lines_and_interrupts_come_to_their_objects() {
 }
 
 /* A store as a C++ program would write it, which can be told to throw. */
-struct shelf {
+struct caller_store {
     std::string record;
     int locks = 0, unlocks = 0;
     bool is_away = false;
@@ -398,7 +398,7 @@ struct shelf {
     }
 };
 
-struct private_shelf { /* that nobody shares, so that it has no lock */
+struct private_store { /* that nobody shares, so that it has no lock */
     std::string record;
     answer load(cstring, tokenmgr::sink out) { return out.put(record), answer::done; }
     answer save(cstring, std::string_view data, std::optional<std::string_view>, std::chrono::seconds) {
@@ -408,7 +408,7 @@ struct private_shelf { /* that nobody shares, so that it has no lock */
 
 static void tokens_are_kept_in_a_store_of_ones_own() {
     demo("{'reset':true}");
-    shelf shared;
+    caller_store shared;
     manager first = new_client(), second = new_client();
     first.set_store(shared);
     second.set_store(shared);
@@ -421,7 +421,7 @@ static void tokens_are_kept_in_a_store_of_ones_own() {
     CHECK_THROWS(TM_STORE, first.check_store());
     CHECK_INT(first.request("GET", "/api/v1/products").status(), 200);
 
-    private_shelf own;
+    private_store own;
     manager third = new_client();
     third.set_store(own);
     third.login();
@@ -432,7 +432,7 @@ static void tokens_are_kept_in_a_store_of_ones_own() {
 
 static void nothing_in_between_allocates() {
     demo("{'reset':true}");
-    shelf store; /* whose record is a std::string: made before */
+    caller_store store; /* whose record is a std::string: made before */
     store.record.reserve(100000);
     auto log = [](tokenmgr::log_level, cstring) noexcept {};
     CHECK_INT(allocations_in([&] {

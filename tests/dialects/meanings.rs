@@ -1,9 +1,9 @@
 //! What answers mean where their status does not say it, and what none of them shows.
 
 use serde_json::{Value, json};
+use support::caller_store::CallerStore;
 use support::dialects::{answered, fails, get, listen, manager, on, speaks, stat, stats, status, together};
 use support::server::{Answer, Server};
-use support::shelf::Shelf;
 use support::tokens::Tokens;
 use tokenmgr::error::Status;
 
@@ -95,14 +95,14 @@ fn a_401_that_means_forbidden_or_a_limit_costs_no_login() {
 fn old_records_without_the_new_fields_still_serve() {
     let tokens = Tokens::new();
     let server = start(&tokens, || Answer::empty(401));
-    let shelf = Shelf::new();
-    assert_eq!(status(&on(&shelf, speaks(&server, dialect(json!([]))))), 200);
-    shelf.edit(|record| {
+    let caller_store = CallerStore::new();
+    assert_eq!(status(&on(&caller_store, speaks(&server, dialect(json!([]))))), 200);
+    caller_store.edit(|record| {
         let map = record.as_object_mut().unwrap();
         map.remove("kept");
         map.remove("token_type");
     });
-    assert_eq!(status(&on(&shelf, speaks(&server, dialect(json!([]))))), 200);
+    assert_eq!(status(&on(&caller_store, speaks(&server, dialect(json!([]))))), 200);
     assert_eq!(server.count("POST /login"), 1);
 }
 

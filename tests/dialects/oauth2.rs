@@ -3,12 +3,12 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use support::caller_store::CallerStore;
 use support::dialects::{
     PASSWORD, USER, answered, fails, get, manager, on, speaks, stat, status, together, try_manager_at, until,
 };
 use support::folder::Folder;
 use support::server::{Answer, Arrived, Server};
-use support::shelf::Shelf;
 use support::tokens::Tokens;
 use tokenmgr::error::Status;
 
@@ -121,16 +121,16 @@ fn the_grants_password_and_token_exchange_send_their_fields() {
 fn without_a_refresh_token_many_threads_and_two_managers_log_in_once() {
     let tokens = Tokens::new();
     let server = service(&tokens, false);
-    let shelf = Shelf::new();
-    let two = [(), ()].map(|()| on(&shelf, speaks(&server, json!({"preset": "oauth2", "token_url": "/token"}))));
+    let caller_store = CallerStore::new();
+    let two = [(), ()].map(|()| on(&caller_store, speaks(&server, json!({"preset": "oauth2", "token_url": "/token"}))));
     together(16, |at| assert_eq!(status(&two[at % 2]), 200));
     assert_eq!(server.count("POST /token"), 1);
     tokens.kill_access();
     together(16, |at| assert_eq!(status(&two[at % 2]), 200));
     assert_eq!(server.count("POST /token"), 2);
     // Due: a login, as there is no refresh.
-    shelf.grow_older(3590);
-    let third = on(&shelf, speaks(&server, json!({"preset": "oauth2", "token_url": "/token"})));
+    caller_store.grow_older(3590);
+    let third = on(&caller_store, speaks(&server, json!({"preset": "oauth2", "token_url": "/token"})));
     until("a login at the window", || status(&third) == 200 && stat(&third, "logins") == 1);
     assert_eq!(server.count("POST /token"), 3);
     assert!(server.requests().iter().all(|request| request.field("grant_type") != "refresh_token"));
@@ -143,17 +143,17 @@ fn given(file: &str) -> Value {
 
 #[test]
 fn a_given_refresh_token_is_sent_once_and_the_rotated_one_serves_whoever_comes_next() {
-    let (tokens, folder, shelf) = (Tokens::new(), Folder::new(), Shelf::new());
+    let (tokens, folder, caller_store) = (Tokens::new(), Folder::new(), CallerStore::new());
     tokens.know("first-refresh-token");
     let file = folder.file("token", "first-refresh-token\n");
     let server = service(&tokens, true);
-    let managers = [(), (), ()].map(|()| on(&shelf, speaks(&server, given(&file))));
+    let managers = [(), (), ()].map(|()| on(&caller_store, speaks(&server, given(&file))));
     together(16, |at| assert_eq!(status(&managers[at % 3]), 200));
     assert_eq!(server.count("POST /token"), 1);
     assert_eq!(server.last("POST /token").field("refresh_token"), "first-refresh-token");
     tokens.kill_access();
     together(16, |at| assert_eq!(status(&managers[at % 3]), 200));
-    let next = on(&shelf, speaks(&server, given(&file)));
+    let next = on(&caller_store, speaks(&server, given(&file)));
     assert_eq!(status(&next), 200);
     assert_eq!(server.count("POST /token"), 2);
     assert_eq!(tokens.most_arrivals(), 1);
@@ -163,15 +163,15 @@ fn a_given_refresh_token_is_sent_once_and_the_rotated_one_serves_whoever_comes_n
 
 #[test]
 fn a_given_refresh_token_that_is_refused_is_not_sent_again_and_again() {
-    let (tokens, folder, shelf) = (Tokens::new(), Folder::new(), Shelf::new());
+    let (tokens, folder, caller_store) = (Tokens::new(), Folder::new(), CallerStore::new());
     let file = folder.file("token", "dead-refresh-token");
     let server = service(&tokens, true);
-    let manager = on(&shelf, speaks(&server, given(&file)));
+    let manager = on(&caller_store, speaks(&server, given(&file)));
     let error = fails(get(&manager), Status::TM_LOGIN_REJECTED);
     assert!(!format!("{error} {error:?}").contains("dead-refresh"), "{error}");
     for _ in 0..10 {
         fails(get(&manager), Status::TM_LOGIN_REJECTED);
-        fails(get(&on(&shelf, speaks(&server, given(&file)))), Status::TM_LOGIN_REJECTED);
+        fails(get(&on(&caller_store, speaks(&server, given(&file)))), Status::TM_LOGIN_REJECTED);
     }
     // T3: for want of a password a spent one is tried once more.
     assert!(server.count("POST /token") <= 2, "{:?}", server.lines());

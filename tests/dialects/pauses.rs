@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::caller_store::CallerStore;
 use support::dialects::{fails, get, on, speaks, status, together};
 use support::server::{Answer, Server};
-use support::shelf::Shelf;
 use support::tokens::Tokens;
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
@@ -41,11 +41,11 @@ fn one_login_however_often_is_called() {
             (302, Status::TM_BAD_RESPONSE),
         ] {
             let server = Server::start(move |_| answers(code));
-            let shelf = Shelf::new();
+            let caller_store = CallerStore::new();
             let mut managers: Vec<Manager> = (0..2).map(|_| speaks(&server, auth.clone())).collect();
             // Two that share a store are as two processes. One dialect shows it: an open record names credentials by a slow hash.
             match auth == DIALECTS[0] {
-                true => managers = managers.into_iter().map(|manager| on(&shelf, manager)).collect(),
+                true => managers = managers.into_iter().map(|manager| on(&caller_store, manager)).collect(),
                 false => managers.truncate(1),
             }
             let error = fails(get(&managers[0]), first);

@@ -1,9 +1,9 @@
 //! Every preset against a server with the endpoints, statuses and bodies of the real one: its whole life, and its ways to fail.
 
 use serde_json::{Value, json};
+use support::caller_store::CallerStore;
 use support::dialects::{PASSWORD, USER, fails, get, on, speaks, stat, stats, status, together, try_manager_at, until};
 use support::server::{Answer, Arrived, Server};
-use support::shelf::Shelf;
 use support::tokens::{Issued, LIFETIME, Tokens, rfc3339, unix_now};
 use tokenmgr::error::Status;
 
@@ -234,8 +234,8 @@ fn tells_wrong_credentials_once_and_then_pauses(api: &'static Api) {
 fn rotates_once_for_many_threads_and_two_managers(api: &'static Api) {
     let tokens = Tokens::new();
     let server = api.start(&tokens);
-    let shelf = Shelf::new();
-    let managers = [(), ()].map(|()| on(&shelf, speaks(&server, api.auth())));
+    let caller_store = CallerStore::new();
+    let managers = [(), ()].map(|()| on(&caller_store, speaks(&server, api.auth())));
     together(16, |at| assert_eq!(status(&managers[at % 2]), 200));
     let all = |name| managers.iter().map(|manager| stat(manager, name)).sum::<u64>();
     assert_eq!((all("logins"), all("refreshes")), (1, 0), "{:?}", server.lines());
@@ -248,10 +248,10 @@ fn rotates_once_for_many_threads_and_two_managers(api: &'static Api) {
 fn refreshes_ahead_of_expiry(api: &'static Api) {
     let tokens = Tokens::new();
     let server = api.start(&tokens);
-    let shelf = Shelf::new();
-    assert_eq!(status(&on(&shelf, speaks(&server, api.auth()))), 200);
-    shelf.grow_older(LIFETIME as i64 - 20);
-    let manager = on(&shelf, speaks(&server, api.auth()));
+    let caller_store = CallerStore::new();
+    assert_eq!(status(&on(&caller_store, speaks(&server, api.auth()))), 200);
+    caller_store.grow_older(LIFETIME as i64 - 20);
+    let manager = on(&caller_store, speaks(&server, api.auth()));
     until("it is refreshed", || status(&manager) == 200 && stat(&manager, "refreshes") == 1);
     assert_eq!(stat(&manager, "logins"), 0);
     assert_eq!(tokens.most_arrivals(), 1);

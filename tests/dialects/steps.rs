@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
+use support::caller_store::CallerStore;
 use support::dialects::{PASSWORD, USER, fails, get, listen, manager, on, speaks, stat, stats, status, try_manager_at};
 use support::folder::Folder;
 use support::server::{Answer, Server};
-use support::shelf::Shelf;
 use support::tokens::Tokens;
 use tokenmgr::error::Status;
 
@@ -74,19 +74,20 @@ impl Elsewhere {
 #[test]
 fn steps_keep_values_for_those_that_follow_for_refresh_and_for_calls() {
     let world = elsewhere();
-    let shelf = Shelf::new();
-    let make = || on(&shelf, manager(&world.api, world.options(json!({"headers": {"X-Own": "of-the-options"}}))));
+    let caller_store = CallerStore::new();
+    let make =
+        || on(&caller_store, manager(&world.api, world.options(json!({"headers": {"X-Own": "of-the-options"}}))));
     let manager = make();
     assert_eq!(status(&manager), 200);
     assert_eq!(world.api.last("GET /items").header("x-tenant"), Some("kept-secret-1"));
     assert_eq!(world.api.last("GET /items").header("x-own"), Some("of-the-options"));
-    assert_eq!(shelf.record()["kept"]["secret"], "kept-secret-1");
+    assert_eq!(caller_store.record()["kept"]["secret"], "kept-secret-1");
     // Another process takes what was kept out of the store.
-    shelf.grow_older(3590);
+    caller_store.grow_older(3590);
     let other = make();
     support::dialects::until("it is renewed", || status(&other) == 200 && stat(&other, "refreshes") == 1);
     assert_eq!(stat(&other, "logins"), 0);
-    assert_eq!(shelf.record()["kept"]["secret"], "kept-secret-1");
+    assert_eq!(caller_store.record()["kept"]["secret"], "kept-secret-1");
     assert_eq!(world.api.last("GET /items").header("x-tenant"), Some("kept-secret-1"));
     other.logout().unwrap();
     assert_eq!(world.service.count("POST /end"), 1);

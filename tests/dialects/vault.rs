@@ -4,9 +4,9 @@ use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
+use support::caller_store::{CallerStore, Step};
 use support::dialects::{PASSWORD, USER, get, on, speaks, stat, status, together, try_manager_at, until};
 use support::server::{Answer, Server};
-use support::shelf::{Shelf, Step};
 use support::tokens::Tokens;
 use tokenmgr::error::Status;
 
@@ -55,26 +55,26 @@ fn it_logs_in_calls_and_logs_out() {
 fn a_token_that_is_due_renews_itself_again_and_again_and_once_for_all() {
     let tokens = Tokens::new();
     let server = vault(&tokens);
-    let shelf = Shelf::new();
-    let managers = [(), ()].map(|()| on(&shelf, speaks(&server, json!("vault"))));
+    let caller_store = CallerStore::new();
+    let managers = [(), ()].map(|()| on(&caller_store, speaks(&server, json!("vault"))));
     together(16, |at| assert_eq!(status(&managers[at % 2]), 200));
     let token = managers[0].peek().unwrap().unwrap().access.as_str().to_owned();
     for times in 1..=3 {
-        shelf.grow_older(3590);
-        let manager = on(&shelf, speaks(&server, json!("vault")));
+        caller_store.grow_older(3590);
+        let manager = on(&caller_store, speaks(&server, json!("vault")));
         until("it is renewed", || status(&manager) == 200 && stat(&manager, "refreshes") == 1);
         assert_eq!(server.count("POST /v1/auth/token/renew-self"), times);
         assert_eq!(manager.peek().unwrap().unwrap().access.as_str(), token);
         assert!(manager.peek().unwrap().unwrap().seconds_left().unwrap() > 3500);
     }
     // Renewing it now, as the caller wants it: no theft, and no login.
-    let manager = on(&shelf, speaks(&server, json!("vault")));
+    let manager = on(&caller_store, speaks(&server, json!("vault")));
     assert_eq!(status(&manager), 200);
     manager.refresh().unwrap();
     manager.refresh().unwrap();
     assert_eq!(server.count("POST /v1/auth/token/renew-self"), 5);
     assert_eq!(server.count("POST /v1/auth/userpass/login/ann"), 1);
-    assert_eq!(shelf.record()["spent"], json!(null));
+    assert_eq!(caller_store.record()["spent"], json!(null));
 }
 
 /// The record counts the lifetime from when the token was stored, which is later than when it came.
@@ -83,14 +83,14 @@ fn a_short_token_is_renewed_ahead_although_the_store_was_slow() {
     let tokens = Tokens::new();
     tokens.live(4);
     let server = vault(&tokens);
-    let (shelf, locks) = (Shelf::new(), AtomicUsize::new(0));
-    shelf.watch(move |step| {
+    let (caller_store, locks) = (CallerStore::new(), AtomicUsize::new(0));
+    caller_store.watch(move |step| {
         let is_after_login = step == Step::Lock && locks.fetch_add(1, Ordering::Relaxed) == 1;
         if is_after_login {
             thread::sleep(Duration::from_millis(800));
         }
     });
-    let manager = on(&shelf, speaks(&server, json!("vault")));
+    let manager = on(&caller_store, speaks(&server, json!("vault")));
     let login = "POST /v1/auth/userpass/login/ann";
     let renewals = || server.count("POST /v1/auth/token/renew-self");
     until("a renewal, or another login", || status(&manager) == 200 && renewals() + server.count(login) > 1);
@@ -113,16 +113,16 @@ fn a_403_leads_to_one_login_and_no_renewal_of_a_dead_token() {
 fn a_token_that_cannot_be_renewed_any_more_gives_way_to_a_login() {
     let tokens = Tokens::new();
     let server = vault(&tokens);
-    let shelf = Shelf::new();
-    assert_eq!(status(&on(&shelf, speaks(&server, json!("vault")))), 200);
-    shelf.grow_older(3590);
+    let caller_store = CallerStore::new();
+    assert_eq!(status(&on(&caller_store, speaks(&server, json!("vault")))), 200);
+    caller_store.grow_older(3590);
     tokens.kill_access();
-    let manager = on(&shelf, speaks(&server, json!("vault")));
+    let manager = on(&caller_store, speaks(&server, json!("vault")));
     until("a login", || status(&manager) == 200 && stat(&manager, "logins") == 1);
     assert!(server.count("POST /v1/auth/token/renew-self") <= 1);
     // And one that has run out is not renewed at all.
-    shelf.grow_older(4000);
-    let other = on(&shelf, speaks(&server, json!("vault")));
+    caller_store.grow_older(4000);
+    let other = on(&caller_store, speaks(&server, json!("vault")));
     assert_eq!(status(&other), 200);
     assert!(server.count("POST /v1/auth/token/renew-self") <= 1);
 }

@@ -1,8 +1,8 @@
 //! Trying a dialect on the demo API: the default one fits, and no rule is broken for it.
 
 use serde_json::{Value, json};
+use support::caller_store::CallerStore;
 use support::demo::*;
-use support::shelf::Shelf;
 use tokenmgr::Manager;
 
 fn check(manager: &Manager) -> Value {
@@ -31,8 +31,8 @@ fn r4_r5_a_refusal_is_told_and_counts_for_all_who_share_the_store() {
     let report = check(&manager(&api, json!({})));
     assert!(login(&report)["problem"].as_str().unwrap().contains("IP whitelist"), "{report:#}");
 
-    let (api, shelf) = (start(json!({})), Shelf::new());
-    let wrong = || on(&shelf, manager_as(&api, "wrong-password", json!({})));
+    let (api, caller_store) = (start(json!({})), CallerStore::new());
+    let wrong = || on(&caller_store, manager_as(&api, "wrong-password", json!({})));
     assert_eq!(check(&wrong())["ok"], false);
     let again = check(&wrong());
     assert!(login(&again)["problem"].as_str().unwrap().contains("no login was tried"), "{again:#}");
@@ -41,13 +41,13 @@ fn r4_r5_a_refusal_is_told_and_counts_for_all_who_share_the_store() {
 
 #[test]
 fn t2_a_pair_in_the_store_stays_as_it_is() {
-    let (api, shelf) = (start(json!({})), Shelf::new());
-    let fleet = manager_on(&api, &shelf, json!({}));
+    let (api, caller_store) = (start(json!({})), CallerStore::new());
+    let fleet = manager_on(&api, &caller_store, json!({}));
     assert_eq!(status(&fleet), 200);
-    let stored = shelf.record();
-    let report = check(&manager_on(&api, &shelf, json!({})));
+    let stored = caller_store.record();
+    let report = check(&manager_on(&api, &caller_store, json!({})));
     assert_eq!(report["ok"], true, "{report:#}");
-    assert_eq!(shelf.record(), stored);
+    assert_eq!(caller_store.record(), stored);
     assert_eq!(status(&fleet), 200);
     assert_counters(&api, [("logins", 2), ("logouts", 0), ("reuse", 0)]);
 }

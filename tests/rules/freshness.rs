@@ -3,8 +3,8 @@
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use support::caller_store::CallerStore;
 use support::demo::*;
-use support::shelf::Shelf;
 use tokenmgr::error::Status;
 use tokenmgr::{Manager, Pair};
 
@@ -71,14 +71,14 @@ fn f1_a_pair_that_foreign_code_stored_lives_by_its_unix_seconds() {
     let api = start(json!({}));
     let donor = manager(&api, json!({}));
     let pair = donor.token().expect("a login");
-    let shelf = Shelf::new();
+    let caller_store = CallerStore::new();
     let expires_at = pair.expires_at.expect("known") - 3000;
-    shelf.put(
+    caller_store.put(
         json!({"access_token": pair.access.as_str(), "refresh_token": "foreign", "expires_at": expires_at})
             .to_string()
             .as_bytes(),
     );
-    let manager = manager_on(&api, &shelf, json!({}));
+    let manager = manager_on(&api, &caller_store, json!({}));
     assert_lives(seconds_left(&manager), 600);
     assert_eq!(status(&manager), 200);
     assert_counters(&api, [("login_arrivals", 1), ("refresh_arrivals", 0)]);
@@ -89,11 +89,11 @@ fn f1_a_pair_older_than_this_machines_last_start_lives_no_longer_for_that() {
     let uptime = std::fs::read_to_string("/proc/uptime").expect("Linux");
     let uptime: i64 = uptime.split('.').next().and_then(|seconds| seconds.parse().ok()).expect("seconds");
     let api = start(json!({"access_ms": (uptime + 1000) * 1000}));
-    let shelf = Shelf::new();
-    manager_on(&api, &shelf, json!({})).token().expect("a login");
-    shelf.grow_older(uptime + 900);
+    let caller_store = CallerStore::new();
+    manager_on(&api, &caller_store, json!({})).token().expect("a login");
+    caller_store.grow_older(uptime + 900);
     // No more than 100 s are left, so it is due, whenever this machine was started.
-    let found = manager_on(&api, &shelf, json!({}));
+    let found = manager_on(&api, &caller_store, json!({}));
     found.token().expect("a pair");
     let left = held(&found).seconds_left();
     assert!(left.is_some_and(|left| left <= 100), "{left:?} s are left");
@@ -134,11 +134,11 @@ fn f2_a_fleet_does_not_become_due_in_one_instant() {
 #[test]
 fn f3_a_good_token_is_served_without_any_io() {
     let api = start(json!({}));
-    let shelf = Shelf::new();
-    let manager = manager_on(&api, &shelf, json!({}));
+    let caller_store = CallerStore::new();
+    let manager = manager_on(&api, &caller_store, json!({}));
     let first = manager.token().expect("a login");
     let operations = stat(&manager, "store_operations");
-    shelf.watch(|step| panic!("the store was asked to {step:?}"));
+    caller_store.watch(|step| panic!("the store was asked to {step:?}"));
     api.control(json!({"outage_ms": 60_000}));
     let all = together(8, |_| (0..500).all(|_| Arc::ptr_eq(&manager.token().expect("a token"), &first)));
     assert!(all.iter().all(|same| *same));
@@ -149,7 +149,7 @@ fn f3_a_good_token_is_served_without_any_io() {
 #[test]
 fn f3_inside_the_window_one_refreshes_and_everyone_else_goes_on() {
     let api = start(two_minutes());
-    let manager = finds(&api, &Shelf::new(), DUE, json!({}));
+    let manager = finds(&api, &CallerStore::new(), DUE, json!({}));
     let before = held(&manager);
     api.control(json!({"faults": {"route": "POST /auth/refresh", "delay_after_ms": 1500}}));
     thread::scope(|scope| {
@@ -168,7 +168,7 @@ fn f3_inside_the_window_one_refreshes_and_everyone_else_goes_on() {
 #[test]
 fn f3_when_it_is_dead_all_wait_and_share_the_one_outcome() {
     let api = start(two_minutes());
-    let manager = finds(&api, &Shelf::new(), DEAD, json!({}));
+    let manager = finds(&api, &CallerStore::new(), DEAD, json!({}));
     let tokens: Vec<Arc<Pair>> = together(32, |_| manager.token().expect("a refresh"));
     assert!(tokens.iter().all(|token| token.access == tokens[0].access));
     assert_counters(&api, [("logins", 1), ("refreshes", 1)]);
@@ -224,7 +224,7 @@ fn f3_a_leader_with_little_time_leaves_the_work_to_a_waiter() {
 #[test]
 fn f3_an_interrupted_leader_passes_its_outcome_to_nobody() {
     let api = start(two_minutes());
-    let manager = finds(&api, &Shelf::new(), DEAD, json!({}));
+    let manager = finds(&api, &CallerStore::new(), DEAD, json!({}));
     api.control(json!({"faults": {"route": "POST /auth/refresh", "do": "hang", "process": true}}));
     let victim = Arc::new(Mutex::new(None));
     let of_hook = victim.clone();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use support::api::DemoApi;
+use support::caller_store::{CallerStore, Fault, Step};
 use support::demo::*;
-use support::shelf::{Fault, Shelf, Step};
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 
@@ -47,7 +47,7 @@ fn f4_a_refresh_that_fails_for_a_passing_reason_costs_nobody_anything_and_backs_
         json!({"body": "{}"}),
     ] {
         let api = start(two_minutes());
-        let manager = finds(&api, &Shelf::new(), DUE, json!({}));
+        let manager = finds(&api, &CallerStore::new(), DUE, json!({}));
         fail(&api, fault.clone());
         let elapsed = calls_go_through(&manager);
         let tries = api.counter("refresh_arrivals") + api.counter("login_arrivals") - 1;
@@ -60,7 +60,7 @@ fn f4_a_refresh_that_fails_for_a_passing_reason_costs_nobody_anything_and_backs_
 #[test]
 fn f4_a_server_that_is_away_for_auth_only_costs_one_look() {
     let api = start(two_minutes());
-    let manager = finds(&api, &Shelf::new(), DUE, json!({"timeout_ms": 4000}));
+    let manager = finds(&api, &CallerStore::new(), DUE, json!({"timeout_ms": 4000}));
     fail(&api, json!({"do": "hang"}));
     calls_go_through(&manager);
     assert_no_reuse(&api);
@@ -70,7 +70,7 @@ fn f4_a_server_that_is_away_for_auth_only_costs_one_look() {
 fn f4_retry_after_is_obeyed() {
     for status in [429, 503] {
         let api = start(two_minutes());
-        let manager = finds(&api, &Shelf::new(), DUE, json!({}));
+        let manager = finds(&api, &CallerStore::new(), DUE, json!({}));
         fail(&api, json!({"status": status, "retry_after": 3600}));
         let began = Instant::now();
         // Longer than the first pause would be without it.
@@ -85,7 +85,7 @@ fn f4_retry_after_is_obeyed() {
 #[test]
 fn f4_after_the_pause_it_is_tried_again() {
     let api = start(two_minutes());
-    let manager = finds(&api, &Shelf::new(), DUE, json!({}));
+    let manager = finds(&api, &CallerStore::new(), DUE, json!({}));
     api.control(json!({"faults": {"route": "POST /auth/refresh", "status": 429}}));
     let before = held(&manager);
     until("the token is another", || {
@@ -99,12 +99,12 @@ fn f4_after_the_pause_it_is_tried_again() {
 #[test]
 fn f4_a_store_that_fails_costs_nobody_anything() {
     for step in [Step::Load, Step::Save, Step::Lock] {
-        let (api, shelf) = (start(two_minutes()), Shelf::new());
-        let manager = finds(&api, &shelf, DUE, json!({}));
-        shelf.fail(step, Fault::Fails, None);
+        let (api, caller_store) = (start(two_minutes()), CallerStore::new());
+        let manager = finds(&api, &caller_store, DUE, json!({}));
+        caller_store.fail(step, Fault::Fails, None);
         calls_go_through(&manager);
         assert_counters(&api, [("login_arrivals", 1), ("refresh_arrivals", 0)]);
-        shelf.heal();
+        caller_store.heal();
         until("it is refreshed all the same", || {
             assert_eq!(status(&manager), 200);
             api.counter("refreshes") + api.counter("logins") == 2
@@ -115,18 +115,18 @@ fn f4_a_store_that_fails_costs_nobody_anything() {
 
 #[test]
 fn f4_a_store_that_never_takes_a_save_costs_nobody_their_time() {
-    let (api, shelf) = (start(two_minutes()), Shelf::new());
-    let manager = finds(&api, &shelf, DUE, json!({"timeout_ms": 3000}));
-    shelf.fail(Step::Save, Fault::SaysNo, None);
+    let (api, caller_store) = (start(two_minutes()), CallerStore::new());
+    let manager = finds(&api, &caller_store, DUE, json!({"timeout_ms": 3000}));
+    caller_store.fail(Step::Save, Fault::SaysNo, None);
     calls_go_through(&manager);
     assert_counters(&api, [("login_arrivals", 1), ("refresh_arrivals", 0)]);
 }
 
 #[test]
 fn f4_a_lock_that_stays_with_another_costs_nobody_their_time() {
-    let (api, shelf) = (start(two_minutes()), Shelf::new());
-    let manager = finds(&api, &shelf, DUE, json!({"timeout_ms": 3000}));
-    shelf.fail(Step::Lock, Fault::SaysNo, None);
+    let (api, caller_store) = (start(two_minutes()), CallerStore::new());
+    let manager = finds(&api, &caller_store, DUE, json!({"timeout_ms": 3000}));
+    caller_store.fail(Step::Lock, Fault::SaysNo, None);
     calls_go_through(&manager);
     assert_counters(&api, [("login_arrivals", 1), ("refresh_arrivals", 0)]);
 }
@@ -183,13 +183,14 @@ fn f5_nor_does_a_server_that_hands_back_the_same_token() {
 
 #[test]
 fn an_interrupt_that_comes_while_the_claim_is_renewed_ends_the_call_though_it_is_said_once() {
-    let (api, shelf) = (start(json!({"faults": {"route": "POST /auth/login", "delay_after_ms": 4000}})), Shelf::new());
-    let manager = manager_on(&api, &shelf, json!({}));
+    let (api, caller_store) =
+        (start(json!({"faults": {"route": "POST /auth/login", "delay_after_ms": 4000}})), CallerStore::new());
+    let manager = manager_on(&api, &caller_store, json!({}));
     let renewing = Arc::new(AtomicBool::new(false));
     let (seen, said) = (renewing.clone(), AtomicBool::new(false));
-    let (locks, busy) = (AtomicU32::new(0), shelf.clone());
+    let (locks, busy) = (AtomicU32::new(0), caller_store.clone());
     // The second lock is the renewal's: it is made to wait, and while it does the callback is asked.
-    shelf.watch(move |step| {
+    caller_store.watch(move |step| {
         if step == Step::Lock && locks.fetch_add(1, Relaxed) == 1 {
             busy.fail(Step::Lock, Fault::SaysNo, Some(1));
             seen.store(true, Relaxed);

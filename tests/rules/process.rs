@@ -6,8 +6,8 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use support::api::{Account, Config, DemoApi};
+use support::caller_store::CallerStore;
 use support::demo::*;
-use support::shelf::Shelf;
 use tokenmgr::error::Status;
 use tokenmgr::{Level, Manager};
 
@@ -74,8 +74,8 @@ fn p4_nothing_is_printed() {
 #[test]
 #[ignore = "run by p4_nothing_is_printed"]
 fn p4_being_quiet() {
-    let (api, shelf) = (start(json!({})), Shelf::new());
-    let manager = manager_on(&api, &shelf, json!({"timeout_ms": 2000}));
+    let (api, caller_store) = (start(json!({})), CallerStore::new());
+    let manager = manager_on(&api, &caller_store, json!({"timeout_ms": 2000}));
     assert_eq!(status(&manager), 200);
     for fault in ["reset", "garbage", "truncate", "html", "deep"] {
         api.control(json!({"faults": {"route": "*", "do": fault, "times": 3}, "revoke": {"what": "access"}}));
@@ -83,8 +83,8 @@ fn p4_being_quiet() {
         let _ = get(&manager, PRODUCTS);
         api.control(json!({"clear_faults": true}));
     }
-    shelf.put(b"damaged");
-    shelf.go_away();
+    caller_store.put(b"damaged");
+    caller_store.go_away();
     let _ = manager.login();
     let _ = Manager::new(Some("nonsense"), None, None, Some("{"));
     let _ = manager.logout();
@@ -187,13 +187,13 @@ fn with_another_user() -> DemoApi {
 fn p_another_username_drops_the_tokens() {
     for persistent in [false, true] {
         for shared in [false, true] {
-            let (api, shelf) = (with_another_user(), Shelf::new());
+            let (api, caller_store) = (with_another_user(), CallerStore::new());
             let mut options = json!({"persistent": persistent, "client_id": "shop"});
             if shared {
                 options["store"] = json!({"type": "callback", "id": format!("{}", api.port())});
             }
             let manager = manager(&api, options);
-            let manager = if shared { on(&shelf, manager) } else { manager };
+            let manager = if shared { on(&caller_store, manager) } else { manager };
             let before = manager.token().expect("a login");
             manager.set_credentials(Some("other"), "other").expect("taken");
             assert!(manager.peek().expect("no failure").is_none());
@@ -210,14 +210,14 @@ fn p_another_username_drops_the_tokens() {
 #[test]
 fn p_another_username_does_not_find_the_old_ones_pair_in_the_store_either() {
     for has_looked in [false, true] {
-        let (api, shelf) = (with_another_user(), Shelf::new());
+        let (api, caller_store) = (with_another_user(), CallerStore::new());
         let options = json!({"client_id": "shop"});
-        let manager = manager_on(&api, &shelf, options.clone());
+        let manager = manager_on(&api, &caller_store, options.clone());
         if has_looked {
             manager.token().expect("a login");
         }
         // Another process of the old user has been at it since.
-        let old = manager_on(&api, &shelf, options);
+        let old = manager_on(&api, &caller_store, options);
         old.login().expect("a login");
         manager.set_credentials(Some("other"), "other").expect("taken");
         let got = manager.token().expect("a login");
@@ -242,8 +242,8 @@ fn p_a_logout_revokes_and_forgets_whatever_the_server_answers() {
         (json!({"status": 500}), Some(Status::TM_SERVER_ERROR)),
         (json!({"do": "reset"}), Some(Status::TM_NETWORK)),
     ] {
-        let (api, shelf) = (start(json!({})), Shelf::new());
-        let manager = manager_on(&api, &shelf, json!({}));
+        let (api, caller_store) = (start(json!({})), CallerStore::new());
+        let manager = manager_on(&api, &caller_store, json!({}));
         manager.logout().expect("nothing held");
         assert_counters(&api, [("logout_arrivals", 0)]);
         assert_eq!(status(&manager), 200);
@@ -253,7 +253,7 @@ fn p_a_logout_revokes_and_forgets_whatever_the_server_answers() {
         }
         assert_eq!(manager.logout().err().map(|error| error.status()), expected);
         assert!(manager.peek().expect("no failure").is_none());
-        assert!(shelf.record()["access_token"].is_null() && shelf.record()["refresh_token"].is_null());
+        assert!(caller_store.record()["access_token"].is_null() && caller_store.record()["refresh_token"].is_null());
         assert_eq!(status(&manager), 200);
         assert_counters(&api, [("logins", 2), ("logout_arrivals", 1), ("refresh_arrivals", 0)]);
     }
@@ -261,33 +261,33 @@ fn p_a_logout_revokes_and_forgets_whatever_the_server_answers() {
 
 #[test]
 fn p_a_logout_revokes_the_stored_pair_where_none_is_held() {
-    let (api, shelf) = (start(json!({})), Shelf::new());
-    manager_on(&api, &shelf, json!({})).token().expect("a login");
-    manager_on(&api, &shelf, json!({})).logout().expect("a logout");
+    let (api, caller_store) = (start(json!({})), CallerStore::new());
+    manager_on(&api, &caller_store, json!({})).token().expect("a login");
+    manager_on(&api, &caller_store, json!({})).logout().expect("a logout");
     assert_counters(&api, [("logouts", 1), ("login_arrivals", 1)]);
-    assert!(shelf.record()["access_token"].is_null());
+    assert!(caller_store.record()["access_token"].is_null());
 }
 
 /// A server that refuses the access token of the only login, and a manager that knows it as dead: in the store, or as its own.
-fn with_a_dead_token(is_held: bool) -> (DemoApi, Arc<Shelf>, Manager) {
-    let (api, shelf) = (start(two_minutes()), Shelf::new());
-    let manager = finds(&api, &shelf, DEAD, json!({"timeout_ms": 4000}));
+fn with_a_dead_token(is_held: bool) -> (DemoApi, Arc<CallerStore>, Manager) {
+    let (api, caller_store) = (start(two_minutes()), CallerStore::new());
+    let manager = finds(&api, &caller_store, DEAD, json!({"timeout_ms": 4000}));
     if is_held {
-        let pair = shelf.record();
+        let pair = caller_store.record();
         let token = |name: &str| pair[name].as_str().expect("a token").to_owned();
         manager.set_tokens(&token("access_token"), Some(&token("refresh_token")), 1, 0).expect("taken");
     }
     api.control(json!({"revoke": {"what": "access"}}));
-    (api, shelf, manager)
+    (api, caller_store, manager)
 }
 
 #[test]
 fn p_a_logout_with_a_token_that_has_run_out_refreshes_first() {
     for is_held in [false, true] {
-        let (api, shelf, manager) = with_a_dead_token(is_held);
+        let (api, caller_store, manager) = with_a_dead_token(is_held);
         manager.logout().expect("a logout");
         assert_counters(&api, [("logins", 1), ("refreshes", 1), ("logouts", 1), ("logout_arrivals", 1)]);
-        assert!(manager.peek().expect("no failure").is_none() && shelf.record()["refresh_token"].is_null());
+        assert!(manager.peek().expect("no failure").is_none() && caller_store.record()["refresh_token"].is_null());
         assert_no_reuse(&api);
     }
 }
@@ -295,13 +295,13 @@ fn p_a_logout_with_a_token_that_has_run_out_refreshes_first() {
 #[test]
 fn p_where_that_refresh_fails_the_logout_goes_on_and_nobody_logs_in() {
     for fault in [json!({"status": 401}), json!({"status": 500}), json!({"do": "reset"}), json!({"do": "hang"})] {
-        let (api, shelf, manager) = with_a_dead_token(false);
+        let (api, caller_store, manager) = with_a_dead_token(false);
         let mut faults = fault.clone();
         faults["route"] = "POST /auth/refresh".into();
         api.control(json!({ "faults": faults }));
         assert_eq!(refusal(manager.logout()), Status::TM_UNAUTHORIZED, "{fault}");
         assert_counters(&api, [("login_arrivals", 1), ("refresh_arrivals", 1), ("logout_arrivals", 1)]);
-        assert!(shelf.record()["access_token"].is_null() && shelf.record()["refresh_token"].is_null());
+        assert!(caller_store.record()["access_token"].is_null() && caller_store.record()["refresh_token"].is_null());
     }
 }
 
@@ -358,12 +358,12 @@ fn p_set_tokens_takes_a_pair_over_and_refreshes_it_as_its_own() {
 
 #[test]
 fn p_without_credentials_a_stored_pair_serves_whoever_stored_it() {
-    let (api, shelf) = (start(json!({})), Shelf::new());
+    let (api, caller_store) = (start(json!({})), CallerStore::new());
     let options = json!({"client_id": "shop", "proxy": "none"});
-    let named = manager_on(&api, &shelf, options.clone());
+    let named = manager_on(&api, &caller_store, options.clone());
     assert_eq!(status(&named), 200);
     let make = || Manager::new(Some(&api.url()), Some(""), Some(""), Some(&options.to_string())).expect("a manager");
-    let nameless = on(&shelf, make());
+    let nameless = on(&caller_store, make());
     assert_eq!(status(&nameless), 200);
     // And the other way round: what it is given there serves the named one.
     nameless.refresh().expect("a refresh");

@@ -3,8 +3,8 @@
 use serde_json::json;
 use std::thread;
 use std::time::{Duration, Instant};
+use support::caller_store::CallerStore;
 use support::demo::*;
-use support::shelf::Shelf;
 use tokenmgr::Level;
 use tokenmgr::error::Status;
 use tokenmgr::{Manager, Response};
@@ -18,9 +18,9 @@ fn order(manager: &Manager, options: &str) -> tokenmgr::error::Result<Response> 
 
 #[test]
 fn r1_a_refresh_that_hangs_leaves_the_time_for_a_login() {
-    let (api, shelf) = (start(two_minutes()), Shelf::new());
-    let first = finds(&api, &shelf, DEAD, json!({"timeout_ms": 4000}));
-    let second = manager_on(&api, &shelf, json!({"timeout_ms": 8000}));
+    let (api, caller_store) = (start(two_minutes()), CallerStore::new());
+    let first = finds(&api, &caller_store, DEAD, json!({"timeout_ms": 4000}));
+    let second = manager_on(&api, &caller_store, json!({"timeout_ms": 8000}));
     api.control(json!({"faults": {"route": "POST /auth/refresh", "do": "hang", "times": null}}));
     thread::scope(|scope| {
         let waiter = scope.spawn(|| {
@@ -37,10 +37,11 @@ fn r1_a_refresh_that_hangs_leaves_the_time_for_a_login() {
 #[test]
 fn r1_without_a_password_a_refresh_has_all_of_the_time() {
     // It answers after more than half of it.
-    let (api, shelf) = (start(two_minutes()), Shelf::new());
-    finds(&api, &shelf, DEAD, json!({}));
+    let (api, caller_store) = (start(two_minutes()), CallerStore::new());
+    finds(&api, &caller_store, DEAD, json!({}));
     let options = json!({"timeout_ms": 6000, "proxy": "none"}).to_string();
-    let manager = on(&shelf, Manager::new(Some(&api.url()), Some(USER), None, Some(&options)).expect("a manager"));
+    let manager =
+        on(&caller_store, Manager::new(Some(&api.url()), Some(USER), None, Some(&options)).expect("a manager"));
     api.control(json!({"faults": {"route": "POST /auth/refresh", "delay_before_ms": 3500}}));
     assert_eq!(status(&manager), 200);
     assert_counters(&api, [("refreshes", 1), ("logins", 1)]);

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::api::{Account, Config, DemoApi};
+use support::caller_store::{CallerStore, Step};
 use support::demo::*;
 use support::managers::make;
-use support::shelf::{Shelf, Step};
 use tokenmgr::Manager;
 use tokenmgr::error::Status;
 
@@ -57,12 +57,12 @@ fn r4_a_403_from_the_api_spends_nothing() {
 
 #[test]
 fn r4_a_403_from_the_refresh_is_no_reason_to_log_in() {
-    let (api, shelf) = (start(two_minutes()), Shelf::new());
-    let manager = finds(&api, &shelf, DEAD, json!({}));
+    let (api, caller_store) = (start(two_minutes()), CallerStore::new());
+    let manager = finds(&api, &caller_store, DEAD, json!({}));
     api.control(json!({"whitelist": [NOWHERE]}));
     assert_names_the_whitelist(&get(&manager, PRODUCTS).expect_err("a refusal"));
     assert_counters(&api, [("login_arrivals", 1), ("refresh_arrivals", 1)]);
-    assert!(shelf.record()["refresh_token"].is_string(), "the tokens are kept");
+    assert!(caller_store.record()["refresh_token"].is_string(), "the tokens are kept");
     api.control(json!({"whitelist": null}));
     assert_eq!(status(&manager), 200);
     assert_no_reuse(&api);
@@ -111,8 +111,8 @@ fn r5_many_threads_with_a_wrong_password_are_one_login() {
 
 #[test]
 fn r5_a_fleet_with_a_wrong_password_is_one_login_and_a_right_one_works_at_once() {
-    let (api, shelf) = (start(json!({})), Shelf::new());
-    let wrong = |_| on(&shelf, manager_as(&api, "wrong", json!({"timeout_ms": 30_000})));
+    let (api, caller_store) = (start(json!({})), CallerStore::new());
+    let wrong = |_| on(&caller_store, manager_as(&api, "wrong", json!({"timeout_ms": 30_000})));
     // Few, and patient: unoptimised, the slow hash of each takes half a second.
     let fleet: Vec<Manager> = (0..8).map(wrong).collect();
     let began = Instant::now();
@@ -121,7 +121,7 @@ fn r5_a_fleet_with_a_wrong_password_is_one_login_and_a_right_one_works_at_once()
     let refused = api.counter("logins_refused");
     assert!(refused <= 1 + began.elapsed().as_secs() / 2, "all: {}", api.counters());
 
-    let right = manager_on(&api, &shelf, json!({"timeout_ms": 30_000}));
+    let right = manager_on(&api, &caller_store, json!({"timeout_ms": 30_000}));
     assert_eq!(status(&right), 200);
     assert_counters(&api, [("logins", 1), ("logins_refused", refused)]);
     // A suspension is checked after adoption: a token that is there serves everyone.
@@ -131,16 +131,16 @@ fn r5_a_fleet_with_a_wrong_password_is_one_login_and_a_right_one_works_at_once()
 
 #[test]
 fn r5_a_refusal_while_the_store_was_away_does_not_hide_the_next_from_the_others() {
-    let (api, shelf) = (start(json!({})), Shelf::new());
-    let first = on(&shelf, manager_as(&api, "wrong", json!({})));
-    let second = on(&shelf, manager_as(&api, "wrong", json!({})));
-    shelf.go_away();
+    let (api, caller_store) = (start(json!({})), CallerStore::new());
+    let first = on(&caller_store, manager_as(&api, "wrong", json!({})));
+    let second = on(&caller_store, manager_as(&api, "wrong", json!({})));
+    caller_store.go_away();
     assert_eq!(refusal(first.token()), Status::TM_LOGIN_REJECTED);
-    shelf.heal();
+    caller_store.heal();
     assert_eq!(refusal(first.token()), Status::TM_LOGIN_REJECTED);
     assert_counters(&api, [("login_arrivals", 2)]);
     // Longer than its 2 s, so that the second one's slow hash is made in time.
-    shelf.edit(|record| {
+    caller_store.edit(|record| {
         for suspension in record["suspensions"].as_object_mut().expect("a suspension").values_mut() {
             suspension["until"] = (suspension["until"].as_i64().expect("a time") + 60_000).into();
         }
@@ -198,24 +198,24 @@ fn r5_the_same_password_given_anew_lifts_the_suspension_once() {
 
 #[test]
 fn r5_a_login_that_works_forgets_the_refusals_before_it() {
-    let (api, shelf) = (start(json!({})), Shelf::new());
-    let manager = on(&shelf, manager_as(&api, "soon-right", json!({"timeout_ms": 30_000})));
+    let (api, caller_store) = (start(json!({})), CallerStore::new());
+    let manager = on(&caller_store, manager_as(&api, "soon-right", json!({"timeout_ms": 30_000})));
     assert_eq!(refusal(manager.token()), Status::TM_LOGIN_REJECTED);
-    assert!(shelf.record()["suspensions"].as_object().is_some_and(|all| all.len() == 1));
+    assert!(caller_store.record()["suspensions"].as_object().is_some_and(|all| all.len() == 1));
     api.control(json!({"accounts": [{"username": USER, "password": "soon-right"}]}));
     manager.set_credentials(None, "soon-right").expect("taken");
     assert_eq!(status(&manager), 200);
-    assert!(shelf.record()["suspensions"].is_null());
+    assert!(caller_store.record()["suspensions"].is_null());
 }
 
 #[test]
 fn r5_a_429_holds_for_everyone_for_its_retry_after() {
-    let (api, shelf) = (start(json!({})), Shelf::new());
+    let (api, caller_store) = (start(json!({})), CallerStore::new());
     api.control(json!({"faults": {"route": "POST /auth/login", "status": 429, "retry_after": 2}}));
-    let manager = manager_on(&api, &shelf, json!({}));
+    let manager = manager_on(&api, &caller_store, json!({}));
     let error = manager.token().expect_err("a pause");
     assert_eq!((error.status(), error.retry_after()), (Status::TM_RATE_LIMITED, Some(Duration::from_secs(2))));
-    for other in [manager_on(&api, &shelf, json!({})), on(&shelf, manager_as(&api, "other", json!({})))] {
+    for other in [manager_on(&api, &caller_store, json!({})), on(&caller_store, manager_as(&api, "other", json!({})))] {
         let error = other.token().expect_err("a pause");
         assert_eq!(error.status(), Status::TM_RATE_LIMITED);
         assert!(error.retry_after().is_some_and(|left| left <= Duration::from_secs(2)));
@@ -227,11 +227,11 @@ fn r5_a_429_holds_for_everyone_for_its_retry_after() {
 
 #[test]
 fn r5_what_was_refused_between_reading_and_claiming_counts() {
-    let (api, shelf) = (start(json!({})), Shelf::new());
-    let manager = manager_on(&api, &shelf, json!({}));
-    let (once, other) = (Once::new(), shelf.clone());
+    let (api, caller_store) = (start(json!({})), CallerStore::new());
+    let manager = manager_on(&api, &caller_store, json!({}));
+    let (once, other) = (Once::new(), caller_store.clone());
     // Another process was answered 429 after this one had read the record, and has let go of its claim.
-    shelf.watch(move |step| {
+    caller_store.watch(move |step| {
         if step == Step::Lock {
             once.call_once(|| other.put(json!({"hold_until": unix_ms() + 60_000}).to_string().as_bytes()));
         }

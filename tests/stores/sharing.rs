@@ -4,7 +4,7 @@
 mod dialects;
 mod places;
 
-use places::{InFile, InRedis, InVault, KEY, OTHER_KEY, OnShelf, Place, Sealed};
+use places::{InCallerStore, InFile, InRedis, InVault, KEY, OTHER_KEY, Place, Sealed};
 use serde_json::json;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -117,9 +117,9 @@ mod sealed_vault {
 
 mod callback {
     use super::*;
-    rules!(OnShelf);
-    rules_that_take_time!(OnShelf);
-    rules_of_dialects!(OnShelf);
+    rules!(InCallerStore);
+    rules_that_take_time!(InCallerStore);
+    rules_of_dialects!(InCallerStore);
 }
 
 fn f3_another_process_takes_the_pair_over_and_a_fresh_token_touches_nothing(place: &impl Place) {

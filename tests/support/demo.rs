@@ -1,8 +1,8 @@
 //! The demo API, and managers of its account.
 
 pub use crate::api::{Config, DemoApi};
+pub use crate::caller_store::CallerStore;
 pub use crate::managers::{age, fails, get, held, listen, on, refusal, says, stat, stats};
-pub use crate::shelf::Shelf;
 pub use crate::wait::{PATIENCE, together, unix_ms, until};
 
 use crate::managers::make;
@@ -31,9 +31,9 @@ pub fn manager_as(api: &DemoApi, password: &str, options: Value) -> Manager {
     make(&api.url(), USER, password, options).expect("a manager")
 }
 
-/// A manager that keeps its pair on a shelf. Two on one shelf are as two processes with one store.
-pub fn manager_on(api: &DemoApi, shelf: &Arc<Shelf>, options: Value) -> Manager {
-    on(shelf, manager(api, options))
+/// A manager that keeps its pair in a caller store. Two on one are as two processes with one store.
+pub fn manager_on(api: &DemoApi, caller_store: &Arc<CallerStore>, options: Value) -> Manager {
+    on(caller_store, manager(api, options))
 }
 
 /// The HTTP status of a call that must be answered.
@@ -77,15 +77,19 @@ pub const DEAD: i64 = 119;
 
 /// A manager that finds a pair of this age in the store, by which it is due, late or dead, while the
 /// server would still take its access token.
-pub fn finds(api: &DemoApi, shelf: &Arc<Shelf>, age: i64, options: Value) -> Manager {
-    let other = manager_on(api, shelf, json!({}));
+pub fn finds(api: &DemoApi, caller_store: &Arc<CallerStore>, age: i64, options: Value) -> Manager {
+    let other = manager_on(api, caller_store, json!({}));
     other.token().expect("a login");
-    shelf.grow_older(age);
-    let manager = manager_on(api, shelf, options);
+    caller_store.grow_older(age);
+    let manager = manager_on(api, caller_store, options);
     if age < DEAD {
         // A pair that is merely due serves who has none, so nothing is sent.
         let taken = manager.token().expect("a pair");
-        assert_eq!(shelf.record()["access_token"], taken.access.as_str(), "the pair in the store was not taken over");
+        assert_eq!(
+            caller_store.record()["access_token"],
+            taken.access.as_str(),
+            "the pair in the store was not taken over"
+        );
     }
     manager
 }

@@ -1,6 +1,6 @@
 //! What the integration tests share. In reading order: `wait`, `managers` (what any manager is asked), `demo` (the demo API, and
 //! managers of it), `dialects` (managers of other APIs), `server` (which answers what a test says) and `tokens` (which it
-//! issues), `shelf` (a store that can fail), `folder`, `program`, `bao`, `pki`, `child` and `process` (processes of their own).
+//! issues), `caller_store` (a store that can fail), `folder`, `program`, `bao`, `pki`, `child` and `process` (processes of their own).
 
 // A folder or an authority is another one each time: there is no default.
 #![allow(clippy::new_without_default)]
@@ -8,6 +8,7 @@
 #[path = "../../examples/demo-api/api.rs"]
 pub mod api;
 pub mod bao;
+pub mod caller_store;
 pub mod child;
 pub mod demo;
 pub mod dialects;
@@ -19,7 +20,6 @@ pub mod pki;
 pub mod process;
 pub mod program;
 pub mod server;
-pub mod shelf;
 pub mod tokens;
 pub mod wait;
 

@@ -1,6 +1,6 @@
 //! What the tests ask of any manager.
 
-use crate::shelf::Shelf;
+use crate::caller_store::CallerStore;
 use crate::wait::until;
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -17,9 +17,9 @@ pub fn make(host: &str, username: &str, password: &str, options: Value) -> Resul
     Manager::new(Some(host), Some(username), Some(password), Some(&all.to_string()))
 }
 
-/// Has a manager keep its pair on a shelf. Two on one shelf are as two processes with one store.
-pub fn on(shelf: &Arc<Shelf>, manager: Manager) -> Manager {
-    manager.set_store(Arc::new(CallbackStore::new(shelf.clone()))).expect("a store");
+/// Has a manager keep its pair in a caller store. Two on one are as two processes with one store.
+pub fn on(caller_store: &Arc<CallerStore>, manager: Manager) -> Manager {
+    manager.set_store(Arc::new(CallbackStore::new(caller_store.clone()))).expect("a store");
     manager
 }
 

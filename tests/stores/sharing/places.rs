@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::bao::Bao;
+use support::caller_store::{CallerStore, Step};
 use support::demo::{DemoApi, PASSWORD, USER};
 use support::folder::Folder;
 use support::managers;
-use support::shelf::{Shelf, Step};
 use tokenmgr::{CallbackStore, Callbacks, Manager, Reply};
 use zeroize::Zeroizing;
 
@@ -186,35 +186,35 @@ impl Place for InVault {
     }
 }
 
-/// Behind callbacks, with a shelf for each name.
-pub struct OnShelf {
-    shelves: Arc<Shelves>,
+/// Behind callbacks, with one for each name.
+pub struct InCallerStore {
+    by_client: Arc<CallerStores>,
 }
 
 #[derive(Debug, Default)]
-struct Shelves {
-    by_name: Mutex<HashMap<String, Arc<Shelf>>>,
+struct CallerStores {
+    by_name: Mutex<HashMap<String, Arc<CallerStore>>>,
     requests: Arc<AtomicU64>,
     writes: Arc<AtomicU64>,
 }
 
-impl Shelves {
-    fn of(&self, name: &str) -> Arc<Shelf> {
+impl CallerStores {
+    fn of(&self, name: &str) -> Arc<CallerStore> {
         let mut all = self.by_name.lock().expect("no panic under the lock");
         let new = || {
-            let shelf = Shelf::new();
+            let caller_store = CallerStore::new();
             let (requests, writes) = (self.requests.clone(), self.writes.clone());
-            shelf.watch(move |step| {
+            caller_store.watch(move |step| {
                 requests.fetch_add(1, Ordering::Relaxed);
                 writes.fetch_add((step == Step::Save).into(), Ordering::Relaxed);
             });
-            shelf
+            caller_store
         };
         all.entry(name.to_owned()).or_insert_with(new).clone()
     }
 }
 
-impl Callbacks for Shelves {
+impl Callbacks for CallerStores {
     fn load(&self, name: &str) -> Option<Zeroizing<Vec<u8>>> {
         self.of(name).load(name)
     }
@@ -236,9 +236,9 @@ impl Callbacks for Shelves {
     }
 }
 
-impl Place for OnShelf {
-    fn start() -> OnShelf {
-        OnShelf { shelves: Arc::default() }
+impl Place for InCallerStore {
+    fn start() -> InCallerStore {
+        InCallerStore { by_client: Arc::default() }
     }
 
     fn options(&self) -> Value {
@@ -247,30 +247,30 @@ impl Place for OnShelf {
 
     fn make(&self, host: &str, username: &str, password: &str, more: Value) -> Manager {
         let manager = managers::make(host, username, password, more).expect("a manager");
-        manager.set_store(Arc::new(CallbackStore::new(self.shelves.clone()))).expect("a store");
+        manager.set_store(Arc::new(CallbackStore::new(self.by_client.clone()))).expect("a store");
         manager
     }
 
     fn content(&self) -> String {
-        self.shelves.of(USER).record().to_string()
+        self.by_client.of(USER).record().to_string()
     }
 
     fn remove(&self) {
-        self.shelves.of(USER).put(b"");
+        self.by_client.of(USER).put(b"");
     }
 
     fn forget(&self, fields: &[&str]) {
-        for shelf in self.shelves.by_name.lock().expect("no panic under the lock").values() {
-            shelf.edit(|record| without(record, fields));
+        for caller_store in self.by_client.by_name.lock().expect("no panic under the lock").values() {
+            caller_store.edit(|record| without(record, fields));
         }
     }
 
     fn requests(&self) -> Option<u64> {
-        Some(self.shelves.requests.load(Ordering::Relaxed))
+        Some(self.by_client.requests.load(Ordering::Relaxed))
     }
 
     fn writes(&self) -> Option<u64> {
-        Some(self.shelves.writes.load(Ordering::Relaxed))
+        Some(self.by_client.writes.load(Ordering::Relaxed))
     }
 }
 

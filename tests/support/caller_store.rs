@@ -30,7 +30,7 @@ type Watch = Arc<dyn Fn(Step) + Send + Sync>;
 
 /// The store. `Default`: empty, locked by whoever changes it, without faults.
 #[derive(Default)]
-pub struct Shelf {
+pub struct CallerStore {
     value: Mutex<Vec<u8>>,
     locked: Mutex<bool>,
     unlocked: Condvar,
@@ -41,9 +41,9 @@ pub struct Shelf {
     overlaps: AtomicUsize,
 }
 
-impl fmt::Debug for Shelf {
+impl fmt::Debug for CallerStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Shelf")
+        f.write_str("CallerStore")
     }
 }
 
@@ -51,8 +51,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("no panic under the lock")
 }
 
-impl Shelf {
-    pub fn new() -> Arc<Shelf> {
+impl CallerStore {
+    pub fn new() -> Arc<CallerStore> {
         Arc::default()
     }
 
@@ -135,7 +135,7 @@ impl Shelf {
     }
 }
 
-impl Callbacks for Shelf {
+impl Callbacks for CallerStore {
     fn load(&self, _: &str) -> Option<Zeroizing<Vec<u8>>> {
         let fault = self.begin(Step::Load);
         let value = fault.is_none().then(|| Zeroizing::new(lock(&self.value).clone()));
