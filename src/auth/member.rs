@@ -2,7 +2,7 @@
 //! *kind* of what it got (never the value: it may be a secret) and what it takes.
 
 use crate::error::{Error, Result, Status};
-use crate::options::reader::{kind, nearest};
+use crate::options::wrong::{kind, nearest};
 use crate::redact::scrub;
 use serde_json::Value;
 

@@ -4,7 +4,7 @@ use crate::auth::instants::check_format;
 use crate::auth::member::Member;
 use crate::auth::template::{FUNCTIONS, Function, NAMES, Name, Part, Scope, Template, Where};
 use crate::error::{Error, Result};
-use crate::options::reader::nearest;
+use crate::options::wrong::nearest;
 use crate::sys::secret::Secret;
 
 impl Template {

@@ -1,10 +1,12 @@
 //! The language of the options: types with units and ranges, the parser, and its messages. The options
 //! themselves are in the folders that they are for: `client::options` has the root.
 
+mod node;
 pub mod reader;
 mod source;
 pub mod tree;
 mod units;
+pub mod wrong;
 
 pub use source::SecretSource;
 pub use units::{Bytes, Count, Millis, Seconds};

@@ -9,7 +9,8 @@ use serde::Deserialize;
 /// Where the token pair is kept.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", serde(tag = "type"), schemars(rename = "StoreOptions"))]
+#[serde(rename = "tagged by type", rename_all = "lowercase", deny_unknown_fields)]
 pub enum StoreOptions {
     /// In this process's memory, shared with nobody.
     Memory {},

@@ -45,8 +45,37 @@ fn a_wrong_value_names_the_key_its_kind_and_what_is_taken() {
     assert_eq!(message(r#"{"user_agent":7}"#), "the option user_agent got a number; it takes a string");
     assert!(message(r#"{"headers":{"a":{}}}"#).starts_with("the option headers.a got an object; it takes a string"));
     assert!(message(r#"{"headers":["a"]}"#).starts_with("the option headers got an array; it takes an object"));
-    assert!(message(r#"{"store":{"type":"nowhere"}}"#).contains("store"));
-    assert!(message(r#"{"store":"memory"}"#).contains("store got a string"));
+}
+
+#[test]
+fn a_wrong_member_of_a_store_is_named() {
+    let types = r#""memory" or "callback" or "file" or "redis" or "vault""#;
+    for (store, says) in [
+        (r#""memory""#, "the option store got a string; it takes an object".to_owned()),
+        ("7", "the option store got a number; it takes an object".to_owned()),
+        ("{}", "the option store.type is missing; it is required there".to_owned()),
+        ("[]", "the option store.type is missing; it is required there".to_owned()),
+        (r#"{"path":"/x"}"#, "the option store.type is missing; it is required there".to_owned()),
+        (r#"{"type":3}"#, "the option store.type got a number; it takes a string".to_owned()),
+        (r#"{"type":"nowhere"}"#, format!("the option store.type got a name that it does not know; it takes {types}")),
+        (r#"{"type":"memory","x":1}"#, "the option store.x is unknown; leave it out".to_owned()),
+        (r#"{"type":"callback","id":3}"#, "the option store.id got a number; it takes a string".to_owned()),
+        (r#"{"type":"file"}"#, "the option store.path is missing; it is required there".to_owned()),
+        (
+            r#"{"type":"redis","database":-1}"#,
+            "the option store.database got -1; it takes a whole number from 0 to 65535".to_owned(),
+        ),
+        (
+            r#"{"type":"redis","key":{"envv":"X"}}"#,
+            r#"the option store.key got a name that it does not know; it takes "env" or "file""#.to_owned(),
+        ),
+        (
+            r#"{"type":"vault","timeout_ms":0}"#,
+            "the option store.timeout_ms got 0; it takes a whole number of milliseconds from 1 to 86400000".to_owned(),
+        ),
+    ] {
+        assert_eq!(message(&format!(r#"{{"store":{store}}}"#)), says, "{store}");
+    }
 }
 
 #[test]
