@@ -26,6 +26,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -59,7 +60,7 @@ struct Found {
 }
 
 /// What is in the secret: the record as it is, so that `vault kv get -field=access_token` works, or sealed.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(untagged)]
 enum Content {
     Sealed { sealed: String },
@@ -138,17 +139,16 @@ impl VaultStore {
             data: T,
         }
         let damaged = || "is damaged".to_owned();
-        let content: Outer<Content> = serde_json::from_slice(text).map_err(|_| damaged())?;
-        let content = content.data.data;
+        let outer: Outer<Map<String, Value>> = serde_json::from_slice(text).map_err(|_| damaged())?;
+        let content = outer.data.data;
         // What is no base64 opens under no key.
-        let sealed = match &content {
-            Content::Plain(_) => None,
-            Content::Sealed { sealed } => Some(STANDARD.decode(sealed).unwrap_or_default()),
+        let decoded = |text: &str| STANDARD.decode(text).unwrap_or_default();
+        let sealed = content.get("sealed").and_then(Value::as_str).map(decoded);
+        let record = match seal::open(self.seal.as_deref(), client_id, sealed.as_deref())? {
+            None => Record::try_from(content),
+            Some(plain) => serde_json::from_slice(&plain),
         };
-        match (seal::open(self.seal.as_deref(), client_id, sealed.as_deref())?, content) {
-            (None, Content::Plain(record)) => Ok(*record),
-            (plain, _) => serde_json::from_slice(&plain.unwrap_or_default()).map_err(|_| damaged()),
-        }
+        record.map_err(|_| damaged())
     }
 
     /// Writes the version after `version`, or finds that there is one.
