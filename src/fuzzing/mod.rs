@@ -7,7 +7,7 @@ use crate::auth::{
 };
 use crate::client::options::Options;
 use crate::http::origin::Origins;
-use crate::redact::scrub;
+use crate::redact::{repeats, scrub};
 use crate::request::options::RequestOptions;
 use crate::sys::secret::Secret;
 use crate::token::jwt;
@@ -92,6 +92,10 @@ fn dialects(data: &[u8]) {
     let Ok(option) = serde_json::from_slice::<Value>(data) else { return };
     let Some(dialect) = compiled(&option) else { return };
     let secret = Secret::new("hunter2hunter2");
+    // What the dialect itself holds may be shown: a host that is called like the password is no leak.
+    if repeats(&option.to_string(), &secret.iter().collect::<Vec<_>>()) {
+        return;
+    }
     let values = Values {
         username: Some("demo"),
         password: secret.as_ref(),
