@@ -68,7 +68,10 @@ fn known() -> &'static AtomicU32 {
     unsafe { &*KNOWN.load(Ordering::Relaxed) }
 }
 
-/// A page that is empty in each forked child, with the count on it. `None`: the kernel has none (before Linux 4.14).
+/// What no kernel takes as advice on memory.
+const NO_ADVICE: i32 = -1;
+
+/// A page that is empty in each forked child, with the count on it. `None`: the kernel has none (before Linux 4.14, or emulated).
 fn emptied_page() -> Option<*mut AtomicU32> {
     // SAFETY: an anonymous page is mapped, and given back if it cannot be as it has to be; its beginning is aligned, and
     // nobody else knows it yet.
@@ -79,7 +82,9 @@ fn emptied_page() -> Option<*mut AtomicU32> {
         if page == libc::MAP_FAILED {
             return None;
         }
-        if libc::madvise(page, libc::sysconf(libc::_SC_PAGESIZE) as usize, libc::MADV_WIPEONFORK) != 0 {
+        let takes = |advice| libc::madvise(page, libc::sysconf(libc::_SC_PAGESIZE) as usize, advice) == 0;
+        // Emulators (qemu-user before 7.2) take any advice and follow none.
+        if takes(NO_ADVICE) || !takes(libc::MADV_WIPEONFORK) {
             libc::munmap(page, size);
             return None;
         }

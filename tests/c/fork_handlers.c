@@ -4,6 +4,13 @@
 
 #include <sys/syscall.h>
 
+static bool takes_any_advice;
+
+/* In place of the C library's: as an emulator of system calls may have it, which takes any advice and follows none. */
+int madvise(void *from, size_t length, int advice) {
+    return takes_any_advice ? 0 : (int)syscall(SYS_madvise, from, length, advice);
+}
+
 static tm_manager *tm;
 static bool calls_in_handlers;
 static int of_parent[2], of_child[2], handled;
@@ -80,8 +87,33 @@ static void a_child_that_no_handler_knows_of_is_one(void) {
     tm_free(tm);
 }
 
+/* The library asks once in a process, so this is one of its own, and comes first. */
+static void a_child_is_one_where_advice_is_not_followed(void) {
+    pid_t process = fork();
+    REQUIRE(process >= 0);
+    if (process == 0) {
+        takes_any_advice = true;
+        demo("{'reset':true}");
+        tm = new_manager(NULL);
+        CHECK_INT(one_call(), 200);
+        pid_t child = fork();
+        REQUIRE(child >= 0);
+        tm_error *err = GARBAGE;
+        CHECK_STATUS(TM_OK, tm_refresh(tm, &err), err);
+        CHECK_INT(one_call(), 200);
+        if (child == 0) _exit(check_end());
+        require_child(child);
+        CHECK_COUNT("reuse", 0);
+        CHECK_COUNT("max_arrivals_of_one_refresh_token", 1);
+        tm_free(tm);
+        _exit(check_end());
+    }
+    require_child(process);
+}
+
 int main(int argc, char **argv) {
     check_begin(argc, argv);
+    a_child_is_one_where_advice_is_not_followed();
     calls_in_handlers_of_fork_are_their_processes_own();
     a_child_that_no_handler_knows_of_is_one();
     return check_end();
