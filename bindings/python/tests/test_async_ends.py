@@ -48,6 +48,22 @@ def test_a_cancelled_task_ends_its_call(api: DemoApi) -> None:
     asyncio.run(main())
 
 
+def test_a_signal_while_a_call_begins_holds_up_no_later_call(api: DemoApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with manager(api) as tm:
+
+            def handler(*_: Any) -> None:
+                monkeypatch.undo()
+                raise KeyboardInterrupt
+
+            monkeypatch.setattr(asyncio.get_running_loop(), "call_soon", handler)
+            with pytest.raises(KeyboardInterrupt):
+                await tm.login()
+            await asyncio.wait_for(tm.login(), FOREVER)
+
+    asyncio.run(main())
+
+
 def test_a_time_limit_ends_a_login_and_all_who_wait_for_it(api: DemoApi) -> None:
     async def main() -> None:
         async with manager(api, threads=3) as tm:

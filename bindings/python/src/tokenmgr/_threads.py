@@ -132,8 +132,8 @@ class Threads:
             raise InvalidArgument("the AsyncTokenManager is closed; make a new one")
         self._calls.append(call)
         if self._turn is not call.loop:
+            call.loop.call_soon(self._end_turn)  # first: a signal's handler may raise in between
             self._turn = call.loop
-            call.loop.call_soon(self._end_turn)
             self._hand_over()
 
     def _end_turn(self) -> None:
