@@ -4,8 +4,7 @@ use crate::error::{Error, Result, Status};
 use crate::sys::files;
 use crate::sys::secret::Secret;
 use once_cell::sync::OnceCell;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Unexpected, Visitor};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -75,12 +74,6 @@ impl fmt::Debug for SecretSource {
 
 impl<'de> Deserialize<'de> for SecretSource {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<SecretSource, D::Error> {
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "lowercase")]
-        enum Place {
-            Env(String),
-            File(String),
-        }
         struct Sources;
         impl<'de> Visitor<'de> for Sources {
             type Value = SecretSource;
@@ -88,15 +81,20 @@ impl<'de> Deserialize<'de> for SecretSource {
                 f.write_str("a string, {\"env\": NAME} or {\"file\": PATH}")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> std::result::Result<SecretSource, E> {
-                Secret::new(text)
-                    .map(SecretSource::Given)
-                    .ok_or_else(|| E::invalid_value(de::Unexpected::Str(""), &self))
+                Secret::new(text).map(SecretSource::Given).ok_or_else(|| E::invalid_value(Unexpected::Str(""), &self))
             }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<SecretSource, A::Error> {
-                Ok(match Place::deserialize(MapAccessDeserializer::new(map))? {
-                    Place::Env(name) => SecretSource::Environment(Variable { name, held: Arc::default() }),
-                    Place::File(path) => SecretSource::File(path),
-                })
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<SecretSource, A::Error> {
+                let source = match map.next_key::<String>()?.as_deref() {
+                    Some("env") => {
+                        SecretSource::Environment(Variable { name: map.next_value()?, held: Arc::default() })
+                    }
+                    Some("file") => SecretSource::File(map.next_value()?),
+                    _ => return Err(de::Error::invalid_type(Unexpected::Map, &self)),
+                };
+                match map.next_key::<de::IgnoredAny>()? {
+                    None => Ok(source),
+                    Some(_) => Err(de::Error::invalid_type(Unexpected::Map, &self)),
+                }
             }
         }
         deserializer.deserialize_any(Sources)

@@ -50,6 +50,7 @@ fn a_wrong_value_names_the_key_its_kind_and_what_is_taken() {
 #[test]
 fn a_wrong_member_of_a_store_is_named() {
     let types = r#""memory" or "callback" or "file" or "redis" or "vault""#;
+    let secret = r#"a string, {"env": NAME} or {"file": PATH}"#;
     for (store, says) in [
         (r#""memory""#, "the option store got a string; it takes an object".to_owned()),
         ("7", "the option store got a number; it takes an object".to_owned()),
@@ -65,9 +66,15 @@ fn a_wrong_member_of_a_store_is_named() {
             r#"{"type":"redis","database":-1}"#,
             "the option store.database got -1; it takes a whole number from 0 to 65535".to_owned(),
         ),
+        (r#"{"type":"redis","key":{"envv":"X"}}"#, format!("the option store.key got an object; it takes {secret}")),
         (
-            r#"{"type":"redis","key":{"envv":"X"}}"#,
-            r#"the option store.key got a name that it does not know; it takes "env" or "file""#.to_owned(),
+            r#"{"type":"file","path":"/x","key":{"env":"X","file":"/x"}}"#,
+            format!("the option store.key got an object; it takes {secret}"),
+        ),
+        (r#"{"type":"vault","token":{}}"#, format!("the option store.token got an object; it takes {secret}")),
+        (
+            r#"{"type":"redis","old_keys":[{"env":7}]}"#,
+            "the option store.old_keys.env got a number; it takes a string".to_owned(),
         ),
         (
             r#"{"type":"vault","timeout_ms":0}"#,
