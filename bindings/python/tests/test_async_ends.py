@@ -48,15 +48,19 @@ def test_a_cancelled_task_ends_its_call(api: DemoApi) -> None:
     asyncio.run(main())
 
 
-def test_a_signal_while_a_call_begins_holds_up_no_later_call(api: DemoApi, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("interrupted", ["BaseEventLoop.call_soon", "Thread.start"])
+def test_a_signal_while_a_call_begins_holds_up_no_later_call(
+    api: DemoApi, monkeypatch: pytest.MonkeyPatch, interrupted: str
+) -> None:
+    kind, name = interrupted.split(".")
+
+    def handler(*_: Any, **__: Any) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
     async def main() -> None:
-        async with manager(api) as tm:
-
-            def handler(*_: Any) -> None:
-                monkeypatch.undo()
-                raise KeyboardInterrupt
-
-            monkeypatch.setattr(asyncio.get_running_loop(), "call_soon", handler)
+        async with manager(api, threads=1) as tm:
+            monkeypatch.setattr(getattr(asyncio, kind, None) or getattr(threading, kind), name, handler)
             with pytest.raises(KeyboardInterrupt):
                 await tm.login()
             await asyncio.wait_for(tm.login(), FOREVER)

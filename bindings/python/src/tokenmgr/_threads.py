@@ -159,12 +159,17 @@ class Threads:
         self._threads.add(thread)
         try:
             thread.start()
-        except RuntimeError as raised:  # the system has no more
-            self._threads.remove(thread)
+        except BaseException as raised:
+            self._threads.remove(thread)  # one that runs all the same has not come to `_work` yet
+            if not isinstance(raised, RuntimeError):
+                raise  # from a signal's handler
+            # The system has no more.
             while not self._threads and self._calls:
                 self._calls.popleft().fail(raised)
 
     def _work(self) -> None:
+        with self._changed:
+            self._threads.add(threading.current_thread())
         while True:
             call = self._next()
             if call is None:
