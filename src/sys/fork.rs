@@ -45,6 +45,8 @@ use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
+/// What [`GENERATION`] was when the last fork began.
+static FORKED_FROM: AtomicU32 = AtomicU32::new(0);
 /// [`GENERATION`] plus one; 0: this is a child that has not counted yet. On the page that the kernel empties, if there is one.
 static KNOWN: AtomicPtr<AtomicU32> = AtomicPtr::new((&raw const NOT_EMPTIED).cast_mut());
 static NOT_EMPTIED: AtomicU32 = AtomicU32::new(1);
@@ -68,10 +70,8 @@ fn known() -> &'static AtomicU32 {
     unsafe { &*KNOWN.load(Ordering::Relaxed) }
 }
 
-/// What no kernel takes as advice on memory.
-const NO_ADVICE: i32 = -1;
-
-/// A page that is empty in each forked child, with the count on it. `None`: the kernel has none (before Linux 4.14, or emulated).
+/// A page that is empty in each forked child, with the count on it. `None`: the kernel has none (before Linux 4.14). Emulators
+/// (qemu-user before 7.2) say that they will empty it, and do not.
 fn emptied_page() -> Option<*mut AtomicU32> {
     // SAFETY: an anonymous page is mapped, and given back if it cannot be as it has to be; its beginning is aligned, and
     // nobody else knows it yet.
@@ -82,9 +82,7 @@ fn emptied_page() -> Option<*mut AtomicU32> {
         if page == libc::MAP_FAILED {
             return None;
         }
-        let takes = |advice| libc::madvise(page, libc::sysconf(libc::_SC_PAGESIZE) as usize, advice) == 0;
-        // Emulators (qemu-user before 7.2) take any advice and follow none.
-        if takes(NO_ADVICE) || !takes(libc::MADV_WIPEONFORK) {
+        if libc::madvise(page, libc::sysconf(libc::_SC_PAGESIZE) as usize, libc::MADV_WIPEONFORK) != 0 {
             libc::munmap(page, size);
             return None;
         }
@@ -110,6 +108,7 @@ pub fn watch() {
 }
 
 extern "C" fn before_fork() {
+    FORKED_FROM.store(GENERATION.load(Ordering::Relaxed), Ordering::Relaxed);
     FORKS.begun.fetch_add(1, Ordering::SeqCst);
 }
 
@@ -118,8 +117,10 @@ extern "C" fn in_parent() {
 }
 
 extern "C" fn after_fork() {
-    if ptr::eq(known(), &NOT_EMPTIED) {
-        NOT_EMPTIED.store(0, Ordering::Relaxed);
+    let has_counted = GENERATION.load(Ordering::Relaxed) != FORKED_FROM.load(Ordering::Relaxed);
+    if !has_counted {
+        // Whether the kernel has emptied it or not.
+        known().store(0, Ordering::Relaxed);
     }
     arrive();
 }

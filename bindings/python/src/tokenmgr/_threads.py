@@ -57,7 +57,7 @@ class Call:
         except BaseException as raised:
             self._raised = raised
         finally:
-            del callers[this_thread]
+            callers.pop(this_thread, None)  # a child that it forked has emptied it
         if not post(self.loop, self._end):
             self._discard()
 
