@@ -298,7 +298,7 @@ class Odd:
 
 
 def test_odd_files(tm: TokenManager) -> None:
-    for given, error in (("text", TypeError), (None, BlockingIOError), (b"x" * 70_000, ValueError)):
+    for given, error in (("text", TypeError), (None, BlockingIOError), (b"x" * 300_000, ValueError)):
         with pytest.raises(error, match=r"data.*(gave|non-blocking)"):
             tm.post("/api/v1/echo", data=Odd(given))
     items: Any = ["text"]
