@@ -55,9 +55,9 @@ impl<'de> Deserializer<'de> for Node<'de> {
         let is_tagged = name == TAGGED;
         let missing = || Wrong::new(What::Missing { key: TAG });
         match self.0 {
-            Value::String(text) if !is_tagged => visitor.visit_enum(Variant { name: text, members: None }),
+            Value::String(text) if !is_tagged => visitor.visit_enum(BorrowedStrDeserializer::<Wrong>::new(text)),
             Value::Object(members) if is_tagged => match members.get(TAG).ok_or_else(missing)? {
-                Value::String(name) => visitor.visit_enum(Variant { name, members: Some(members) }),
+                Value::String(name) => visitor.visit_enum(Variant { name, members }),
                 other => Err(Wrong::got(kind(other), "a string").inside(TAG)),
             },
             // As PHP writes an empty object.
@@ -94,10 +94,10 @@ impl<'de> MapAccess<'de> for Entries<'de> {
     }
 }
 
-/// A variant of an enum, and its members if it has any.
+/// A variant of an enum, by its tag.
 struct Variant<'de> {
     name: &'de str,
-    members: Option<&'de Map<String, Value>>,
+    members: &'de Map<String, Value>,
 }
 
 impl<'de> EnumAccess<'de> for Variant<'de> {
@@ -108,22 +108,19 @@ impl<'de> EnumAccess<'de> for Variant<'de> {
         self,
         seed: V,
     ) -> std::result::Result<(V::Value, Members<'de>), Wrong> {
-        let name: BorrowedStrDeserializer<'de, Wrong> = BorrowedStrDeserializer::new(self.name);
-        let variant = seed.deserialize(name);
-        let variant = if self.members.is_some() { variant.map_err(|wrong| wrong.inside(TAG)) } else { variant };
-        Ok((variant?, Members(self.members)))
+        let variant = seed.deserialize(BorrowedStrDeserializer::new(self.name));
+        Ok((variant.map_err(|wrong: Wrong| wrong.inside(TAG))?, Members(self.members)))
     }
 }
 
 /// The members of a variant, but for its tag.
-struct Members<'de>(Option<&'de Map<String, Value>>);
+struct Members<'de>(&'de Map<String, Value>);
 
 impl<'de> Deserializer<'de> for Members<'de> {
     type Error = Wrong;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> std::result::Result<V::Value, Wrong> {
-        let members = self.0.ok_or_else(|| Wrong::got("a string", "an object"))?;
-        visitor.visit_map(Entries { rest: members.iter(), without: Some(TAG), current: None })
+        visitor.visit_map(Entries { rest: self.0.iter(), without: Some(TAG), current: None })
     }
 
     forward_to_deserialize_any! {

@@ -48,7 +48,7 @@ impl Wrong {
         Wrong { path: Vec::new(), what }
     }
 
-    /// A value of the wrong kind.
+    /// A value that cannot be taken.
     pub fn got(got: &str, takes: &str) -> Wrong {
         Wrong::new(What::Value { got: got.to_owned(), takes: takes.to_owned() })
     }
@@ -115,14 +115,14 @@ impl de::Error for Wrong {
             Unexpected::Unit | Unexpected::Option => "null",
             _ => "something else",
         };
-        Wrong::new(What::Value { got: got.to_owned(), takes: plain(&takes.to_string()) })
+        Wrong::got(got, &plain(&takes.to_string()))
     }
     fn invalid_value(got: Unexpected<'_>, takes: &dyn Expected) -> Wrong {
         match got {
             // A number out of its range is no secret, and seeing it helps.
-            Unexpected::Unsigned(n) => Wrong::new(What::Value { got: n.to_string(), takes: takes.to_string() }),
-            Unexpected::Signed(n) => Wrong::new(What::Value { got: n.to_string(), takes: takes.to_string() }),
-            Unexpected::Float(n) => Wrong::new(What::Value { got: n.to_string(), takes: takes.to_string() }),
+            Unexpected::Unsigned(n) => Wrong::got(&n.to_string(), &takes.to_string()),
+            Unexpected::Signed(n) => Wrong::got(&n.to_string(), &takes.to_string()),
+            Unexpected::Float(n) => Wrong::got(&n.to_string(), &takes.to_string()),
             other => Wrong::invalid_type(other, takes),
         }
     }
@@ -138,13 +138,12 @@ impl de::Error for Wrong {
 }
 
 /// What a type takes, in our terms instead of serde's.
-pub fn plain(takes: &str) -> String {
+fn plain(takes: &str) -> String {
     match takes {
         "a boolean" => "true or false".to_owned(),
         "a sequence" => "an array of strings".to_owned(),
         "a map" => "an object".to_owned(),
-        other if other.starts_with("struct ") || other.starts_with("internally tagged") => "an object".to_owned(),
-        other if other.starts_with("enum ") || other.ends_with("enum") => "a string".to_owned(),
+        other if other.starts_with("struct ") => "an object".to_owned(),
         other => other.to_owned(),
     }
 }
