@@ -134,8 +134,8 @@ impl TryFrom<Map<String, Value>> for Record {
     fn try_from(mut members: Map<String, Value>) -> Result<Record, serde_json::Error> {
         let from = &mut members;
         let pair = StoredPair {
-            access_token: optional_secret::read(from.remove("access_token"))?,
-            refresh_token: optional_secret::read(from.remove("refresh_token"))?,
+            access_token: optional_secret::read(take(from, "access_token")?),
+            refresh_token: optional_secret::read(take(from, "refresh_token")?),
             expires_at: take(from, "expires_at")?,
             refresh_expires_at: take(from, "refresh_expires_at")?,
             stored_at: take(from, "stored_at")?,

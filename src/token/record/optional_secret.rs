@@ -2,7 +2,6 @@
 
 use crate::sys::secret::Secret;
 use serde::Serializer;
-use serde_json::Value;
 use zeroize::Zeroizing;
 
 pub fn serialize<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -12,7 +11,6 @@ pub fn serialize<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Resul
     }
 }
 
-pub fn read(text: Option<Value>) -> Result<Option<Secret>, serde_json::Error> {
-    let text = text.map(serde_json::from_value::<Option<String>>).transpose()?.flatten().map(Zeroizing::new);
-    Ok(text.filter(|text| !text.is_empty()).and_then(|text| Secret::new(&text)))
+pub fn read(text: Option<String>) -> Option<Secret> {
+    text.map(Zeroizing::new).filter(|text| !text.is_empty()).and_then(|text| Secret::new(&text))
 }
