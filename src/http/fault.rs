@@ -211,7 +211,7 @@ impl Fault {
                 why: "it took the connection and began no TLS; use http:// if its port speaks none".to_owned(),
             },
             Stopped::Call(error) => Fault::Unbegun { error, in_tls: true },
-            Stopped::Unable(cause) => Fault::of_connecting(&cause),
+            unable => Fault::of_stopped_dial(unable),
         }
     }
 

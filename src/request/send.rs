@@ -60,7 +60,13 @@ pub fn send(
         let next = match sends < MOST_SENDS {
             true if is_for_nonce => Ok(Some(Arc::clone(&pair))),
             true => recover(context, &pair, &budget),
-            false => Ok(after_last_send(client, &pair, &budget)),
+            false => {
+                // R1. Where nothing was spent, as the call was sent with old tokens only, the next call may recover.
+                if budget.has_spent() {
+                    give_up(client, &pair);
+                }
+                Ok(None)
+            }
         };
         // Where the body is gone, the token was renewed all the same: the next call need not do it.
         pair = match next.map(|next| next.filter(|_| is_rewound)) {
@@ -75,15 +81,6 @@ pub fn send(
         };
     }
     unreachable!("the loop returns from its {MOST_SENDS}rd turn at the latest")
-}
-
-/// R1: nothing is sent again. Where no refresh and no login was spent, as the call was sent with old tokens only, the next
-/// call may recover.
-fn after_last_send(client: &Client, refused: &Pair, budget: &Budget) -> Option<Arc<Pair>> {
-    if budget.has_spent() {
-        give_up(client, refused);
-    }
-    None
 }
 
 /// Puts the token into a request, as the dialect has it.
