@@ -4,7 +4,7 @@
 //! connection is shared with the parent. So nothing that was made before the fork is ever locked, driven or dropped in
 //! the child. A counter rises in every child; code that finds state with an older count leaks it and makes its own.
 //!
-//! The count stands on a page that the kernel empties in a forked child (`MADV_WIPEONFORK`), and whoever finds it empty
+//! The count stands on a page that the kernel empties in a forked child (`MADV_WIPEONFORK`), and the first call that finds it empty
 //! counts. So a child also knows what it is in the host's own fork handlers that run before ours, and where none run
 //! (`_Fork`, a bare `clone`). Where the kernel has no such pages, our fork handler counts.
 //!

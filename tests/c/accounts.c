@@ -235,7 +235,7 @@ static void a_private_pair_ends_with_its_instance(void) {
     empty_registry();
 }
 
-/* Whoever calls next, on any manager, closes what idled for a minute on all. */
+/* The next call, on any manager, closes what idled for a minute on all. */
 static void idle_connections_of_all_end_after_a_minute(void) {
     enum { MANY = 5 };
     tm_manager *idle[MANY];

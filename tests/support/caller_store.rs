@@ -28,7 +28,7 @@ pub enum Fault {
 
 type Watch = Arc<dyn Fn(Step) + Send + Sync>;
 
-/// The store. `Default`: empty, locked by whoever changes it, without faults.
+/// The store. `Default`: empty, locked during a change, without faults.
 #[derive(Default)]
 pub struct CallerStore {
     value: Mutex<Vec<u8>>,

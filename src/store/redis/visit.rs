@@ -291,7 +291,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_connection_that_idled_for_a_minute_is_closed_by_whoever_calls_next() {
+    fn a_connection_that_idled_for_a_minute_is_closed_by_the_next_call() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let options = serde_json::from_str(&format!(r#"{{"url": "redis://127.0.0.1:{port}"}}"#)).unwrap();

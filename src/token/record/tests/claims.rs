@@ -212,14 +212,14 @@ fn t3_the_owner_takes_the_mark_back_when_nothing_was_seen() {
 }
 
 #[test]
-fn t3_whoever_was_taken_over_can_not_take_its_mark_back() {
+fn t3_an_owner_that_was_taken_over_can_not_take_its_mark_back() {
     let (mut record, slow) = claimed("a");
     let late = NOW + LEASE_MS;
     let next = Claim::new();
     assert_eq!(record.claim(CLIENT, &holds("a"), Spending::Nothing, &next, LONG, late), Claimed::Yes);
     assert!(!record.release(&slow, Spending::First(&print("a"))));
     assert!(record.is_spent(CLIENT, None));
-    // And whoever took over gives up the claim only.
+    // And the new owner gives up the claim only.
     assert!(record.release(&next, Spending::Nothing));
     assert!(record.is_spent(CLIENT, None));
 }
@@ -297,7 +297,7 @@ fn t3_a_record_of_another_incarnation_of_the_store_counts_as_spent_until_a_new_p
     assert!(!record.is_spent(CLIENT, None));
     record.invalidate_if_restored(CLIENT, "second");
     assert!(record.is_spent(CLIENT, None));
-    // Whoever writes something else meanwhile does not make it good again.
+    // Another writer's change does not make it good again.
     let claim = Claim::new();
     assert_eq!(record.claim(CLIENT, &renewed("b", 1), Spending::Nothing, &claim, LONG, NOW), Claimed::Yes);
     record.release(&claim, Spending::Nothing);
